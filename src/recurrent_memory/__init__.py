@@ -1,0 +1,45 @@
+"""Train recurrent networks on short-term memory tasks and measure how sequentially they remember.
+
+The public names are loaded on first use, so that ``import recurrent_memory`` costs almost nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import analysis, evaluation, figures, networks, tasks, training
+    from .experiment import Experiment
+    from .run import run
+    from .settings import InputError
+
+__all__ = [
+    "Experiment",
+    "InputError",
+    "analysis",
+    "evaluation",
+    "figures",
+    "networks",
+    "run",
+    "tasks",
+    "training",
+]
+
+__version__ = metadata.version("recurrent-memory")
+
+_HOME = {"Experiment": "experiment", "run": "run", "InputError": "settings"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_HOME.get(name, name)}", __name__)
+    value = getattr(module, name) if name in _HOME else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

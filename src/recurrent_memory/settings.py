@@ -1,0 +1,57 @@
+"""Validated, frozen settings, and the one short message that bad input gets."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message says what, what is allowed, and what to do."""
+
+
+class Settings(BaseModel):
+    """Base of everything a user can set: immutable, hashable, no unknown names, no silent conversion.
+
+    Every field states its default (the paper's value), its allowed range and a description with units; the
+    command line, the stored attributes and the error messages are made from these.
+
+    Raises
+    ------
+    InputError
+        Where a value is missing, unknown or out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(_explain(type(self), error)) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some values changed, validated anew."""
+        return type(self)(**{**dict(self), **changes})
+
+
+def _explain(settings: type[Settings], error: ValidationError) -> str:
+    """Turn the first of pydantic's complaints into a message of at most four lines."""
+    first, *others = error.errors(include_url=False)
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"`{name}` is not a setting of {settings.__name__}. Its settings: {', '.join(settings.model_fields)}."
+    if first["type"] == "missing":
+        return f"{settings.__name__} needs `{name}`: {settings.model_fields[name].description}"
+    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if name not in settings.model_fields:
+        return rule
+    field = settings.model_fields[name]
+    lines = [f"`{name}` = {first['input']!r} is not allowed: {rule.rstrip('.')}."]
+    if field.description:
+        default = "" if field.is_required() else f" Default: {field.default!r}."
+        lines.append(f"`{name}`: {field.description.rstrip('.')}.{default}")
+    if others:
+        lines.append(f"({len(others)} more setting(s) are wrong as well.)")
+    return "\n".join(lines)
