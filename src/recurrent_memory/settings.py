@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message says what, what is allowed, and what to do."""
+
+
+Own = TypeVar("Own", bound="Settings")
 
 
 class Settings(BaseModel):
@@ -31,7 +34,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise InputError(_explain(type(self), error)) from None
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self: Own, **changes: Any) -> Own:
         """Return a copy with some values changed, validated anew."""
         return type(self)(**{**dict(self), **changes})
 
@@ -39,12 +42,15 @@ class Settings(BaseModel):
 def _explain(settings: type[Settings], error: ValidationError) -> str:
     """Turn the first of pydantic's complaints into a message of at most four lines."""
     first, *others = error.errors(include_url=False)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return str(cause)
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         return f"`{name}` is not a setting of {settings.__name__}. Its settings: {', '.join(settings.model_fields)}."
     if first["type"] == "missing":
         return f"{settings.__name__} needs `{name}`: {settings.model_fields[name].description}"
-    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    rule = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if name not in settings.model_fields:
         return rule
     field = settings.model_fields[name]

@@ -1,0 +1,1 @@
+"""Words → the functions of the package; no logic of its own."""

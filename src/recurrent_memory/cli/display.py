@@ -1,0 +1,73 @@
+"""Progress on standard error: a live bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..run import Progress as RunProgress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Display:
+    """Shows how far a run has come (a context manager)."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.live = self.console.is_terminal
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  fractional loss {task.fields[fractional]:.3f}"),
+            TextColumn("{task.fields[rate]:.1f}/s"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.live,
+        )
+        self.phase = ""
+        self.started, self.first, self.last_line = 0.0, 0, 0.0
+
+    def __enter__(self) -> Display:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def message(self, line: str) -> None:
+        """Show a line that stays."""
+        self.console.print(line)
+
+    def update(self, now: RunProgress) -> None:
+        """Show the newest state of the run."""
+        if now.phase != self.phase:
+            self._begin(now)
+        elapsed = time.monotonic() - self.started
+        rate = (now.done - self.first) / elapsed if elapsed > 0 else 0.0
+        if self.live:
+            self.bar.update(
+                self.task, completed=now.done, loss=now.loss, fractional=now.fractional_loss, rate=rate
+            )
+        elif now.done == now.total or time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            left = f"{(now.total - now.done) / rate:.0f} s left" if rate > 0 else ""
+            self.message(
+                f"{now.phase} {now.done}/{now.total}  loss {now.loss:.4f}  "
+                f"fractional loss {now.fractional_loss:.3f}  {rate:.1f}/s  {left}"
+            )
+
+    def _begin(self, now: RunProgress) -> None:
+        self.phase, self.started, self.first = now.phase, time.monotonic(), now.done
+        self.last_line = self.started
+        self.task = self.bar.add_task(
+            now.phase, total=now.total, completed=now.done, loss=now.loss, fractional=now.fractional_loss, rate=0.0
+        )

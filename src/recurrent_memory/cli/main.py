@@ -1,0 +1,89 @@
+"""The command ``recurrent-memory``: its subcommands are imported only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "train": "Train one network, test it, measure and draw how it remembers.",
+    "tasks": "List the tasks: what must be remembered, inputs, outputs, epochs.",
+    "show": "Show a finished or a running run: summary and pictures.",
+}
+
+EPILOG = """\b
+Examples:
+  recurrent-memory train --preset quick               delayed estimation, a minute or two
+  recurrent-memory train --task comp --n-hidden 200 --sigma0 0.5 --out runs/comp
+  recurrent-memory show runs/comp
+
+\b
+Tab completion (bash; for zsh write zsh_source, for fish fish_source):
+  eval "$(_RECURRENT_MEMORY_COMPLETE=bash_source recurrent-memory)"
+
+\b
+Exit codes: 0 done, 1 it failed, 2 something given cannot be used,
+3 training diverged, 130 or 143 interrupted (the same command goes on).
+"""
+
+
+class _Lazy(click.Group):
+    """A group that knows the names and one-line helps of its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{name}", __package__), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="recurrent-memory", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Train recurrent networks on short-term memory tasks, and measure how they remember.
+
+    With neurons that stay on (persistent activity), or with neurons that fire in turn (sequences)? The tasks,
+    networks and measures are those of Orhan & Ma (2019), Nature Neuroscience 22:275-283.
+    """
+
+
+def main() -> None:
+    """Run the command line; the errors a user can cause end in one short message."""
+    try:
+        cli.main(prog_name="recurrent-memory", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    """Print an expected error and return its exit code; raise any other again."""
+    from ..settings import InputError
+
+    if isinstance(error, InputError):
+        click.echo(f"Error: {error}", err=True)
+        return 2
+    if isinstance(error, OSError):
+        place = f" ({error.filename})" if error.filename else ""
+        click.echo(
+            f"Error: {error.strerror or error}{place}. What was finished is kept; "
+            "mend this, and the same command goes on.",
+            err=True,
+        )
+        return 1
+    raise error

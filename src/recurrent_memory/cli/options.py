@@ -1,0 +1,92 @@
+"""Command line options made from the fields of a settings class, so that each default is written once."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import click
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from ..settings import InputError, Settings
+
+Command = Callable[..., None]
+
+_SIGNS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
+
+
+def options_from(settings: type[Settings], *, required: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Return a decorator that adds one option for each field of a settings class.
+
+    An option that is not given is None, so that a preset can fill it. Values are checked by the settings class, not
+    here: there is one set of rules and one wording.
+    """
+
+    def decorate(command: Command) -> Command:
+        for name, field in reversed(settings.model_fields.items()):
+            command = _option(name, field, name in required)(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], Command]:
+    flag = "--" + name.replace("_", "-")
+    help_text = _help(field)
+    kind = _kind(field.annotation)
+    if kind is dict:
+        # `--task-options` reads as one: `--task-option delay_dur=50`, as often as needed.
+        return click.option(
+            flag.removesuffix("s"), name, multiple=True, metavar="NAME=VALUE", help=help_text, callback=_pairs
+        )
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
+    return click.option(flag, name, type=kind, default=None, required=required, help=help_text, metavar=_metavar(kind))
+
+
+def _kind(annotation: Any) -> Any:
+    """Return the plain type behind an annotation."""
+    origin = typing.get_origin(annotation)
+    if origin is dict:
+        return dict
+    if origin is typing.Literal:
+        return str
+    if origin in (types.UnionType, typing.Union):
+        return next(_kind(a) for a in typing.get_args(annotation) if a is not type(None))
+    return annotation
+
+
+def _metavar(kind: type) -> str:
+    return {int: "INTEGER", float: "NUMBER", str: "NAME"}[kind]
+
+
+def _help(field: FieldInfo) -> str:
+    notes = [f"{sign} {getattr(rule, key)}" for rule in field.metadata for sign, key in [_SIGNS.get(type(rule), ("", ""))] if sign]
+    if typing.get_origin(field.annotation) is typing.Literal:
+        notes.append(" | ".join(typing.get_args(field.annotation)))
+    if not field.is_required() and field.default not in (None, {}):
+        notes.append(f"default {field.default}")
+    return f"{field.description}{f'  [{'; '.join(notes)}]' if notes else ''}"
+
+
+def _pairs(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
+    """Turn NAME=VALUE words into a dictionary; None where there are none."""
+    pairs = {}
+    for word in values:
+        name, separator, value = word.partition("=")
+        if not separator or not name:
+            raise InputError(f"{word!r} is not NAME=VALUE: write for example delay_dur=50.")
+        pairs[name.strip().replace("-", "_")] = _number(value.strip())
+    return pairs or None
+
+
+def _number(word: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word

@@ -1,0 +1,76 @@
+"""The summary of a run on standard output, and its pictures in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+
+from .. import figures, storage
+from ..runfolder import RESULT, WEIGHTS, RunFolder
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",)) -> list[Path]:
+    """Draw all pictures that the data set has the variables for, and return their paths."""
+    paths = []
+    for name, picture in figures.PICTURES.items():
+        if name != "learning_curve" and "activity" not in result:
+            continue
+        figure = picture(result)
+        for extension in formats:
+            path = folder / f"{name}.{extension}"
+            storage.write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (used at once)
+            paths.append(path)
+    return paths
+
+
+def print_summary(result: xr.Dataset, place: RunFolder, pictures: list[Path]) -> None:
+    """Print what came out of a finished run."""
+    table = Table(title=_title(result), title_justify="left", show_header=True, header_style="bold")
+    for column in ("", "as published", "exact"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in _rows(result):
+        table.add_row(*row)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    for reason in sorted({str(v.attrs["reason"]) for v in result.values() if v.attrs.get("reason")}):
+        console.print(f"note: {reason}")
+    timing = place.timing()
+    if timing:
+        console.print(
+            f"run time: {timing['training_seconds']:.1f} s training, {timing['testing_seconds']:.1f} s test "
+            f"({timing['device']})"
+        )
+    console.print(f"files: {place.path} ({', '.join([RESULT, WEIGHTS, *(p.name for p in pictures)])})")
+
+
+def _title(result: xr.Dataset) -> str:
+    a = result.attrs
+    return (
+        f"{a['task_title']}, {a['condition']}, {a['model']}: N = {a['n_hidden']}, λ0 = {a['lambda0']:g}, "
+        f"σ0 = {a['sigma0']:g}, ρ = {a['rho']:g}, seed {a['seed']}, {result.sizes['iteration']} iterations"
+    )
+
+
+def _rows(result: xr.Dataset) -> list[tuple[str, str, str]]:
+    unit = result["test_loss"].attrs["units"]
+
+    def row(label: str, name: str, digits: int = 3) -> tuple[str, str, str]:
+        return label, *(f"{float(result[n]):.{digits}f}" for n in (name, f"{name}_exact"))
+
+    solved = "yes" if bool(result["solved"]) else "no"
+    return [
+        row(f"test loss ({unit})", "test_loss", 4),
+        row(f"ideal observer's loss ({unit})", "observer_loss", 4),
+        row("fractional loss", "fractional_loss"),
+        ("solved (fractional loss < 0.5)", solved, ""),
+        row("sequentiality index (nats)", "sequentiality_index"),
+        row("  peak entropy", "peak_entropy"),
+        row("  ridge to background", "ridge_to_background"),
+        row("sequentiality index, delay period alone", "sequentiality_index_delay"),
+        row("active units", "n_active_units", 1),
+    ]

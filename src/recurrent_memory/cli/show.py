@@ -1,0 +1,39 @@
+"""``recurrent-memory show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(["png", "svg", "pdf"]), default=["png"],
+    show_default=True, help="Format of the pictures; repeat it for several",
+)
+def show(run: Path, formats: tuple[str, ...]) -> None:
+    """Show RUN, a run folder: its summary, and its pictures drawn anew.
+
+    Of a run that is not finished it shows how far it has come, and draws its learning curve so far.
+    """
+    from .. import results
+    from ..run import initial_network
+    from ..runfolder import RunFolder
+    from .report import draw, print_summary
+
+    place = RunFolder(run)
+    experiment = place.experiment()
+    if place.finished:
+        result = results.load(place)
+        place.load_weights(initial_network(experiment))  # says so where they are damaged or of another shape
+        print_summary(result, place, draw(result, run, formats))
+        return
+    so_far = results.training_so_far(experiment, place.load_history())
+    done = so_far.sizes["iteration"]
+    click.echo(f"{run}: not finished, {done} of {experiment.iterations} iterations saved.")
+    if done:
+        loss, fraction = (float(so_far[name][-1]) for name in ("training_loss", "training_fractional_loss"))
+        click.echo(f"loss {loss:.4f}, fractional loss {fraction:.3f} (over the last 100 iterations)")
+        click.echo("pictures: " + ", ".join(str(path) for path in draw(so_far, run, formats)))

@@ -1,0 +1,112 @@
+"""``recurrent-memory train``."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from ..experiment import PRESETS, Experiment, preset
+from ..settings import InputError
+from .options import options_from
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--preset", "preset_name", metavar="NAME", help=f"Start from named values: {' | '.join(PRESETS)}.")
+@options_from(Experiment)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Run folder  [default: a new one in ./runs]")
+@click.option(
+    "--checkpoint-every", type=int, metavar="INTEGER", help="Iterations between checkpoints  [default: about a second]"
+)
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(["png", "svg", "pdf"]), default=["png"],
+    show_default=True, help="Format of the pictures; repeat it for several",
+)
+def train(
+    preset_name: str | None, out: Path | None, checkpoint_every: int | None, formats: tuple[str, ...], **options: Any
+) -> None:
+    """Train one network, test it on fresh trials, measure and draw how it remembers.
+
+    The run folder gets the result (result.nc), the final weights (weights.safetensors) and the pictures; the summary
+    goes to standard output, progress to standard error. Cut off at any moment, the same command with the same --out
+    goes on where it was; a finished run prints its summary again.
+
+    \b
+    Examples:
+      recurrent-memory train --preset quick
+      recurrent-memory train --task 2afc --lambda0 0.9 --sigma0 0.2 --seed 3 --out runs/2afc
+      recurrent-memory train --task de1 --task-option delay_dur=50 --stop-at 0.4
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    values = {**preset(preset_name), **given} if preset_name else given
+    experiment = Experiment(**({"task": "de1"} | values))
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise InputError(f"`checkpoint_every` = {checkpoint_every} is not allowed: must be 1 or more iterations.")
+    sys.exit(_train(experiment, out or _new_folder(experiment), checkpoint_every, formats))
+
+
+def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:
+    from ..run import DivergedError, InterruptedRunError, run
+    from ..runfolder import RunFolder
+    from .display import Display
+    from .report import draw, print_summary
+
+    _cache_compiled_programs()
+    caught = _catch_signals()
+    place = RunFolder(folder)
+    try:
+        with Display() as display:
+            result = run(
+                experiment,
+                folder,
+                on_progress=display.update,
+                on_message=display.message,
+                should_stop=lambda: bool(caught),
+                checkpoint_every=checkpoint_every,
+            )
+    except DivergedError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 3
+    except InterruptedRunError as error:
+        click.echo(str(error), err=True)
+        return 128 + caught[0]
+    pictures = draw(result, folder, formats)
+    print_summary(result, place, pictures)
+    return 0
+
+
+def _new_folder(experiment: Experiment) -> Path:
+    """Return a name in ./runs that says what the run is, and when it was started."""
+    words = f"{experiment.task}-{experiment.model}-n{experiment.n_hidden}-seed{experiment.seed}"
+    base = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{re.sub(r'[^a-z0-9_-]', '', words)}"
+    return next(p for i in range(1_000_000) if not (p := base if i == 0 else Path(f"{base}-{i}")).exists())
+
+
+def _catch_signals() -> list[int]:
+    """Note the first SIGINT or SIGTERM in the list returned; a second one ends the process at once."""
+    caught: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        caught.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return caught
+
+
+def _cache_compiled_programs() -> None:
+    """Keep compiled programs between runs, so that the second start takes no time to compile."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(home / "recurrent-memory" / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -1,0 +1,137 @@
+"""The activity of all units over time, as images."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from recurrent_memory.analysis import cross_validated_order, peak_order
+
+from .style import (
+    ACTIVITY_COLORS,
+    count_in_whole_numbers,
+    label_time,
+    mark_epochs,
+    mark_masked,
+    need,
+    need_trial,
+    new_figure,
+    say,
+    styled,
+    time_edges,
+)
+
+
+@styled
+def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) -> Figure:
+    """Draw one trial's activity: a row a unit, sorted by peak time, each scaled to its own peak.
+
+    Parameters
+    ----------
+    result
+        Result of one network with `activity` (trial, time, unit).
+    trial
+        Which of the stored trials.
+    min_rate
+        Units whose mean over the trial isn't above this are left out, as they are from the index.
+
+    Returns
+    -------
+    The figure; a message in place of the image where no unit is active.
+
+    Raises
+    ------
+    InputError
+        Where there is no `activity` or no such trial, or the activity isn't finite.
+
+    Notes
+    -----
+    Sorting by the peaks of the very trial that is shown makes a diagonal of anything, noise included:
+    `average_heatmap` shows what repeats from trial to trial.
+    """
+    need(result, "activity")
+    need_trial(result, trial)
+    one = result["activity"].transpose("trial", "time", "unit").values[trial]
+    rows = one[:, peak_order(one[None], min_rate=min_rate)].T
+    figure = new_figure(result, f"Activity in trial {trial}")
+    masked = _draw(figure, result, rows, min_rate, f"Activity / peak of the unit in trial {trial}", trial)
+    if masked:
+        figure.axes[0].set_title("hatched: steps left out of this trial", loc="right", fontsize=8, pad=16)
+    return figure
+
+
+@styled
+def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
+    """Draw the activity averaged over odd trials, its units sorted by their peak in the even trials.
+
+    Parameters
+    ----------
+    result
+        Result of one network with `activity` (trial, time, unit).
+    min_rate
+        Units whose mean over the even trials isn't above this are left out.
+
+    Returns
+    -------
+    The figure; with a single trial it is sorted by itself and says so.
+
+    Raises
+    ------
+    InputError
+        Where there is no `activity`, or it isn't finite.
+    """
+    need(result, "activity")
+    activity = result["activity"].transpose("trial", "time", "unit")
+    if result.sizes["trial"] > 1:
+        rows = cross_validated_order(activity, min_rate=min_rate)["activity"].values
+        what = "Mean activity of odd trials, units sorted by their peak in even trials"
+    else:
+        rows = activity.values[0][:, peak_order(activity, min_rate=min_rate)].T
+        what = "Activity of the only trial, sorted by itself (not cross-validated)"
+    figure = new_figure(result, what)
+    _draw(figure, result, rows, min_rate, "Mean activity / peak of the unit", None)
+    return figure
+
+
+def scale_to_peak(rows: Float[np.ndarray, "unit time"]) -> Float[np.ndarray, "unit time"]:
+    """Divide each unit by its peak; a unit that never is above zero stays as it is."""
+    peak = rows.max(axis=1, keepdims=True)
+    return np.asarray(rows / np.where(peak > 0, peak, 1))
+
+
+def _draw(
+    figure: Figure,
+    result: xr.Dataset,
+    rows: Float[np.ndarray, "unit time"],
+    min_rate: float,
+    color_label: str,
+    trial: int | None,
+) -> bool:
+    """Draw the image with its marks; return whether any step was masked."""
+    axes = figure.subplots()
+    n_active, n_units = rows.shape[0], result.sizes["unit"]
+    if n_active == 0:
+        say(
+            axes,
+            f"No unit is active enough to show\n(none of {n_units} has a mean activity above {min_rate:g})",
+        )
+        return False
+    image = axes.imshow(
+        scale_to_peak(rows),
+        aspect="auto",
+        extent=(*time_edges(result), n_active - 0.5, -0.5),
+        cmap=ACTIVITY_COLORS,
+        vmin=0,
+        vmax=1,
+        interpolation="none" if n_active < 300 else "auto",
+    )
+    figure.colorbar(image, ax=axes, label=color_label, pad=0.02)
+    axes.set_ylabel(
+        f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})", wrap=True
+    )
+    count_in_whole_numbers(axes.yaxis)
+    mark_epochs(axes, result)
+    label_time(axes, result)
+    return mark_masked(axes, result, trial) if trial is not None else False

@@ -1,0 +1,188 @@
+"""What all pictures share: size, colours, the title, the marks of the trial's epochs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from jaxtyping import Real
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from recurrent_memory.settings import InputError
+
+# Okabe & Ito's palette, told apart with every common form of colour blindness.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+OUTPUT_COLORS = (BLUE, VERMILION, GREEN, PURPLE)
+"""One colour for each remembered thing."""
+NETWORK, OBSERVER, LIMIT = BLUE, ORANGE, VERMILION
+"""The network, what it is compared with, and the line between solved and not."""
+NOT_SHOWN = "0.75"
+"""Grey of what isn't part of the data: masked steps, the diagonal of the weights."""
+ACTIVITY_COLORS = "viridis"
+SIGNED_COLORS = "RdBu_r"
+
+SIZE, DPI = (7.0, 5.0), 150
+
+_SETTINGS: dict[Any, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "figure.titlesize": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.constrained_layout.h_pad": 0.06,
+}
+
+P = ParamSpec("P")
+
+
+def styled(picture: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with our font sizes whatever the caller's Matplotlib settings, and leave those as they were."""
+
+    @functools.wraps(picture)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(_SETTINGS)
+            return picture(*args, **kwargs)
+
+    return drawn
+
+
+def new_figure(result: xr.Dataset, what: str) -> Figure:
+    """Return an empty figure that says what it shows and of which network."""
+    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    network = describe_network(result)
+    figure.suptitle(f"{what}\n{network}" if network else what)
+    return figure
+
+
+def describe_network(result: xr.Dataset) -> str:
+    """Return, for example, "DE-1, tethered, relu, N = 500, λ0 = 0.98, SI = 4.31", of what is known."""
+    known = result.attrs
+    words = [known.get("task_title") or known.get("task"), known.get("condition"), known.get("model")]
+    parts = [str(word).replace("_", " ") for word in words if word]
+    for symbol, name in (("N", "n_hidden"), ("$λ_0$", "lambda0"), ("$σ_0$", "sigma0"), ("ρ", "rho")):
+        if _is_number(known.get(name)) and not (name == "rho" and known[name] == 0):
+            parts.append(f"{symbol} = {known[name]:g}")
+    if "sequentiality_index" in result:
+        index = float(result["sequentiality_index"])
+        parts.append("SI undefined" if np.isnan(index) else f"SI = {index:.2f}")
+    return ", ".join(parts)
+
+
+def need(result: xr.Dataset, *names: str) -> None:
+    """Raise `InputError` where a variable that is to be drawn is missing, or there are several networks."""
+    if "network" in result.dims:
+        raise InputError(
+            f"`result` holds {result.sizes['network']} networks, a picture shows one: give "
+            "result.isel(network=0)."
+        )
+    missing = [name for name in names if name not in result]
+    if missing:
+        raise InputError(
+            f"`result` has no {', '.join(f'`{name}`' for name in missing)}, which this picture shows.\n"
+            f"It has: {', '.join(sorted(str(name) for name in result.data_vars)) or 'nothing'}."
+        )
+
+
+def need_trial(result: xr.Dataset, trial: int) -> None:
+    """Raise `InputError` where there is no such trial."""
+    n_trials = result.sizes["trial"]
+    if not 0 <= trial < n_trials:
+        raise InputError(
+            f"`trial` must be from 0 to {n_trials - 1} ({n_trials} trials are stored), got {trial}."
+        )
+
+
+def say(axes: Axes, message: str) -> None:
+    """Write a message where the data would be."""
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", fontsize=11, color="0.3")
+
+
+def time_edges(result: xr.Dataset) -> tuple[float, float]:
+    """Return the edges of the first and the last step."""
+    times = step_times(result)
+    return float(times[0]) - 0.5, float(times[-1]) + 0.5
+
+
+def step_times(result: xr.Dataset) -> Real[np.ndarray, " time"]:
+    """Return the time of each step, (time,)."""
+    return np.asarray(result["time"].values if "time" in result.coords else np.arange(result.sizes["time"]))
+
+
+def label_time(axes: Axes, result: xr.Dataset) -> None:
+    """Label and limit the time axis."""
+    units = result["time"].attrs.get("units", "steps") if "time" in result.coords else "steps"
+    axes.set_xlabel(f"Time in the trial ({units})")
+    axes.set_xlim(*time_edges(result))
+
+
+def epochs(result: xr.Dataset) -> list[tuple[str, float, float]]:
+    """Return the name and the edges of each epoch, in order; empty where none is known."""
+    if "epoch" not in result.coords:
+        return []
+    names = result["epoch"].values.astype(str)
+    edges = step_times(result) - 0.5
+    starts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1)]
+    stops = [*starts[1:], names.size]
+    return [
+        (str(names[first]), float(edges[first]), float(edges[stop - 1]) + 1)
+        for first, stop in zip(starts, stops, strict=True)
+    ]
+
+
+def mark_epochs(axes: Axes, result: xr.Dataset, *, names: bool = True) -> None:
+    """Draw a line between the epochs and, with `names`, write each one's name above the axes."""
+    for number, (name, first, stop) in enumerate(epochs(result)):
+        if number:
+            # Black dashes on white: to be seen on light and on dark images.
+            axes.axvline(first, color="white", linewidth=1.2, zorder=1)
+            axes.axvline(first, color="black", linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+        if names:
+            where = axes.get_xaxis_transform()
+            middle = (first + stop) / 2
+            axes.text(middle, 1.01, name, transform=where, ha="center", va="bottom", fontsize=8, color="0.25")
+
+
+def count_in_whole_numbers(axis: Axis) -> None:
+    """Put the ticks of an axis that counts units at whole numbers, of which there may be few."""
+    axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
+
+
+def mark_masked(axes: Axes, result: xr.Dataset, trial: int) -> bool:
+    """Grey the steps this trial leaves out, as one with a short delay does; return whether there are any."""
+    if "mask" not in result:
+        return False
+    masked = ~result["mask"].isel(trial=trial).values.astype(bool)
+    for step in np.flatnonzero(np.diff(masked, prepend=False).astype(bool) & masked):
+        length = int(np.argmin(np.append(masked[step:], False)))
+        first = float(step_times(result)[step]) - 0.5
+        axes.axvspan(
+            first, first + length, facecolor=NOT_SHOWN, edgecolor="0.5", hatch="//", linewidth=0, zorder=3
+        )
+    return bool(masked.any())
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, (int, float, np.number))
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    )

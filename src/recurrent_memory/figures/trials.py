@@ -1,0 +1,185 @@
+"""One trial: what goes in, what should come out, what comes out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from .style import (
+    OUTPUT_COLORS,
+    SIGNED_COLORS,
+    label_time,
+    mark_epochs,
+    mark_masked,
+    need,
+    need_trial,
+    new_figure,
+    step_times,
+    styled,
+    time_edges,
+)
+
+ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "value": "Output"}
+
+
+@styled
+def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
+    """Draw the input, the target, the network's output and the ideal observer's answer in one trial.
+
+    Parameters
+    ----------
+    result
+        Result of one network with `inputs` (trial, time, neuron), `targets` and `outputs` (trial, time,
+        output). Used where they exist: `observer_estimate` (trial, one for each output), `mask` (trial, time),
+        and the coordinates `epoch` (time) and `location` (neuron; the population it belongs to).
+    trial
+        Which of the stored trials.
+
+    Returns
+    -------
+    The figure: input above, answers below, one time axis.
+
+    Raises
+    ------
+    InputError
+        Where a variable is missing or there is no such trial.
+    """
+    need(result, "inputs", "targets", "outputs")
+    need_trial(result, trial)
+    figure = new_figure(result, f"Trial {trial}: input, target and output")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    _draw_inputs(figure, above, result, trial)
+    _draw_answers(figure, below, result, trial)
+    masked = mark_masked(above, result, trial)
+    mark_masked(below, result, trial)
+    if masked:
+        above.set_title("hatched: steps left out of this trial", loc="right", fontsize=8, pad=16)
+    label_time(below, result)
+    return figure
+
+
+def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:
+    inputs = result["inputs"].isel(trial=trial).transpose("neuron", "time").values
+    signed = bool((inputs < 0).any())  # the Sine task's input is noise, all others' are spike counts
+    limit = float(np.abs(inputs).max()) or 1.0
+    if not signed:
+        limit = float(np.ceil(limit))
+    image = axes.imshow(
+        inputs,
+        aspect="auto",
+        origin="lower",
+        interpolation="none",
+        extent=(*time_edges(result), -0.5, inputs.shape[0] - 0.5),
+        cmap=SIGNED_COLORS if signed else _count_colors(int(limit)),
+        vmin=-limit if signed else -0.5,
+        vmax=limit if signed else limit + 0.5,
+    )
+    label = "Input (noise)" if signed else "Spikes per step"
+    bar = figure.colorbar(image, ax=axes, label=label, pad=0.01, aspect=18)
+    if not signed and limit <= 8:
+        bar.set_ticks(np.arange(int(limit) + 1).tolist())
+    axes.set_ylabel("Input neuron")
+    _mark_locations(axes, result)
+    mark_epochs(axes, result)
+
+
+def _mark_locations(axes: Axes, result: xr.Dataset) -> None:
+    """Separate the populations of input neurons and name them instead of numbering the neurons."""
+    if "location" not in result.coords or result["location"].dims != ("neuron",):
+        return
+    names = result["location"].values.astype(str)
+    starts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1), names.size]
+    if len(starts) == 2:  # a single population: its neurons' numbers say more than its name
+        return
+    for edge in starts[1:-1]:
+        axes.axhline(edge - 0.5, color="0.3", linewidth=0.9)
+    middles = [(first + stop - 1) / 2 for first, stop in pairwise(starts)]
+    labels = [_location_name(names[first]) for first in starts[:-1]]
+    axes.set_yticks(middles, labels, rotation=90, va="center")
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel("Input neurons")
+
+
+def _count_colors(largest: int) -> ListedColormap:
+    """White for no spike and a grey for each number of spikes, one spike being dark enough to see alone."""
+    return ListedColormap(["white", *mpl.colormaps["Greys"](np.linspace(0.6, 1, largest))])
+
+
+def _location_name(name: str) -> str:
+    return f"location {int(name) + 1}" if name.isdigit() else name
+
+
+def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:
+    one = result.isel(trial=trial)
+    times = step_times(result)
+    n_outputs = result.sizes["output"]
+    observer = _observer(one, n_outputs)
+    answer_from = _first_response_step(result)
+    for output in range(n_outputs):
+        color = OUTPUT_COLORS[output % len(OUTPUT_COLORS)]
+        which = f" {output + 1}" if n_outputs > 1 else ""
+        target = one["targets"].transpose("time", "output").values[:, output]
+        answer = one["outputs"].transpose("time", "output").values[:, output]
+        axes.plot(
+            times, target, color="0.25", linestyle=_dashes(output), linewidth=1.2, label=f"target{which}"
+        )
+        axes.plot(times, answer, color=color, linewidth=1.3, label=f"network's output{which}")
+        if np.isfinite(observer[output]):
+            axes.plot(
+                [times[answer_from], times[-1]], [observer[output]] * 2, color=color, linewidth=3.5,
+                alpha=0.45, solid_capstyle="butt", label=f"ideal observer{which}",
+            )  # fmt: skip
+    axes.set_ylabel(ANSWER_LABELS.get(str(result.attrs.get("response")), "Output"))
+    _limit_answers(axes, str(result.attrs.get("response")))
+    mark_epochs(axes, result, names=False)
+    _legend(figure, axes, n_outputs)
+
+
+def _observer(one: xr.Dataset, n_outputs: int) -> Float[np.ndarray, " output"]:
+    """Return the ideal observer's answer for each output; NaN where it has none, or not one for each."""
+    if "observer_estimate" in one and one["observer_estimate"].size == n_outputs:
+        return np.asarray(one["observer_estimate"].values, dtype=np.float64).reshape(n_outputs)
+    return np.full(n_outputs, np.nan)
+
+
+def _legend(figure: Figure, axes: Axes, n_outputs: int) -> None:
+    """Put the legend below, a row an output."""
+    handles, labels = axes.get_legend_handles_labels()
+    n_columns = -(-len(handles) // n_outputs)
+    columnwise = [i for column in range(n_columns) for i in range(column, len(handles), n_columns)]
+    figure.legend(
+        [handles[i] for i in columnwise],
+        [labels[i] for i in columnwise],
+        loc="outside lower center",
+        ncols=n_columns,
+    )
+
+
+def _first_response_step(result: xr.Dataset) -> int:
+    if "epoch" not in result.coords:
+        return 0
+    response = np.flatnonzero(result["epoch"].values.astype(str) == "response")
+    return int(response[0]) if response.size else 0
+
+
+def _dashes(output: int) -> Any:
+    return (0, (5, 2)) if output % 2 == 0 else (0, (1.5, 1.5))
+
+
+def _limit_answers(axes: Axes, response: str) -> None:
+    """Show at least the range an answer should be in, and more where the network leaves it."""
+    low, high = axes.get_ylim()
+    if response == "angle":
+        axes.set_ylim(min(low, -0.1), max(high, np.pi + 0.1))
+        if high - low < 3 * np.pi:
+            axes.set_yticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
+    elif response == "probability":
+        axes.set_ylim(min(low, -0.05), max(high, 1.05))

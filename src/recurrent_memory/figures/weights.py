@@ -1,0 +1,138 @@
+"""The recurrent weights in the order in which the units peak."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from recurrent_memory.analysis import connectivity_profile, peak_order
+
+from .style import (
+    NETWORK,
+    NOT_SHOWN,
+    SIGNED_COLORS,
+    count_in_whole_numbers,
+    need,
+    new_figure,
+    say,
+    styled,
+)
+
+COLOR_PERCENTILE = 99.0
+"""The colours end at this percentile of the weights' size, so that a few large ones don't bleach the rest."""
+
+BINS_A_SIDE = 20
+"""Differences in peak order are pooled into about so many bins on either side of zero."""
+
+
+MIN_WEIGHTS = 5
+"""Bins of fewer weights, which lie at both ends, aren't drawn: they would set the scale for all others.
+
+With at most twice as many units nearly all bins are that small, and all are drawn.
+"""
+
+
+@styled
+def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
+    """Draw the recurrent weights sorted by peak time, and their mean against the difference in that order.
+
+    Parameters
+    ----------
+    result
+        Result of one network with `activity` (trial, time, unit) and `recurrent_weights` (source,
+        target_unit).
+    min_rate
+        Units whose mean over trials and time isn't above this are left out.
+
+    Returns
+    -------
+    The figure: on the left the matrix, from (rows) to (columns), the diagonal grey; on the right the mean
+    weight and its standard error. With fewer than two active units the matrix is in the units' own order.
+
+    Raises
+    ------
+    InputError
+        Where a variable is missing or not finite.
+
+    Notes
+    -----
+    The diagonal starts at λ0, far above all other weights; it is left out of the range of colours and of the
+    right-hand side. Of a GRU, whose matrix holds the blocks of its gates (reset, update) and of its candidate
+    activity side by side, the last is shown.
+    """
+    need(result, "activity", "recurrent_weights")
+    weights, what = _of_the_candidate(result["recurrent_weights"].values.astype(np.float64))
+    order = peak_order(result["activity"].transpose("trial", "time", "unit"), min_rate=min_rate)
+    figure = new_figure(result, f"{what} in the order of the units' peak times")
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    if order.size > 1:
+        _draw_matrix(figure, left, weights[np.ix_(order, order)], "sorted by peak time")
+        left.set_title(f"{order.size} of {weights.shape[0]} units active (mean above {min_rate:g})")
+        _draw_profile(right, weights, order)
+    else:
+        _draw_matrix(figure, left, weights, "in their own order")
+        say(right, f"{order.size} of {weights.shape[0]} units active:\ntoo few to sort by peak time")
+    return figure
+
+
+def _of_the_candidate(
+    weights: Float[np.ndarray, "source target"],
+) -> tuple[Float[np.ndarray, "source kept"], str]:
+    """Return the weights that act on the activity itself; a gated network's come last, after its gates'."""
+    n_units, n_targets = weights.shape
+    if n_targets > n_units and n_targets % n_units == 0:
+        return weights[:, -n_units:], "Recurrent weights of the candidate activity"
+    return weights, "Recurrent weights"
+
+
+def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit unit"], order: str) -> None:
+    itself = np.eye(weights.shape[0], dtype=bool)
+    others = np.abs(weights[~itself])
+    limit = float(np.percentile(others, COLOR_PERCENTILE)) if others.size else 0.0
+    limit = limit or 1e-12  # all other weights are zero, as at the start with σ0 = 0
+    image = axes.imshow(
+        np.ma.masked_array(weights, itself),
+        cmap=mpl.colormaps[SIGNED_COLORS].with_extremes(bad=NOT_SHOWN),
+        vmin=-limit,
+        vmax=limit,
+        interpolation="none",
+    )
+    beyond = bool((others > limit).any())
+    bar = figure.colorbar(
+        image, ax=axes, location="bottom", pad=0.02, aspect=30, extend="both" if beyond else "neither"
+    )
+    note = f"; colours end at the {COLOR_PERCENTILE:g}th percentile" if beyond else ""
+    bar.set_label(f"Weight (grey: onto itself, left out{note})", fontsize=8)
+    axes.set(xlabel=f"To unit, {order}", ylabel=f"From unit, {order}")
+    for axis in (axes.xaxis, axes.yaxis):
+        count_in_whole_numbers(axis)
+
+
+def _draw_profile(
+    axes: Axes, weights: Float[np.ndarray, "unit unit"], order: Int[np.ndarray, " active"]
+) -> None:
+    profile = connectivity_profile(weights, order, bin_width=max(1, round(order.size / BINS_A_SIDE)))
+    n_weights = profile["n_weights"].values
+    enough = n_weights >= (MIN_WEIGHTS if order.size > 2 * MIN_WEIGHTS else 1)
+    apart = profile.isel(difference=(profile["difference"].values != 0) & enough)
+    difference = apart["difference"].values
+    mean, error = apart["mean_weight"].values, apart["standard_error"].values
+    axes.axhline(0, color="0.6", linewidth=0.8)
+    axes.axvline(0, color="0.6", linewidth=0.8)
+    for side in (difference < 0, difference > 0):
+        axes.errorbar(
+            difference[side], mean[side], yerr=np.nan_to_num(error[side]), color=NETWORK, ecolor="0.5",
+            marker="o", markersize=3, linewidth=1.2, elinewidth=1, capsize=0,
+        )  # fmt: skip
+    axes.set(
+        xlabel="Difference in peak order (to − from)",
+        ylabel="Mean weight (bars: standard error)",
+        title=f"forward − backward = {float(profile['forward_minus_backward']):.2g}",
+    )
+    for x, side_name in ((0.02, "to earlier"), (0.98, "to later")):
+        axes.text(x, 0.99, side_name, transform=axes.transAxes, ha="left" if x < 0.5 else "right", va="top")
+    axes.margins(y=0.12)

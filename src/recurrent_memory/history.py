@@ -1,0 +1,78 @@
+"""What is known of a network while it learns: its loss, and its answers beside the ideal observer's."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from . import evaluation
+from .tasks import AbstractTask
+from .training import Chunk
+
+WINDOW = 100
+"""Iterations over which the fractional loss is averaged while a network trains."""
+
+
+class History(NamedTuple):
+    """One entry for every iteration done.
+
+    Errors are kept as sums and counts over the answers of each batch, so that an average over any number of
+    iterations weighs every answer alike.
+    """
+
+    loss: Float[np.ndarray, " iteration"]
+    """Objective before the iteration's step."""
+    network_sum: Float[np.ndarray, " iteration"]
+    network_count: Float[np.ndarray, " iteration"]
+    reference_sum: Float[np.ndarray, " iteration"]
+    reference_count: Float[np.ndarray, " iteration"]
+
+    @staticmethod
+    def empty() -> History:
+        """Return the history before the first iteration."""
+        return History(*(np.zeros(0) for _ in History._fields))
+
+    def extended(self, task: AbstractTask, chunk: Chunk, readout_step: int) -> History:
+        """Return the history with a chunk of iterations added.
+
+        Notes
+        -----
+        The network's answers are those of the pass that was trained on, before its step; the published code runs the
+        network once more after the step. Errors and observer are the published ones.
+        """
+        batch = chunk.answers.outputs.shape[1]
+        answers = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), chunk.answers)
+        errors = evaluation.judge(task, answers, readout_step, "paper")
+        sums = [
+            (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))
+            for e in (values.reshape(-1, batch * (values.size // len(answers.outputs))) for values in errors)
+        ]
+        (network, n_network), (reference, n_reference) = sums
+        new = (chunk.losses, network, n_network, reference, n_reference)
+        return History(*(np.concatenate([old, np.asarray(n, float)]) for old, n in zip(self, new, strict=True)))
+
+    def __len__(self) -> int:
+        """Return the number of iterations done."""
+        return len(self.loss)
+
+    def network_error(self) -> Float[np.ndarray, " iteration"]:
+        """Return the network's mean error over the last ``WINDOW`` iterations up to each one."""
+        return _moving(self.network_sum) / np.maximum(_moving(self.network_count), 1)
+
+    def reference_error(self) -> Float[np.ndarray, " iteration"]:
+        """Return the mean error the network's is measured against, likewise."""
+        return _moving(self.reference_sum) / np.maximum(_moving(self.reference_count), 1)
+
+    def fractional_loss(self, task: AbstractTask) -> Float[np.ndarray, " iteration"]:
+        """Return the published fractional loss over the last ``WINDOW`` iterations up to each one."""
+        return evaluation.fraction(task.response, self.network_error(), self.reference_error())
+
+
+def _moving(values: Float[np.ndarray, " iteration"]) -> Float[np.ndarray, " iteration"]:
+    """Return the sum over the last WINDOW entries up to each one."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    last = np.arange(1, len(values) + 1)
+    return total[last] - total[np.maximum(last - WINDOW, 0)]

@@ -1,0 +1,39 @@
+"""Who remembers: cells, their initialisation, and the recurrence over time."""
+
+from .cells import (
+    CELLS,
+    AbstractCell,
+    FastWeightsCell,
+    GRUCell,
+    OrthogonalCell,
+    ReluCell,
+    clip_gradient,
+    clip_through,
+    register,
+    relu,
+)
+from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
+from .network import Network, check_options, find_model, initialize
+from .recurrence import recur, recur_by_autodiff
+
+__all__ = [
+    "CELLS",
+    "AbstractCell",
+    "FastWeightsCell",
+    "GRUCell",
+    "Network",
+    "OrthogonalCell",
+    "ReluCell",
+    "check_options",
+    "clip_gradient",
+    "clip_through",
+    "find_model",
+    "glorot_normal",
+    "initialize",
+    "recur",
+    "recur_by_autodiff",
+    "register",
+    "relu",
+    "scaled_identity",
+    "scaled_orthogonal",
+]

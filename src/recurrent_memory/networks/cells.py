@@ -1,0 +1,327 @@
+"""One step of each model, and the protocol for a cell of one's own.
+
+A step is split in two: the products with weights, which the recurrence does for all cells in the same fast way,
+and ``update``, the arithmetic of one unit with itself. A cell of one's own needs the weights as fields, ``drive``
+(what the inputs contribute), ``update`` (the next state) and ``initialize``; its gradient follows by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from typing import ClassVar, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..settings import InputError
+from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
+
+
+class AbstractCell(eqx.Module):
+    """One step of a recurrent network over a batch of trials.
+
+    The recurrence calls ``drive`` once for all time steps, then at each step
+    ``state = update(state, drive[t], activity(state) @ W_rec)``.
+    """
+
+    model: ClassVar[str]
+    """Name by which experiments ask for this cell."""
+    code: ClassVar[int | None] = None
+    """The published basic script's integer for this model."""
+    readout_gain: ClassVar[float] = 0.95
+    """Gain of the readout's Glorot-normal initialisation."""
+
+    W_rec: eqx.AbstractVar[Float[Array, "unit block"]]
+
+    @classmethod
+    @abstractmethod
+    def initialize(
+        cls, key: PRNGKeyArray, n_inputs: int, n_hidden: int, *, lambda0: float, sigma0: float
+    ) -> AbstractCell:
+        """Draw the initial weights; further keyword arguments are the model's own options."""
+
+    @abstractmethod
+    def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:
+        """Return all that the inputs contribute, biases included."""
+
+    @abstractmethod
+    def update(
+        self, state: PyTree, drive: Float[Array, "trial block"], feedback: Float[Array, "trial block"]
+    ) -> PyTree:
+        """Return the next state from the last one, the input drive and the recurrent feedback."""
+
+    def initial_state(self, drive: Float[Array, "trial block"]) -> PyTree:
+        """Return the state before the first step: no activity, and not learned."""
+        return jnp.zeros((drive.shape[0], self.n_hidden), drive.dtype)
+
+    def activity(self, state: PyTree) -> Float[Array, "trial unit"]:
+        """Return the units' activity in a state."""
+        activity: Array = state
+        return activity
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of units."""
+        return self.W_rec.shape[0]
+
+
+def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Rectify, with derivative ½ at exactly 0.
+
+    Notes
+    -----
+    The published code computes (x + \\|x\\|)/2, with the derivative of \\|x\\| taken as sign(x). With no bias and no activity yet, every pre-activation is exactly 0
+    until the first spike, so the derivative there is not a matter of taste: 0 instead of ½ changes the first
+    gradients by up to 4 %.
+    """
+    # JAX shares the gradient of a maximum between equal arguments, which gives the ½.
+    return jnp.maximum(x, 0)
+
+
+def clip_through(x: Float[Array, "*shape"], low: float, high: float) -> Float[Array, "*shape"]:
+    """Clip to [low, high]; the gradient is 1 on the closed interval and 0 outside, as in the published code.
+
+    ``jax.numpy.clip`` halves the gradient at the bounds.
+    """
+    return jnp.where((x >= low) & (x <= high), x, jax.lax.stop_gradient(jnp.clip(x, low, high)))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def clip_gradient(x: Float[Array, "*shape"], bound: float) -> Float[Array, "*shape"]:
+    """Return x unchanged; clip the signal that is propagated back through it to ±bound, element by element."""
+    return x
+
+
+def _clip_gradient_forward(x: Array, bound: float) -> tuple[Array, None]:
+    return x, None
+
+
+def _clip_gradient_backward(bound: float, _: None, signal: Array) -> tuple[Array]:
+    return (jnp.clip(signal, -bound, bound),)
+
+
+clip_gradient.defvjp(_clip_gradient_forward, _clip_gradient_backward)
+
+CELLS: dict[str, type[AbstractCell]] = {}
+Cell = TypeVar("Cell", bound=AbstractCell)
+
+
+def register(cell: type[Cell]) -> type[Cell]:
+    """Make a cell class known under its ``model`` name (a class decorator).
+
+    Raises
+    ------
+    InputError
+        Where the name or the code is taken by another class.
+    """
+    for known in CELLS.values():
+        if known.model == cell.model or (cell.code is not None and known.code == cell.code):
+            raise InputError(
+                f"model {cell.model!r} (code {cell.code}) is taken by {known.__name__}: choose another name."
+            )
+    CELLS[cell.model] = cell
+    return cell
+
+
+class _RectifiedCell(AbstractCell):
+    """Weights and input drive that the rectified models share."""
+
+    W_in: Float[Array, "neuron unit"]
+    b_in: Float[Array, " unit"]
+    W_rec: Float[Array, "unit unit"]
+    b_rec: Float[Array, " unit"]
+
+    gradient_clip: float = eqx.field(static=True, default=100.0)
+    """Bound on the signal propagated back through each step's pre-activation."""
+
+    def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch unit"]:
+        # Two biases that act as one: Adam moves both, so the effective bias moves twice as fast, as published.
+        return inputs @ self.W_in + (self.b_in + self.b_rec)
+
+
+def _rectified_weights(
+    key: PRNGKeyArray, n_inputs: int, n_hidden: int, recurrent: Float[Array, "unit unit"]
+) -> dict[str, Array]:
+    return {
+        "W_in": glorot_normal(key, n_inputs, n_hidden, gain=0.95),
+        "b_in": jnp.zeros(n_hidden),
+        "W_rec": recurrent,
+        "b_rec": jnp.zeros(n_hidden),
+    }
+
+
+@register
+class ReluCell(_RectifiedCell):
+    """h_t = relu(x_t W_in + b_in + h_{t−1} W_rec + b_rec), the paper's main model."""
+
+    model = "relu"
+    code = 0
+
+    @classmethod
+    def initialize(
+        cls,
+        key: PRNGKeyArray,
+        n_inputs: int,
+        n_hidden: int,
+        *,
+        lambda0: float,
+        sigma0: float,
+        gradient_clip: float = 100.0,
+    ) -> ReluCell:
+        """Draw W_rec = λ0·I + off-diagonal noise of standard deviation σ0/√N."""
+        key_input, key_recurrent = jr.split(key)
+        recurrent = scaled_identity(key_recurrent, n_hidden, lambda0, sigma0)
+        weights = _rectified_weights(key_input, n_inputs, n_hidden, recurrent)
+        return cls(**weights, gradient_clip=gradient_clip)
+
+    def update(
+        self,
+        state: Float[Array, "trial unit"],
+        drive: Float[Array, "trial unit"],
+        feedback: Float[Array, "trial unit"],
+    ) -> Float[Array, "trial unit"]:
+        return relu(clip_gradient(drive + feedback, self.gradient_clip))
+
+
+@register
+class OrthogonalCell(ReluCell):
+    """The relu model started from λ0 times a random orthogonal matrix; σ0 is not used."""
+
+    model = "orthogonal"
+    code = 2
+
+    @classmethod
+    def initialize(
+        cls,
+        key: PRNGKeyArray,
+        n_inputs: int,
+        n_hidden: int,
+        *,
+        lambda0: float,
+        sigma0: float,
+        gradient_clip: float = 100.0,
+    ) -> OrthogonalCell:
+        """Draw W_rec = λ0·U with U orthogonal."""
+        key_input, key_recurrent = jr.split(key)
+        recurrent = scaled_orthogonal(key_recurrent, n_hidden, lambda0)
+        weights = _rectified_weights(key_input, n_inputs, n_hidden, recurrent)
+        return cls(**weights, gradient_clip=gradient_clip)
+
+
+@register
+class FastWeightsCell(_RectifiedCell):
+    """The relu model with Hebbian short-term plasticity (fast weights).
+
+    Adds γ·h_{t−2}·clip(h_{t−2}·h_{t−1}, 0, 100) to the pre-activation, *after* the point where the gradient is
+    clipped. The state holds the activity of the last two steps.
+    """
+
+    model = "fast_weights"
+    code = 1
+
+    gamma: float = eqx.field(static=True, default=0.0007)
+    """Strength γ of the fast weights."""
+    ceiling: ClassVar[float] = 100.0
+    """Upper bound of the overlap h_{t−2}·h_{t−1} of a trial."""
+
+    @classmethod
+    def initialize(
+        cls,
+        key: PRNGKeyArray,
+        n_inputs: int,
+        n_hidden: int,
+        *,
+        lambda0: float,
+        sigma0: float,
+        gradient_clip: float = 100.0,
+        gamma: float = 0.0007,
+    ) -> FastWeightsCell:
+        """Draw the slow weights as for ``relu``; the fast ones start from no activity."""
+        key_input, key_recurrent = jr.split(key)
+        recurrent = scaled_identity(key_recurrent, n_hidden, lambda0, sigma0)
+        weights = _rectified_weights(key_input, n_inputs, n_hidden, recurrent)
+        return cls(**weights, gradient_clip=gradient_clip, gamma=gamma)
+
+    def initial_state(
+        self, drive: Float[Array, "trial unit"]
+    ) -> tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]]:
+        return jnp.zeros_like(drive), jnp.zeros_like(drive)
+
+    def activity(
+        self, state: tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]]
+    ) -> Float[Array, "trial unit"]:
+        return state[0]
+
+    def update(
+        self,
+        state: tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]],
+        drive: Float[Array, "trial unit"],
+        feedback: Float[Array, "trial unit"],
+    ) -> tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]]:
+        last, before = state
+        overlap = clip_through(jnp.sum(before * last, axis=-1, keepdims=True), 0.0, self.ceiling)
+        slow = clip_gradient(drive + feedback, self.gradient_clip)
+        return relu(slow + self.gamma * before * overlap), last
+
+
+@register
+class GRUCell(AbstractCell):
+    """Gated recurrent unit with a rectified candidate.
+
+    r = σ(i_r + k_r), u = σ(i_u + k_u), c = relu(i_c + r·k_c), h_t = (1 − u)·h_{t−1} + u·c, where i = x_t W_in + b
+    and k = h_{t−1} W_rec come in three blocks: reset, update, candidate.
+    """
+
+    model = "gru"
+    code = 3
+    readout_gain = 0.05
+
+    W_in: Float[Array, "neuron block"]
+    b_in: Float[Array, " block"]
+    W_rec: Float[Array, "unit block"]
+
+    gradient_clip: float = eqx.field(static=True, default=10.0)
+    """Bound on the signal propagated back, at three places in each step: i, k, and the candidate."""
+
+    @classmethod
+    def initialize(
+        cls,
+        key: PRNGKeyArray,
+        n_inputs: int,
+        n_hidden: int,
+        *,
+        lambda0: float,
+        sigma0: float,
+        gradient_clip: float = 10.0,
+    ) -> GRUCell:
+        """Draw Glorot-normal weights with gain 0.05; λ0 and σ0 set the candidate's recurrent weights."""
+        keys_input, keys_gates, key_candidate = jr.split(key, 3)
+        inputs = [glorot_normal(k, n_inputs, n_hidden, gain=0.05) for k in jr.split(keys_input, 3)]
+        gates = [glorot_normal(k, n_hidden, n_hidden, gain=0.05) for k in jr.split(keys_gates, 2)]
+        candidate = scaled_identity(key_candidate, n_hidden, lambda0, sigma0)
+        return cls(
+            W_in=jnp.concatenate(inputs, axis=1),
+            b_in=jnp.zeros(3 * n_hidden),
+            W_rec=jnp.concatenate([*gates, candidate], axis=1),
+            gradient_clip=gradient_clip,
+        )
+
+    def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:
+        return inputs @ self.W_in + self.b_in
+
+    def update(
+        self,
+        state: Float[Array, "trial unit"],
+        drive: Float[Array, "trial block"],
+        feedback: Float[Array, "trial block"],
+    ) -> Float[Array, "trial unit"]:
+        i_reset, i_update, i_candidate = jnp.split(clip_gradient(drive, self.gradient_clip), 3, axis=-1)
+        k_reset, k_update, k_candidate = jnp.split(clip_gradient(feedback, self.gradient_clip), 3, axis=-1)
+        reset = jax.nn.sigmoid(i_reset + k_reset)
+        update = jax.nn.sigmoid(i_update + k_update)
+        candidate = relu(clip_gradient(i_candidate + reset * k_candidate, self.gradient_clip))
+        return (1 - update) * state + update * candidate

@@ -1,0 +1,121 @@
+"""Input, recurrence and readout as one pytree."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from ..settings import InputError
+from .cells import CELLS, AbstractCell, clip_through
+from .initialization import glorot_normal
+from .recurrence import recur
+
+PROBABILITY_MARGIN = 1e-6
+"""Answers to a binary question are kept this far from 0 and 1, as published."""
+
+
+class Network(eqx.Module):
+    """A recurrent network with a readout at every step.
+
+    Called with inputs (trial, time, neuron), and a mask (trial, time) where trials have steps to skip, it returns
+    the outputs (trial, time, output) and the activity of its units (trial, time, unit).
+    """
+
+    cell: AbstractCell
+    W_out: Float[Array, "unit output"]
+    b_out: Float[Array, " output"]
+    readout: Literal["linear", "sigmoid"] = eqx.field(static=True)
+
+    def __call__(
+        self, inputs: Float[Array, "trial time neuron"], mask: Bool[Array, "trial time"] | None = None
+    ) -> tuple[Float[Array, "trial time output"], Float[Array, "trial time unit"]]:
+        # Time comes first inside, so that a step reads and writes one contiguous block.
+        drive = self.cell.drive(inputs.swapaxes(0, 1))
+        activity = recur(self.cell, drive, None if mask is None else mask.T)
+        outputs = activity @ self.W_out + self.b_out
+        if self.readout == "sigmoid":
+            outputs = clip_through(jax.nn.sigmoid(outputs), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+        return outputs.swapaxes(0, 1), activity.swapaxes(0, 1)
+
+
+def find_model(model: str | int) -> str:
+    """Return the name of a model given its name or its published integer code (of the basic script).
+
+    Raises
+    ------
+    InputError
+        Where there is no such model.
+    """
+    wanted = str(model).strip().lower().replace("-", "_").replace(" ", "_")
+    for name, cell in CELLS.items():
+        if wanted == name or (cell.code is not None and wanted == str(cell.code)):
+            return name
+    known = ", ".join(name if c.code is None else f"{name} ({c.code})" for name, c in CELLS.items())
+    raise InputError(f"There is no model {model!r}. Models (and their published codes): {known}.")
+
+
+def initialize(
+    key: PRNGKeyArray,
+    model: str | int,
+    *,
+    n_inputs: int,
+    n_hidden: int,
+    n_outputs: int,
+    readout: Literal["linear", "sigmoid"],
+    lambda0: float,
+    sigma0: float,
+    **options: Any,
+) -> Network:
+    """Draw a network of a named model with the published initialisation.
+
+    Parameters
+    ----------
+    key
+        Random key.
+    model
+        Name or published code.
+    n_inputs, n_hidden, n_outputs
+        Sizes.
+    readout
+        ``"linear"`` or ``"sigmoid"``.
+    lambda0, sigma0
+        The paper's λ0 and σ0.
+    options
+        The model's own settings, such as ``gamma`` of ``fast_weights``.
+
+    Raises
+    ------
+    InputError
+        Where the model or one of its options is unknown.
+    """
+    cell_class = CELLS[find_model(model)]
+    check_options(cell_class.model, options)
+    key_cell, key_readout = jr.split(key)
+    return Network(
+        cell=cell_class.initialize(
+            key_cell, n_inputs, n_hidden, lambda0=lambda0, sigma0=sigma0, **options
+        ),
+        W_out=glorot_normal(key_readout, n_hidden, n_outputs, cell_class.readout_gain),
+        b_out=jnp.zeros(n_outputs),
+        readout=readout,
+    )
+
+
+def check_options(model: str, options: dict[str, Any]) -> None:
+    """Refuse options that a model does not have, or values that are not finite and positive numbers."""
+    cell_class = CELLS[model]
+    parameters = inspect.signature(cell_class.initialize).parameters
+    allowed = set(parameters) - {"key", "n_inputs", "n_hidden", "lambda0", "sigma0"}
+    for name, value in options.items():
+        if name not in allowed:
+            raise InputError(
+                f"model {model!r} has no option {name!r}. Its options: {', '.join(sorted(allowed)) or 'none'}."
+            )
+        if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise InputError(f"`{name}` = {value!r} of model {model!r}: must be a finite number, 0 or more.")

@@ -1,0 +1,216 @@
+"""What one run yields: a labelled data set, and its summary in words."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from importlib import metadata
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from . import analysis, evaluation, simulation, storage
+from .experiment import Experiment
+from .history import History
+from .networks import Network
+from .runfolder import RESULT, RunFolder
+from .settings import InputError
+from .tasks import AbstractTask, Trials
+from .training import Answers
+
+VERSIONED = ("recurrent-memory", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray")
+
+SEQUENTIALITY = {
+    "": ("paper", None),
+    "_delay": ("paper", "delay"),
+    "_exact": ("exact", None),
+    "_exact_delay": ("exact", "delay"),
+}
+"""Ending of a variable's name → variant of the index, and the epoch it is measured in (None: the whole trial)."""
+
+
+def assemble(
+    experiment: Experiment,
+    task: AbstractTask,
+    history: History,
+    answers: Answers,
+    trials: Trials,
+    outputs: Float[np.ndarray, "trial time output"],
+    activity: Float[np.ndarray, "trial time unit"],
+    network: Network,
+) -> xr.Dataset:
+    """Measure a trained network and label everything.
+
+    Parameters
+    ----------
+    experiment, task
+        What was done.
+    history
+        Its training.
+    answers
+        To all test trials.
+    trials, outputs, activity
+        The test trials that are kept.
+    network
+        The trained network.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``trial``, ``time`` and ``unit``: activity, inputs, targets, outputs, the ideal observer's estimate; over
+        ``iteration``: the training curves; scalars: test measures (names ending in ``_exact`` are the exact variant,
+        others the published one) and sequentiality (``_delay``: over the delay period alone); ``recurrent_weights``.
+        The same experiment on the same machine gives the same data set bit for bit: nothing in it tells the time.
+    """
+    observer = task.ideal_observer(trials)
+    dataset = xr.Dataset(
+        {
+            "activity": (("trial", "time", "unit"), activity, _about("activity of the units", "arbitrary units")),
+            "inputs": (("trial", "time", "neuron"), np.asarray(trials.inputs, np.float32), _about("input counts", "spikes")),
+            "targets": (("trial", "time", "output"), np.asarray(trials.targets), _about("target", _unit(task))),
+            "outputs": (("trial", "time", "output"), np.asarray(outputs), _about("network output", _unit(task))),
+            "mask": (("trial", "time"), np.asarray(trials.mask), {"long_name": "step exists in this trial"}),
+            "observer_estimate": (
+                ("trial", "answer"),
+                observer.reshape(len(observer), -1),
+                _about("the ideal observer's answer, as published", _unit(task)),
+            ),
+            "recurrent_weights": (
+                ("source", "target_unit"),
+                np.asarray(network.cell.W_rec),
+                {"long_name": "recurrent weight from source to target unit (gru: three blocks, r, u, c)"},
+            ),
+            **_training_curves(task, history),
+            **_test_measures(task, answers, experiment.readout_step),
+            **_sequentiality(task, activity),
+        },
+        coords={
+            "time": ("time", np.arange(task.n_steps), {"units": "steps of 10 ms"}),
+            "epoch": ("time", _epoch_names(task)),
+            "trial": np.arange(len(activity)),
+            "unit": np.arange(experiment.n_hidden),
+            "iteration": np.arange(len(history)),
+        },
+        attrs=provenance(experiment, task),
+    )
+    return dataset
+
+
+def training_so_far(experiment: Experiment, history: History) -> xr.Dataset:
+    """Label the training curves of a run that is not finished."""
+    task = experiment.make_task()
+    return xr.Dataset(
+        _training_curves(task, history),
+        coords={"iteration": np.arange(len(history))},
+        attrs=provenance(experiment, task),
+    )
+
+
+def _about(long_name: str, units: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": units}
+
+
+def _unit(task: AbstractTask) -> str:
+    return {"angle": "radians", "probability": "probability", "value": "arbitrary units"}[task.response]
+
+
+def _epoch_names(task: AbstractTask) -> list[str]:
+    names = [""] * task.n_steps
+    for epoch, (start, stop) in task.epochs.items():
+        names[start:stop] = [epoch] * (stop - start)
+    return names
+
+
+def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
+    error_unit = _error_unit(task)
+    return {
+        "training_loss": ("iteration", history.loss, {"long_name": "objective before the iteration's step"}),
+        "training_fractional_loss": (
+            "iteration",
+            history.fractional_loss(task),
+            {"long_name": "fractional loss over the last 100 iterations, as published"},
+        ),
+        "training_network_error": (
+            "iteration",
+            history.network_error(),
+            _about("the network's error over the last 100 iterations", error_unit),
+        ),
+        "training_observer_error": (
+            "iteration",
+            history.reference_error(),
+            _about("the error it is measured against, over the last 100 iterations", error_unit),
+        ),
+    }
+
+
+def _error_unit(task: AbstractTask) -> str:
+    return {"angle": "radians", "probability": "nats", "value": "arbitrary units"}[task.response]
+
+
+def _test_measures(task: AbstractTask, answers: Answers, readout_step: int) -> dict[str, Any]:
+    measures: dict[str, Any] = {}
+    for ending, variant, causal in (("", "paper", False), ("_exact", "exact", False), ("_exact_causal", "exact", True)):
+        judged = evaluation.judge(task, answers, readout_step, variant, causal=causal)
+        of = evaluation.performance(task.response, judged)
+        what = f"{variant}{', observer stops at the read-out step' if causal else ''}"
+        measures[f"fractional_loss{ending}"] = ((), of.fractional_loss, {"long_name": f"fractional loss ({what})"})
+        measures[f"fractional_loss{ending}_standard_error"] = ((), of.standard_error, {"long_name": f"over answers ({what})"})
+        if causal:
+            continue
+        measures[f"n_dropped_answers{ending}"] = ((), of.n_dropped, {"long_name": f"test answers not counted ({what})"})
+        network, observer = evaluation.losses(task, answers, readout_step, variant)
+        unit = _error_unit(task)
+        measures[f"test_loss{ending}"] = ((), network, _about(f"network's loss in the test ({what})", unit))
+        measures[f"observer_loss{ending}"] = ((), observer, _about(f"ideal observer's loss in the test ({what})", unit))
+    solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
+    measures["solved"] = ((), solved, {"long_name": "fractional loss < 0.5, the paper's criterion"})
+    return measures
+
+
+def _sequentiality(task: AbstractTask, activity: Float[np.ndarray, "trial time unit"]) -> dict[str, Any]:
+    measures: dict[str, Any] = {}
+    for ending, (variant, epoch) in SEQUENTIALITY.items():
+        steps = None if epoch is None else task.epochs[epoch]
+        try:
+            found = analysis.sequentiality_index(activity, variant=variant, steps=steps)
+        except InputError as error:  # activity that overflowed, or a delay too short to measure
+            attrs = {"units": "nats", "reason": str(error)}
+            measures[f"sequentiality_index{ending}"] = ((), math.nan, attrs)
+            continue
+        for name, variable in found.data_vars.items():
+            measures[f"{name}{ending}"] = (variable.dims, variable.values, {**found.attrs, **variable.attrs})
+    return measures
+
+
+def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | int | float]:
+    """Return attributes that say what a result is of, and what made it."""
+    versions = {f"version_{name.replace('-', '_')}": metadata.version(name) for name in VERSIONED}
+    named = {name: getattr(experiment, name) for name in ("task", "condition", "model", "n_hidden", "lambda0", "sigma0")}
+    return {
+        **named,
+        "rho": experiment.rho,
+        "seed": experiment.seed,
+        "task_title": task.title,
+        "response": task.response,
+        "experiment": json.dumps(experiment.model_dump(mode="json"), ensure_ascii=False),
+        "task_settings": json.dumps(task.model_dump(mode="json"), ensure_ascii=False),
+        "precision": "float64" if jax.config.jax_enable_x64 else "float32",
+        "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
+        "version_python": platform.python_version(),
+        **versions,
+    }
+
+
+def load(place: RunFolder) -> xr.Dataset:
+    """Read the result of a finished run.
+
+    Raises
+    ------
+    InputError
+        Where it is missing or damaged.
+    """
+    return storage.load_dataset(place / RESULT)

@@ -1,0 +1,283 @@
+"""From the description of an experiment to its result: train, test, measure, store."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import xarray as xr
+from jaxtyping import PRNGKeyArray
+
+from . import networks, results, simulation
+from .experiment import Experiment
+from .history import WINDOW, History
+from .networks import Network
+from .runfolder import RunFolder
+from .tasks import AbstractTask
+from .training import CHUNK_CAPACITY, Objective, Trainer, TrainingState
+
+STREAMS = {"initialization": 0, "training": 1, "test": 2}
+"""Randomness is addressed: each purpose has a stream of its own, and each batch a number in it."""
+
+SECONDS_PER_CHUNK = 0.3
+SECONDS_PER_CHECKPOINT = 1.0
+
+
+class Progress(NamedTuple):
+    """How far a run has come, for whoever shows it."""
+
+    phase: Literal["training", "testing"]
+    done: int
+    """Iterations (training) or batches (testing)."""
+    total: int
+    loss: float
+    """Objective of the last iteration; NaN before the first."""
+    fractional_loss: float
+    """Over the last 100 iterations; NaN before the first."""
+
+
+class DivergedError(RuntimeError):
+    """The loss is not finite any more; the state before the step that broke it is saved."""
+
+
+class InterruptedRunError(RuntimeError):
+    """Training was asked to stop before its end; its state is saved."""
+
+
+def run(
+    experiment: Experiment,
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    checkpoint_every: int | None = None,
+) -> xr.Dataset:
+    """Train the network of an experiment, test it, and measure how it remembers.
+
+    Parameters
+    ----------
+    experiment
+        What to do.
+    folder
+        Where to keep the run: a run that was cut off goes on from its last checkpoint, to the same result bit for
+        bit on the same machine; a finished one is read. None keeps nothing.
+    on_progress
+        Called several times a second with how far the run has come.
+    on_message
+        Called with one line on each event worth a log entry.
+    should_stop
+        Asked several times a second; once it says True, the state is saved and :class:`InterruptedRunError` raised.
+    checkpoint_every
+        Iterations between checkpoints; None saves about once a second.
+
+    Returns
+    -------
+    xarray.Dataset
+        Learning curves, test measures, activity of up to 300 test trials, recurrent weights, sequentiality; the
+        experiment and the versions as attributes. See :mod:`recurrent_memory.results`.
+
+    Raises
+    ------
+    InputError
+        Where the folder is not this experiment's, or a file in it is damaged.
+    DivergedError
+        Where the loss stops being finite.
+    InterruptedRunError
+        Where ``should_stop`` said so.
+    """
+    place = None if folder is None else RunFolder(folder)
+    if place is not None:
+        place.check_free_for(experiment)
+        if place.finished:
+            return results.load(place)
+    with contextlib.nullcontext() if place is None else place.claimed_for(experiment):
+        task = experiment.make_task()
+
+        def say(line: str) -> None:
+            if place is not None:
+                place.log(line)
+            on_message(line)
+
+        training = _Training(experiment, task, place, say)
+        training.finish(on_progress, should_stop, checkpoint_every)
+        started = time.monotonic()
+        result = _test(training, on_progress, should_stop)
+        if place is not None:
+            timing = {
+                "training_seconds": round(training.seconds, 3),
+                "testing_seconds": round(time.monotonic() - started, 3),
+                "host": platform.node(),
+                "device": jax.devices()[0].device_kind,
+            }
+            place.save_result(training.network, result, timing)
+            say(f"finished: {timing['training_seconds']} s of training")
+        return result
+
+
+def stream(experiment: Experiment, name: str) -> PRNGKeyArray:
+    """Return the key of one of the experiment's streams (see ``STREAMS``)."""
+    return jr.fold_in(jr.key(experiment.seed), STREAMS[name])
+
+
+def initial_network(experiment: Experiment) -> Network:
+    """Return the network of an experiment as it is before training."""
+    task = experiment.make_task()
+    return networks.initialize(
+        stream(experiment, "initialization"),
+        experiment.model,
+        n_inputs=task.n_inputs,
+        n_hidden=experiment.n_hidden,
+        n_outputs=task.n_outputs,
+        readout="sigmoid" if task.response == "probability" else "linear",
+        lambda0=experiment.lambda0,
+        sigma0=experiment.sigma0,
+        **experiment.model_options,
+    )
+
+
+def trainer(experiment: Experiment, task: AbstractTask) -> Trainer:
+    """Return what training needs besides the network."""
+    start, stop = task.epochs["response"]
+    objective = Objective(
+        response=task.response,
+        resp_dur=stop - start,
+        activity_penalty=experiment.activity_penalty,
+        rho=experiment.rho,
+        masked=task.skips_steps,
+        separate_clipping=experiment.separate_clipping,
+    )
+    learning_rate = jnp.asarray(experiment.learning_rate)
+    return Trainer(task, objective, stream(experiment, "training"), learning_rate, experiment.batch_size)
+
+
+class _Training:
+    """A training on its way: state, history, and the seconds of computing behind it."""
+
+    def __init__(
+        self, experiment: Experiment, task: AbstractTask, place: RunFolder | None, on_message: Callable[[str], None]
+    ) -> None:
+        self.experiment, self.task, self.place = experiment, task, place
+        self.trainer = trainer(experiment, task)
+        self.state: TrainingState = self.trainer.start(initial_network(experiment))
+        self.history, self.seconds = History.empty(), 0.0
+        saved = None if place is None else place.load_checkpoint(self.state)
+        if saved is not None:
+            self.state, self.history, self.seconds = saved
+            on_message(f"going on from iteration {len(self.history)} of {experiment.iterations}")
+        elif place is not None:
+            on_message(f"starting: {experiment.iterations} iterations")
+
+    @property
+    def network(self) -> Network:
+        return self.state.network
+
+    def finish(
+        self,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+        checkpoint_every: int | None,
+    ) -> None:
+        """Train to the end of the experiment, in compiled chunks that take a fraction of a second each."""
+        length, saved_at, saved_when = 1, len(self.history), time.monotonic()
+        on_progress(self.progress())
+        while not self._done():
+            length = min(length, CHUNK_CAPACITY, self._until_next_look(saved_at, checkpoint_every))
+            started = time.monotonic()
+            self.state, chunk = self.trainer.advance(self.state, length)
+            took = time.monotonic() - started
+            self.seconds += took
+            if chunk.diverged:
+                self._save()
+                raise DivergedError(_divergence_message(self.experiment, len(self.history) + chunk.n_done - 1, self.place))
+            self.history = self.history.extended(self.task, chunk, self.experiment.readout_step)
+            on_progress(self.progress())
+            length = max(1, min(2 * chunk.n_done, round(chunk.n_done * SECONDS_PER_CHUNK / took)))
+            due = (
+                time.monotonic() - saved_when > SECONDS_PER_CHECKPOINT
+                if checkpoint_every is None
+                else len(self.history) - saved_at >= checkpoint_every
+            )
+            stopping = should_stop()
+            if due or stopping or self._done():
+                self._save()
+                saved_at, saved_when = len(self.history), time.monotonic()
+            if stopping and not self._done():
+                raise InterruptedRunError(_interruption_message(len(self.history), self.experiment, self.place))
+
+    def _done(self) -> bool:
+        done = len(self.history)
+        if done >= self.experiment.iterations:
+            return True
+        if self.experiment.stop_at is None or done == 0 or done % WINDOW:
+            return False
+        return bool(self.history.fractional_loss(self.task)[-1] <= self.experiment.stop_at)
+
+    def _until_next_look(self, saved_at: int, checkpoint_every: int | None) -> int:
+        """Return the iterations until training may have to end or to be saved."""
+        done = len(self.history)
+        ends = [self.experiment.iterations]
+        if self.experiment.stop_at is not None:
+            # Looked at only at multiples of the window, so that when to stop does not depend on the chunks.
+            ends.append((done // WINDOW + 1) * WINDOW)
+        if checkpoint_every is not None:
+            ends.append(saved_at + checkpoint_every)
+        return min(ends) - done
+
+    def _save(self) -> None:
+        if self.place is not None:
+            self.place.save_checkpoint(self.state, self.history, self.seconds)
+
+    def progress(self) -> Progress:
+        loss, fractional = math.nan, math.nan
+        if len(self.history):
+            loss, fractional = float(self.history.loss[-1]), float(self.history.fractional_loss(self.task)[-1])
+        return Progress("training", len(self.history), self.experiment.iterations, loss, fractional)
+
+
+def _test(
+    training: _Training, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
+) -> xr.Dataset:
+    """Test a trained network on fresh trials and measure it."""
+    experiment, task, network = training.experiment, training.task, training.network
+    key, batches, size = stream(experiment, "test"), experiment.test_batches, experiment.batch_size
+    last = training.progress()
+
+    def look_up(done: int) -> None:
+        on_progress(last._replace(phase="testing", done=done, total=batches))
+        if should_stop():
+            raise InterruptedRunError(_interruption_message(len(training.history), experiment, training.place))
+
+    answers = simulation.test_answers(
+        network,
+        task,
+        key,
+        batches=batches,
+        batch_size=size,
+        until=task.n_steps + experiment.readout_step + 1,
+        on_batches=look_up,
+    )
+    kept = simulation.test_activity(network, task, key, batches=batches, batch_size=size)
+    return results.assemble(experiment, task, training.history, answers, *kept, network)
+
+
+def _divergence_message(experiment: Experiment, iteration: int, place: RunFolder | None) -> str:
+    where = "" if place is None else f" The state before that step is in {place / 'training.checkpoint'}."
+    return (
+        f"Training diverged: the loss of iteration {iteration} is not finite.{where}\n"
+        f"Try a smaller lambda0 (now {experiment.lambda0:g}), sigma0 (now {experiment.sigma0:g}) "
+        f"or learning rate (now {experiment.learning_rate:g})."
+    )
+
+
+def _interruption_message(iteration: int, experiment: Experiment, place: RunFolder | None) -> str:
+    rest = "" if place is None else f" The same command with --out {place.path} goes on from there."
+    return f"Stopped after iteration {iteration} of {experiment.iterations}.{rest}"

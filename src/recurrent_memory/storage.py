@@ -1,0 +1,175 @@
+"""Files that are whole or not there, and never execute: arrays as safetensors with a checksum, data sets as NetCDF."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import PyTree
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .settings import InputError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name in the same folder, sync it, and give it its name.
+
+    Whoever looks sees the old file or the whole new one, whatever dies in between; on failure the temporary file is
+    removed and the old one stays.
+
+    Parameters
+    ----------
+    path
+        Final name.
+    write
+        Writes the file at the path it is given.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        # mkstemp makes files private; results are as readable as the user's other files.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write named arrays as safetensors, with a checksum of their contents in the metadata."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    metadata = {**metadata, "checksum": _checksum(arrays)}
+    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read what :func:`save_arrays` wrote.
+
+    Returns
+    -------
+    The arrays by name, and the metadata.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it is truncated or damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata: dict[str, str] = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
+    if metadata.pop("checksum", None) not in (None, _checksum(arrays)):
+        raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{_remedy(path)}")
+    return arrays, metadata
+
+
+def _remedy(path: Path) -> str:
+    return f"Restore it from a copy, or delete {path.parent} and train again."
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _checksum(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def save_dataset(path: Path, dataset: xr.Dataset) -> None:
+    """Write a data set as NetCDF, compressed."""
+    encoding = {
+        name: {"zlib": True, "complevel": 1}
+        for name, variable in dataset.variables.items()
+        if variable.size > 1000 and variable.dtype.kind in "fiub"
+    }
+    write_atomically(path, lambda t: dataset.to_netcdf(t, engine="h5netcdf", encoding=encoding))
+
+
+def load_dataset(path: Path) -> xr.Dataset:
+    """Read a NetCDF file into memory.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it is truncated or not NetCDF.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+            return dataset.load()
+    except Exception as error:  # the HDF5 layers raise almost anything on a damaged file
+        raise InputError(f"{path} is damaged or not NetCDF ({_first_line(error)}).\n{_remedy(path)}") from None
+
+
+def flatten(tree: PyTree, prefix: str = "") -> dict[str, np.ndarray]:
+    """Return the arrays of a pytree by the names of their places in it, such as ``cell.W_rec``."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {prefix + _name(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def unflatten(like: Any, arrays: dict[str, np.ndarray], source: Path, prefix: str = "") -> Any:
+    """Put arrays where :func:`flatten` took them from.
+
+    Parameters
+    ----------
+    like
+        A pytree of the wanted structure; its arrays give the wanted shapes and types.
+    arrays
+        Arrays by name.
+    source
+        The file they came from, for the error message.
+
+    Raises
+    ------
+    InputError
+        Where an array is missing or has another shape or type.
+    """
+
+    def pick(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        name = prefix + _name(path)
+        if name not in arrays:
+            raise InputError(f"{source} has no array {name!r}: it belongs to another kind of network.")
+        found = arrays[name]
+        if found.shape != leaf.shape or found.dtype != leaf.dtype:
+            raise InputError(
+                f"{source}: {name!r} is {found.dtype} {found.shape}, but this experiment needs "
+                f"{leaf.dtype} {leaf.shape}.\nUse the experiment (and the JAX precision) it was saved with."
+            )
+        return found
+
+    return jax.tree_util.tree_map_with_path(pick, like)
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")

@@ -1,0 +1,59 @@
+"""Sine: produce a fixed time course after a delay; nothing but time has to be remembered."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+from pydantic import Field
+
+from .task import AbstractTask, Response, register
+
+
+@final
+@register
+class Sine(AbstractTask):
+    """Produce sin(αx), x from 0 to π over the response epoch, the same in every trial.
+
+    Notes
+    -----
+    The inputs are normal noise in the delay only, with the standard deviations that ``rates`` returns: no
+    neuron fires here. The ideal observer is the target itself.
+    """
+
+    name: ClassVar[str] = "sine"
+    code: ClassVar[int | None] = 7
+    title: ClassVar[str] = "Sine"
+    remembered: ClassVar[str] = "nothing but the time"
+    response: ClassVar[Response] = "value"
+    displays: ClassVar[tuple[str, ...]] = ()
+
+    noise: float = Field(default=0.1, ge=0, description="standard deviation of the input noise in the delay")
+    alpha: float = Field(
+        default=0.25, gt=0, description="half-periods of the sine produced over the response epoch"
+    )
+
+    def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
+        """Return nothing shown, and no binary variable."""
+        return jnp.zeros((0, 0)), jnp.array(0)
+
+    def rates(
+        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
+    ) -> Float[Array, "time neuron"]:
+        """Return the standard deviation of the input noise."""
+        nothing = jnp.zeros(self.n_inputs)
+        return self.over_time(nothing, nothing + self.noise, nothing)
+
+    def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"]) -> Float[Array, "time neuron"]:
+        """Draw normal noise."""
+        return rates * jr.normal(key, rates.shape)
+
+    def targets(
+        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
+    ) -> Float[Array, "time output"]:
+        """Return 0 before the response epoch, then the sine."""
+        course = jnp.sin(self.alpha * jnp.linspace(0, np.pi, self.resp_dur))
+        return jnp.concatenate([jnp.zeros(self.stim_dur + self.delay_dur), course])[:, None]

@@ -1,0 +1,19 @@
+"""How a network learns: objective, Adam, compiled stretches of training, crash-safe state."""
+
+from . import adam
+from .loop import CHUNK_CAPACITY, Answers, Chunk, Trainer, TrainingState, answers
+from .objective import Objective, Terms, sum_of_squares, task_loss
+
+__all__ = [
+    "CHUNK_CAPACITY",
+    "Answers",
+    "Chunk",
+    "Objective",
+    "Terms",
+    "Trainer",
+    "TrainingState",
+    "adam",
+    "answers",
+    "sum_of_squares",
+    "task_loss",
+]
