@@ -91,6 +91,7 @@ def assemble(
         coords={
             "time": ("time", np.arange(task.n_steps), {"units": "steps of 10 ms"}),
             "epoch": ("time", _epoch_names(task)),
+            "location": ("neuron", np.repeat(np.arange(task.n_locations), task.n_inputs // task.n_locations)),
             "trial": np.arange(len(activity)),
             "unit": np.arange(experiment.n_hidden),
             "iteration": np.arange(len(history)),

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 import pytest
 from helpers import TOLERANCE, assert_trees_close
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -58,13 +59,13 @@ CELLS: dict[str, Callable[..., AbstractCell]] = {
 
 def problem(name: str, n_steps: int, **options: Any) -> tuple[AbstractCell, Array, Array, Array]:
     """Return a cell, inputs (time first), a mask, and the signal that the loss sends to each activity."""
-    keys = jr.split(jr.key(n_steps), 5)
-    cell = CELLS[name](keys[0], N_INPUTS, N_HIDDEN, lambda0=0.9, sigma0=0.8, **options)
+    rng = np.random.default_rng(n_steps)
+    cell = CELLS[name](jr.key(0), N_INPUTS, N_HIDDEN, lambda0=0.9, sigma0=0.8, **options)
     # No initial weight or bias is left at 0, so that no gradient vanishes for a trivial reason.
-    cell = jax.tree.map(lambda leaf: leaf + 0.1 * jr.normal(keys[1], leaf.shape), cell)
-    inputs = jr.uniform(keys[2], (n_steps, N_TRIALS, N_INPUTS))
-    mask = jr.bernoulli(keys[3], 0.6, (n_steps, N_TRIALS))
-    return cell, inputs, mask, jr.normal(keys[4], (n_steps, N_TRIALS, N_HIDDEN))
+    cell = jax.tree.map(lambda leaf: leaf + 0.1 * rng.normal(size=leaf.shape).astype(leaf.dtype), cell)
+    inputs, signal = rng.random((n_steps, N_TRIALS, N_INPUTS)), rng.normal(size=(n_steps, N_TRIALS, N_HIDDEN))
+    mask = rng.random((n_steps, N_TRIALS)) < 0.6
+    return cell, jnp.asarray(inputs, float), jnp.asarray(mask), jnp.asarray(signal, float)
 
 
 def gradients(run: Callable[..., Array], cell: AbstractCell, inputs: Array, mask: Array | None, signal: Array) -> Any:

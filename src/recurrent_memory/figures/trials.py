@@ -38,8 +38,8 @@ def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
     ----------
     result
         Result of one network with `inputs` (trial, time, neuron), `targets` and `outputs` (trial, time,
-        output). Used where they exist: `observer_estimate` (trial, one for each output), `mask` (trial, time),
-        and the coordinates `epoch` (time) and `location` (neuron; the population it belongs to).
+        output). Used where they exist: `observer_estimate` (trial, one for each output), `mask` (trial,
+        time), and the coordinates `epoch` (time) and `location` (neuron; the population it belongs to).
     trial
         Which of the stored trials.
 

@@ -93,7 +93,7 @@ def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit un
     itself = np.eye(weights.shape[0], dtype=bool)
     others = np.abs(weights[~itself])
     limit = float(np.percentile(others, COLOR_PERCENTILE)) if others.size else 0.0
-    limit = limit or 1e-12  # all other weights are zero, as at the start with σ0 = 0
+    limit = limit or float(others.max(initial=0)) or 1e-12  # nearly all are zero, as at the start with σ0 = 0
     image = axes.imshow(
         np.ma.masked_array(weights, itself),
         cmap=mpl.colormaps[SIGNED_COLORS].with_extremes(bad=NOT_SHOWN),

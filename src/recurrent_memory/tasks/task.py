@@ -27,9 +27,8 @@ from ..settings import InputError, Settings
 from .populations import MAX_RATE, poisson_counts
 
 Response: TypeAlias = Literal["angle", "probability", "value"]
-Variant: TypeAlias = Literal["paper", "exact"]
 _OwnTask = TypeVar("_OwnTask", bound="PopulationTask")
-VARIANTS: tuple[Variant, ...] = ("paper", "exact")
+VARIANTS: tuple[str, ...] = ("paper", "exact")
 
 
 class Trials(eqx.Module):
@@ -80,6 +79,8 @@ class AbstractTask(Settings):
     """Angle in radians modulo π (linear output), probability (sigmoid), or any value (linear)."""
     n_locations: ClassVar[int] = 1
     """Places at which a stimulus is shown, each with a population of its own."""
+    skips_steps: ClassVar[bool] = False
+    """Whether trials may have steps that do not exist for them (mask False)."""
     displays: ClassVar[tuple[str, ...]] = ("stimulus",)
     """The epochs in which a stimulus is shown."""
 
@@ -187,7 +188,7 @@ class AbstractTask(Settings):
         )
 
     def observe(
-        self, evidence: Evidence, variant: Variant = "paper", until: int | None = None
+        self, evidence: Evidence, variant: str = "paper", until: int | None = None
     ) -> Float[np.ndarray, " trial *answer"]:
         """Return the ideal observer's answers, in double precision, on the host.
 
@@ -221,7 +222,7 @@ class AbstractTask(Settings):
         return np.asarray(evidence.truth, np.float64)
 
     def ideal_observer(
-        self, trials: Trials, variant: Variant = "paper", until: int | None = None
+        self, trials: Trials, variant: str = "paper", until: int | None = None
     ) -> Float[np.ndarray, " trial *answer"]:
         """Return the ideal observer's answers to a batch: ``observe`` applied to its ``evidence``."""
         self._check_observer(variant, until)
@@ -326,7 +327,7 @@ class PopulationTask(AbstractTask):
         return np.asarray(np.log(self.stim_rate / self._duration(epoch)) + self.log_tuning(values, np))
 
     def observe(
-        self, evidence: Evidence, variant: Variant = "paper", until: int | None = None
+        self, evidence: Evidence, variant: str = "paper", until: int | None = None
     ) -> Float[np.ndarray, " trial *answer"]:
         """Return the ideal observer's answers; see `AbstractTask.observe`."""
         self._check_observer(variant, until)

@@ -22,8 +22,10 @@ class AdamState(eqx.Module):
 
 def start(network: Network) -> AdamState:
     """Return the state before the first step."""
-    zeros = jax.tree.map(jnp.zeros_like, eqx.filter(network, eqx.is_inexact_array))
-    return AdamState(mean=zeros, square=zeros, count=jnp.zeros((), jnp.int32))
+    parameters = eqx.filter(network, eqx.is_inexact_array)
+    # Two trees of zeros, not one twice: training reuses their memory, and cannot reuse the same memory for both.
+    mean, square = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
+    return AdamState(mean=mean, square=square, count=jnp.zeros((), jnp.int32))
 
 
 def step(

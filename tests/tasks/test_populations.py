@@ -1,0 +1,96 @@
+"""Poisson counts: the distribution, to its rarest terms, and the generator behind it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from jax.extend.random import threefry_2x32
+from scipy import stats
+
+from recurrent_memory.settings import InputError
+from recurrent_memory.tasks import populations
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.04, 0.3, 2.0, 10.0])
+def test_counts_follow_the_poisson_distribution(rate: float) -> None:
+    n = 400_000
+    counts = np.asarray(populations.poisson_counts(jr.key(3), jnp.full((n, 1), rate), rate)).astype(int)
+    largest = int(stats.poisson.isf(10 / n, rate))  # pool the counts expected fewer than ten times
+    expected = n * stats.poisson.pmf(np.arange(largest + 1), rate)
+    expected[-1] = n * stats.poisson.sf(largest - 1, rate)
+    observed = np.bincount(np.minimum(counts.ravel(), largest), minlength=largest + 1)
+    assert stats.chisquare(observed, expected, sum_check=False).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("rate", [1e-7, 1e-5, 1e-3, 0.04, 0.5, 2.0])
+def test_tails_keep_their_relative_precision(precision: str, rate: float) -> None:
+    n_terms = populations._count_terms(2.0)
+    tails = np.array([float(tail) for tail in populations.poisson_tails(jnp.array(rate), n_terms)])
+    expected = stats.poisson.sf(np.arange(n_terms), rate)
+    # Tails that can occur with 32 bits count to a few roundings; the others need only be negligible.
+    tolerance = {"float32": 2e-6, "float64": 1e-13}[precision]
+    np.testing.assert_allclose(tails, expected, rtol=tolerance, atol=2.0**-32 * 1e-3)
+
+
+def test_the_number_of_terms_follows_the_bound() -> None:
+    assert populations._count_terms(0.0) == 0
+    for bound in (1e-3, 0.04, 1.0, 30.0):
+        n_terms = populations._count_terms(bound)
+        assert stats.poisson.sf(n_terms - 1, bound) >= 2.0**-32 > stats.poisson.sf(n_terms, bound)
+
+
+def test_the_bound_does_not_change_the_counts() -> None:
+    rates = jnp.full((100, 50), 0.04)
+    tight = populations.poisson_counts(jr.key(0), rates, 0.04)
+    loose = populations.poisson_counts(jr.key(0), rates, 2.0)
+    np.testing.assert_array_equal(tight, loose)
+
+
+def test_neurons_and_steps_are_uncorrelated() -> None:
+    n = 20_000
+    counts = np.asarray(populations.poisson_counts(jr.key(1), jnp.full((4, n), 0.5), 0.5))
+    correlations = np.corrcoef(np.concatenate([counts[:, :-1], counts[:, 1:]]))[np.triu_indices(8, 1)]
+    repeats = [(0, 4)]  # no pair holds the same numbers
+    assert len(repeats) == 1
+    assert np.abs(correlations).max() < 5 / np.sqrt(n)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (2, 3, 4)])
+def test_any_shape_will_do(precision: str, shape: tuple[int, ...]) -> None:
+    counts = populations.poisson_counts(jr.key(0), jnp.full(shape, 0.5), 1.0)
+    assert counts.shape == shape
+    assert counts.dtype == precision
+
+
+def test_no_rate_no_spike() -> None:
+    assert not populations.poisson_counts(jr.key(0), jnp.zeros((100, 100)), 1.0).any()
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_a_rate_outside_its_bound_shows(rate: float) -> None:
+    assert jnp.isnan(populations.poisson_counts(jr.key(0), jnp.full(3, rate), 1.0)).all()
+
+
+@pytest.mark.parametrize("bound", [-1.0, 51.0])
+def test_impossible_bounds_are_refused(bound: float) -> None:
+    with pytest.raises(
+        InputError, match=r"`max_rate` = .* must be from 0 to 50 expected counts. Lower the rate"
+    ):
+        populations.poisson_counts(jr.key(0), jnp.zeros(3), bound)
+
+
+def test_the_generator_is_the_one_of_jax() -> None:
+    key = jnp.array([123456789, 987654321], jnp.uint32)
+    left, right = populations.threefry(key, jnp.arange(64, dtype=jnp.uint32))
+    expected = threefry_2x32(key, jnp.concatenate([jnp.arange(64), jnp.zeros(64)]).astype(jnp.uint32))
+    np.testing.assert_array_equal(jnp.concatenate([left, right]), expected)
+
+
+def test_compiled_counts_equal_the_others() -> None:
+    rates = jr.uniform(jr.key(2), (25, 50))
+    compiled = jax.jit(populations.poisson_counts, static_argnums=2)(jr.key(0), rates, 1.0)
+    # Compilation may round a tail differently: one count in some millions may differ.
+    assert (compiled != populations.poisson_counts(jr.key(0), rates, 1.0)).sum() <= 1
