@@ -24,11 +24,18 @@ from .training import Answers
 
 VERSIONED = ("recurrent-memory", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray")
 
+ERROR_NAMES = {
+    "angle": ("network's error", "ideal observer's error"),
+    "probability": ("divergence of network from ideal observer", "divergence of chance from ideal observer"),
+    "value": ("network's error", "ideal observer's error"),
+}
+"""What the network's error and the error it is measured against are, for each kind of response."""
+
 SEQUENTIALITY = {
     "": ("paper", None),
     "_delay": ("paper", "delay"),
     "_exact": ("exact", None),
-    "_exact_delay": ("exact", "delay"),
+    "_delay_exact": ("exact", "delay"),
 }
 """Ending of a variable's name → variant of the index, and the epoch it is measured in (None: the whole trial)."""
 
@@ -128,8 +135,9 @@ def _epoch_names(task: AbstractTask) -> list[str]:
 
 def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
     error_unit = _error_unit(task)
+    network, reference = ERROR_NAMES[task.response]
     return {
-        "training_loss": ("iteration", history.loss, {"long_name": "objective before the iteration's step"}),
+        "training_loss": ("iteration", history.loss, _about("objective before the iteration's step", error_unit)),
         "training_fractional_loss": (
             "iteration",
             history.fractional_loss(task),
@@ -138,12 +146,12 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
         "training_network_error": (
             "iteration",
             history.network_error(),
-            _about("the network's error over the last 100 iterations", error_unit),
+            _about(f"{network} (last 100 iterations)", error_unit),
         ),
         "training_observer_error": (
             "iteration",
             history.reference_error(),
-            _about("the error it is measured against, over the last 100 iterations", error_unit),
+            _about(f"{reference} (last 100 iterations)", error_unit),
         ),
     }
 

@@ -58,7 +58,7 @@ def _sync(path: Path) -> None:
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Write named arrays as safetensors, with a checksum of their contents in the metadata."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {**metadata, "checksum": _checksum(arrays)}
     write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
 
@@ -99,7 +99,7 @@ def _first_line(error: Exception) -> str:
 def _checksum(arrays: dict[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name], order="C")
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

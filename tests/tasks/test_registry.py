@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import jax
@@ -21,9 +20,9 @@ CODES = {"de1": 0, "de2": 1, "cd1": 2, "cd2": 3, "gde": 4, "2afc": 6, "sine": 7,
 
 
 @pytest.fixture(autouse=True)
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the registry as it was."""
     monkeypatch.setattr(task_module, "_TASKS", dict(task_module._TASKS))
-    yield
 
 
 @pytest.mark.parametrize(("name", "code"), CODES.items())
@@ -40,7 +39,7 @@ def test_settings_reach_the_task() -> None:
     assert tasks.make(tasks.DE1(kappa=3.0), stim_rate=2.0) == tasks.DE1(kappa=3.0, stim_rate=2.0)
 
 
-@pytest.mark.parametrize("wanted", [9, "xyz", "", -1, True])
+@pytest.mark.parametrize("wanted", [9, "xyz", "", -1, "-1", True])
 def test_unknown_tasks_are_answered_with_a_list(wanted: Any) -> None:
     with pytest.raises(InputError, match=r"There is no task .*de1 \(0\), .*2afc \(6\).*sine \(7\)"):
         tasks.make(wanted)

@@ -64,12 +64,13 @@ def _metavar(kind: type) -> str:
 
 
 def _help(field: FieldInfo) -> str:
-    notes = [f"{sign} {getattr(rule, key)}" for rule in field.metadata for sign, key in [_SIGNS.get(type(rule), ("", ""))] if sign]
+    signs = [(_SIGNS[type(rule)], rule) for rule in field.metadata if type(rule) in _SIGNS]
+    notes = [f"{sign} {getattr(rule, bound)}" for (sign, bound), rule in signs]
     if typing.get_origin(field.annotation) is typing.Literal:
         notes.append(" | ".join(typing.get_args(field.annotation)))
     if not field.is_required() and field.default not in (None, {}):
         notes.append(f"default {field.default}")
-    return f"{field.description}{f'  [{'; '.join(notes)}]' if notes else ''}"
+    return f"{field.description}  [{'; '.join(notes)}]" if notes else str(field.description)
 
 
 def _pairs(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:

@@ -7,19 +7,25 @@ import click
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 def tasks() -> None:
-    """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs (in steps of 10 ms)."""
+    """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs.
+
+    Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50).
+    """
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
     from .. import tasks as known
 
-    table = Table(header_style="bold")
-    for column in ("name", "code", "title", "what must be remembered", "inputs", "outputs", "epochs (steps)"):
-        table.add_column(column, justify="right" if column in ("code", "inputs") else "left")
-    for name in known.names():
-        task = known.make(name)
-        epochs = ", ".join(f"{epoch} {start}-{stop}" for epoch, (start, stop) in task.epochs.items())
+    table = Table(box=SIMPLE, header_style="bold")
+    for column in ("name", "code", "what must be remembered", "inputs", "outputs", "epochs (steps)"):
+        table.add_column(column, justify="right" if column in ("code", "inputs") else "left", no_wrap=True)
+    for task in sorted((known.make(name) for name in known.names()), key=lambda t: (t.code is None, t.code)):
+        epochs = " + ".join(f"{stop - start} {epoch}" for epoch, (start, stop) in task.epochs.items())
         outputs = f"{task.n_outputs} {task.response}"
         code = "" if task.code is None else str(task.code)
-        table.add_row(task.name, code, task.title, task.remembered, str(task.n_inputs), outputs, epochs)
-    Console(highlight=False, soft_wrap=True).print(table)
+        table.add_row(task.name, code, task.remembered, str(task.n_inputs), outputs, epochs)
+    console = Console(highlight=False)
+    # Without a terminal there is no width to fit into.
+    console.width = console.width if console.is_terminal else 200
+    console.print(table)

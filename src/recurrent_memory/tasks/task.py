@@ -392,7 +392,6 @@ def _whole(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 _TASKS: dict[str, type[AbstractTask]] = {}
 _TaskType = TypeVar("_TaskType", bound=type[AbstractTask])
-_VARIABLE_DELAY_ONLY = {"vde1", "5"}
 
 
 def register(task: _TaskType) -> _TaskType:
@@ -449,11 +448,11 @@ def make(task: str | int | AbstractTask, **settings: Any) -> AbstractTask:
     if isinstance(task, AbstractTask):
         return task.replace(**settings) if settings else task
     if not isinstance(task, bool):
-        wanted = _plain(str(task))
+        code = str(task).strip()  # as it is: the code -1 must not pass for 1
         for name, known in _TASKS.items():
-            if wanted in (name, str(known.code)):
+            if _plain(str(task)) == name or code == str(known.code):
                 return known(**settings)
-        if wanted in _VARIABLE_DELAY_ONLY:
+        if _plain(str(task)) == "vde1" or code == "5":
             raise InputError(
                 "VDE-1 (code 5) exists only in the variable-delay condition, which this version does not "
                 "have yet. DE-1 is the same task with a fixed delay."

@@ -1,0 +1,1 @@
+"""Comparison with the paper's published code, number by number."""

@@ -1,0 +1,220 @@
+"""Our own run of what a file holds, once for each file and precision."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recurrent_memory import tasks
+from recurrent_memory.networks import CELLS, Network, find_model
+from recurrent_memory.tasks import AbstractTask, Trials
+from recurrent_memory.training import Objective, adam
+from recurrent_memory.training.objective import Terms
+
+from .files import ReferenceFile
+
+Arrays = dict[str, np.ndarray]
+
+BLOCKS = {"r": 0, "u": 1, "c": 2}
+"""The published GRU's suffixes (reset, update, candidate) and our order of the blocks."""
+NO_CLIPPING = 1e30
+
+# The programs run for milliseconds and would take minutes to optimise. Their arguments are all arrays.
+_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@_jit
+def _forward(objective: Objective, network: Network, trials: Trials) -> tuple[Terms, jax.Array, jax.Array]:
+    terms, outputs = objective.terms(network, trials)
+    return terms, outputs, network(trials.inputs, trials.mask if objective.masked else None)[1]
+
+
+@_jit
+def _gradient(objective: Objective, network: Network, trials: Trials) -> tuple[jax.Array, jax.Array, Network]:
+    return objective.gradient(network, trials)
+
+
+_adam_step = _jit(adam.step)
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network of a file before training, on its first batch."""
+
+    terms: dict[str, float]
+    outputs: np.ndarray
+    activity: np.ndarray
+    gradient: Arrays
+    """As published: the signals of task and activity term clipped one by one."""
+    joint_gradient: Arrays
+    """As by default: clipped once."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The same network on its way through all batches, and the weights it ends with."""
+
+    losses_before: np.ndarray
+    losses_after: np.ndarray
+    weights: Arrays
+    outputs: np.ndarray
+    """Answers to the first batch, at the end."""
+
+
+class Problem:
+    """What a file describes, ready to run."""
+
+    def __init__(self, file: ReferenceFile, precision: str) -> None:
+        self.arrays, self.meta, self.dtype = file.arrays, file.meta, np.dtype(precision)
+        self.task = tasks.make(self.meta["task"])
+        self.is_clip_file = file.kind == "clip"
+
+    def objective(self, *, separate_clipping: bool) -> Objective:
+        """Return the objective, its coefficients as arrays: one program serves all their values."""
+        objective = Objective(
+            response=self.task.response,
+            resp_dur=self.task.resp_dur,
+            masked="mask" in self.arrays,
+            separate_clipping=separate_clipping,
+        )
+        coefficients = (self.meta["act_coeff"], self.meta["rho_val"])
+        as_arrays = tuple(jnp.asarray(c, self.dtype) for c in coefficients)
+        changed: Objective = eqx.tree_at(lambda o: (o.activity_penalty, o.rho), objective, as_arrays)
+        return changed
+
+    def network(self, *, clipped: bool = True) -> Network:
+        """Return the network with the stored initial weights."""
+        weights = {name.removeprefix("init_"): v for name, v in self.arrays.items() if name.startswith("init_")}
+        cell_class: Any = CELLS[find_model(self.meta["model"])]
+        options = {"gradient_clip": self.meta["grad_clip"] if clipped else NO_CLIPPING}
+        if self.meta.get("gamma") is not None:
+            options["gamma"] = self.meta["gamma"]
+        ours = {name: jnp.asarray(value, self.dtype) for name, value in _our_weights(weights).items()}
+        readout = {name: ours.pop(name) for name in ("W_out", "b_out")}
+        return Network(
+            cell=cell_class(**ours, **options),
+            **readout,
+            readout="sigmoid" if self.task.response == "probability" else "linear",
+        )
+
+    def trials(self, batch: int = 0) -> Trials:
+        """Return a stored batch; what its hidden variables were does not matter to a network."""
+        inputs, targets, *mask = (
+            self.arrays[name] if self.is_clip_file else self.arrays[name][batch]
+            for name in ("inputs", "target", "mask")
+            if name in self.arrays
+        )
+        return trials_of(self.task, inputs, targets, self.dtype, mask=mask[0] if mask else None)
+
+    @property
+    def n_batches(self) -> int:
+        return 1 if self.is_clip_file else len(self.arrays["inputs"])
+
+
+def trials_of(
+    task: AbstractTask,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    dtype: np.dtype[Any],
+    *,
+    label: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+) -> Trials:
+    """Return trials of stored inputs and targets; the stimuli are left out, and the rates are not the true ones."""
+    values = jnp.asarray(inputs, dtype)
+    n_trials = len(inputs)
+    return Trials(
+        inputs=values,
+        targets=jnp.asarray(targets, dtype),
+        mask=jnp.asarray(np.ones(inputs.shape[:2], bool) if mask is None else mask),
+        stimuli=jnp.zeros((n_trials, len(task.displays), 0), dtype),
+        label=jnp.asarray(np.zeros(n_trials, int) if label is None else label.astype(int)),
+        rates=values,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def start(file: ReferenceFile, precision: str) -> Start:
+    """Run the network of a file before training."""
+    with jax.enable_x64(precision == "float64"):
+        problem = Problem(file, precision)
+        network, trials = problem.network(), problem.trials()
+        separate, joint = (problem.objective(separate_clipping=s) for s in (True, False))
+        terms, outputs, activity = _forward(separate, network, trials)
+        return Start(
+            terms={name: float(value) for name, value in terms._asdict().items()},
+            outputs=np.asarray(outputs),
+            activity=np.asarray(activity),
+            gradient=_published_weights(_gradient(separate, network, trials)[2]),
+            joint_gradient=_published_weights(_gradient(joint, network, trials)[2]),
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def unclipped_gradient(file: ReferenceFile, precision: str) -> Arrays:
+    """Return the first gradient without any clipping."""
+    with jax.enable_x64(precision == "float64"):
+        problem = Problem(file, precision)
+        objective = problem.objective(separate_clipping=False)
+        return _published_weights(_gradient(objective, problem.network(clipped=False), problem.trials())[2])
+
+
+def clipping_is_active(file: ReferenceFile) -> bool:
+    """Return whether clipping matters at all: whether the gradient, clipped as published, differs without it.
+
+    Decided in double precision, from our own numbers, by more than rounding (1e-12).
+    """
+    clipped, free = start(file, "float64").gradient, unclipped_gradient(file, "float64")
+    return any(np.abs(clipped[p] - free[p]).max() > 1e-12 * np.abs(clipped[p]).max() for p in clipped)
+
+
+@functools.lru_cache(maxsize=4)
+def training(file: ReferenceFile, precision: str) -> Training:
+    """Train the network of a file on its batches, one step each, in order."""
+    with jax.enable_x64(precision == "float64"):
+        problem = Problem(file, precision)
+        objective, network = problem.objective(separate_clipping=True), problem.network()
+        state, learning_rate = adam.start(network), jnp.asarray(problem.meta["lr"], problem.dtype)
+        before, after = [], []
+        for batch in range(problem.n_batches):
+            trials = problem.trials(batch)
+            loss, _, gradient = _gradient(objective, network, trials)
+            network, state = _adam_step(network, gradient, state, learning_rate)
+            before.append(float(loss))
+            after.append(float(sum(_forward(objective, network, trials)[0])))
+        outputs = _forward(objective, network, problem.trials())[1]
+        return Training(np.array(before), np.array(after), _published_weights(network), np.asarray(outputs))
+
+
+def _our_weights(published: Arrays) -> Arrays:
+    """Return weights by our names; the published GRU has one array for each block, ours stacks them."""
+    if "W_in" in published:
+        return published
+
+    def stack(name: str) -> np.ndarray:
+        return np.concatenate([published[f"{name}_{block}"] for block in BLOCKS], axis=-1)
+
+    readout = {name: published[name] for name in ("W_out", "b_out")}
+    return {"W_in": stack("W_in"), "b_in": stack("b"), "W_rec": stack("W_hid"), **readout}
+
+
+def _published_weights(network: Network) -> Arrays:
+    """Return a network's (or gradient's) arrays by their published names."""
+    cell: Any = network.cell
+    arrays = {"W_in": cell.W_in, "b_in": cell.b_in, "W_rec": cell.W_rec}
+    readout = {"W_out": np.asarray(network.W_out), "b_out": np.asarray(network.b_out)}
+    if hasattr(cell, "b_rec"):
+        return {name: np.asarray(a) for name, a in {**arrays, "b_rec": cell.b_rec}.items()} | readout
+    published = {"W_in": "W_in", "b_in": "b", "W_rec": "W_hid"}
+    blocks = {
+        f"{published[name]}_{block}": np.split(np.asarray(a), len(BLOCKS), axis=-1)[number]
+        for name, a in arrays.items()
+        for block, number in BLOCKS.items()
+    }
+    return blocks | readout
