@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .settings import InputError
+
+
+NOTES = "notes"
+"""The one entry of a safetensors file's metadata: JSON."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -59,8 +64,9 @@ def _sync(path: Path) -> None:
 def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Write named arrays as safetensors, with a checksum of their contents in the metadata."""
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    metadata = {**metadata, "checksum": _checksum(arrays)}
-    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+    # One entry, since the library writes several in any order: equal contents are to give equal files.
+    notes = {NOTES: json.dumps({**metadata, "checksum": _checksum(arrays)}, sort_keys=True)}
+    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes))
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -79,7 +85,7 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise InputError(f"There is no file {path}.")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, str] = dict(file.metadata() or {})
+            metadata: dict[str, str] = json.loads((file.metadata() or {}).get(NOTES, "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None

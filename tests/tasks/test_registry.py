@@ -139,4 +139,4 @@ def test_tasks_are_static_arguments() -> None:
 
     assert steps(tasks.DE1(delay_dur=10)).shape == (60,)
     assert hash(tasks.DE1()) == hash(tasks.make("de1"))
-    assert tasks.DE1() != tasks.DE2()
+    assert tasks.make("de1") != tasks.make("de2")

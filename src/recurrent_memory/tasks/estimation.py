@@ -172,7 +172,8 @@ class GDE(EstimationTask):
             self.spontaneous("response") * gain,
         )
         # Fused with the drawing of counts, these rates make it three times as slow on a CPU.
-        return jax.lax.optimization_barrier(rates)
+        apart: Array = jax.lax.optimization_barrier(rates)  # type: ignore[no-untyped-call]
+        return apart
 
     def targets(
         self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
