@@ -14,6 +14,29 @@ sys.path.insert(0, str(Path(__file__).parent))
 install_import_hook("recurrent_memory", "beartype.beartype")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Here, not in tests/reference: options have to be known before that folder is collected.
+    parser.addoption(
+        "--reference-data",
+        dest="reference_data",
+        metavar="FOLDER",
+        type=Path,
+        help="compare with the reference numbers in this folder (default: tests/reference/data)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given: Path | None = config.getoption("reference_data")
+    if given is None:
+        return
+    folder = config.invocation_params.dir / given.expanduser()
+    if not folder.is_dir():
+        raise pytest.UsageError(f"--reference-data: there is no folder {folder}")
+    if not any(path.suffix in (".npz", ".json") for path in folder.iterdir()):
+        raise pytest.UsageError(f"--reference-data: there is no reference file (*.npz, *.json) in {folder}")
+    config.option.reference_data = folder
+
+
 @pytest.fixture(params=["float32", "float64"])
 def precision(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run a test in single and in double precision."""

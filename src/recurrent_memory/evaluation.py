@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -65,7 +66,7 @@ def errors(
     truth, observer, network
         True value, ideal observer's and network's answer, of equal shape.
     variant
-        ``"paper"``: angular error is \\|·\\| mod π; the Kullback-Leibler terms are taken as they are, so that an
+        ``"paper"``: angular error is abs(·) mod π; the Kullback-Leibler terms are taken as they are, so that an
         answer whose observer is exactly 0 or 1 is NaN and dropped (about 30 % of 2AFC trials, one-sidedly).
         ``"exact"``: circular distance; 0·log 0 = 0 and the network's probability kept in [10⁻⁶, 1 − 10⁻⁶], so that
         no answer is dropped.
@@ -88,11 +89,16 @@ def errors(
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise InputError(f"truth, observer and network must have one shape, got {shapes}.")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _ERRORS[response](*(a.ravel() for a in arrays), variant)
+        return _ERRORS[response](arrays[0].ravel(), arrays[1].ravel(), arrays[2].ravel(), variant)
 
 
 def judge(
-    task: AbstractTask, answers: Answers, readout_step: int, variant: Variant = "paper", *, causal: bool = False
+    task: AbstractTask,
+    answers: Answers,
+    readout_step: int,
+    variant: Variant = "paper",
+    *,
+    causal: bool = False,
 ) -> Errors:
     """Return the errors of a network's answers to trials of a task.
 
@@ -113,9 +119,7 @@ def judge(
     return errors(task.response, *_answers_given(task, answers, readout_step, variant, causal=causal), variant)
 
 
-def losses(
-    task: AbstractTask, answers: Answers, readout_step: int, variant: Variant = "paper"
-) -> tuple[float, float]:
+def losses(task: AbstractTask, answers: Answers, readout_step: int, variant: Variant = "paper") -> tuple[float, float]:
     """Return the network's and the ideal observer's mean loss against the truth (see :func:`loss`)."""
     truth, observer, network = _answers_given(task, answers, readout_step, variant, causal=False)
     return loss(task.response, truth, network, variant), loss(task.response, truth, observer, variant)
@@ -154,14 +158,16 @@ def performance(response: Response, of: Errors) -> Performance:
 
 
 def fraction(
-    response: Response, network: float | Float[np.ndarray, "*shape"], reference: float | Float[np.ndarray, "*shape"]
+    response: Response,
+    network: float | Float[np.ndarray, "*shape"],
+    reference: float | Float[np.ndarray, "*shape"],
 ) -> Float[np.ndarray, "*shape"]:
     """Return the fractional loss from mean errors; NaN where the reference is 0 or unknown."""
     network, reference = np.asarray(network, np.float64), np.asarray(reference, np.float64)
     if response == "value":
         return network
     reference = np.where(reference == 0, math.nan, reference)
-    return (network - reference) / reference if response == "angle" else network / reference
+    return np.asarray((network - reference) / reference if response == "angle" else network / reference)
 
 
 def mean(values: Float[np.ndarray, " answer"]) -> float:
@@ -178,7 +184,7 @@ def loss(
 ) -> float:
     """Return the mean loss of answers against the truth.
 
-    Radians for angles (\\|·\\| mod π, or circular distance for ``"exact"``), nats of cross-entropy for probabilities
+    Radians for angles (abs(·) mod π, or circular distance for ``"exact"``), nats of cross-entropy for probabilities
     (kept in [10⁻⁶, 1 − 10⁻⁶]; an observer that is undefined for want of spikes counts as ½), the target's unit for
     values.
     """
@@ -194,14 +200,12 @@ def loss(
 def angular_distance(
     a: Float[np.ndarray, "*answer"], b: Float[np.ndarray, "*answer"], variant: Variant
 ) -> Float[np.ndarray, "*answer"]:
-    """Return \\|a − b\\| mod π (``"paper"``), or the distance on the circle of circumference π (``"exact"``)."""
+    """Return abs(a − b) mod π (``"paper"``), or the distance on the circle of circumference π (``"exact"``)."""
     distance = np.mod(np.abs(a - b), math.pi)
-    return distance if variant == "paper" else np.minimum(distance, math.pi - distance)
+    return np.asarray(distance if variant == "paper" else np.minimum(distance, math.pi - distance))
 
 
-def _angular_errors(
-    truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant
-) -> Errors:
+def _angular_errors(truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant) -> Errors:
     return Errors(angular_distance(truth, network, variant), angular_distance(truth, observer, variant))
 
 
@@ -213,15 +217,15 @@ def _divergences(truth: np.ndarray, observer: np.ndarray, network: np.ndarray, v
             p * np.log(2 * p) + (1 - p) * np.log(2 * (1 - p)),
         )
     q = np.clip(q, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-    return Errors(
-        rel_entr(p, q) + rel_entr(1 - p, 1 - q), rel_entr(p, 0.5) + rel_entr(1 - p, 0.5)
-    )
+    return Errors(rel_entr(p, q) + rel_entr(1 - p, 1 - q), rel_entr(p, 0.5) + rel_entr(1 - p, 0.5))
 
 
-def _absolute_errors(
-    truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant
-) -> Errors:
+def _absolute_errors(truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant) -> Errors:
     return Errors(np.abs(truth - network), np.zeros_like(network))
 
 
-_ERRORS = {"angle": _angular_errors, "probability": _divergences, "value": _absolute_errors}
+_ERRORS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Variant], Errors]] = {
+    "angle": _angular_errors,
+    "probability": _divergences,
+    "value": _absolute_errors,
+}

@@ -38,7 +38,8 @@ class Experiment(Settings):
     n_hidden: Annotated[int, Field(ge=1, le=100_000, description="Number of recurrent units N")] = 500
     lambda0: Annotated[float, Field(description="Initial self-connection λ0 of every unit")] = 0.98
     sigma0: Annotated[
-        float, Field(ge=0, description="Initial coupling σ0: off-diagonal weights have standard deviation σ0/√N")
+        float,
+        Field(ge=0, description="Initial coupling σ0: off-diagonal weights have standard deviation σ0/√N"),
     ] = 0.0
     rho: Annotated[float, Field(ge=0, description="Coefficient ρ of the sum of squares of all parameters")] = 0.0
     iterations: Annotated[int, Field(ge=0, description="Training iterations, each with a fresh batch")] = 25_001
@@ -52,17 +53,23 @@ class Experiment(Settings):
     ] = None
     activity_penalty: Annotated[float, Field(ge=0, description="Coefficient of mean(h²) over the last 5 steps")] = 1e-4
     readout_step: Annotated[
-        int, Field(le=-1, description="Step at which the answer is read, counted from the end of the trial (−1: last)")
+        int,
+        Field(
+            le=-1,
+            description="Step at which the answer is read, counted from the end of the trial (−1: last)",
+        ),
     ] = -5
     separate_clipping: Annotated[
         bool, Field(description="Clip the gradients of task loss and activity term one by one, as published")
     ] = False
     task_options: Annotated[
-        dict[str, Any], Field(description="Settings of the task that differ from the paper's, such as delay_dur")
-    ] = {}
+        dict[str, Any],
+        Field(description="Settings of the task that differ from the paper's, such as delay_dur"),
+    ] = {}  # noqa: RUF012 (copied for each experiment)
     model_options: Annotated[
-        dict[str, float], Field(description="Settings of the model that differ from the paper's, such as gamma")
-    ] = {}
+        dict[str, float],
+        Field(description="Settings of the model that differ from the paper's, such as gamma"),
+    ] = {}  # noqa: RUF012 (copied for each experiment)
 
     @field_validator("task", mode="before")
     @classmethod

@@ -60,19 +60,22 @@ class History(NamedTuple):
 
     def network_error(self) -> Float[np.ndarray, " iteration"]:
         """Return the network's mean error over the last ``WINDOW`` iterations up to each one."""
-        return _moving(self.network_sum) / np.maximum(_moving(self.network_count), 1)
+        return _moving_mean(self.network_sum, self.network_count)
 
     def reference_error(self) -> Float[np.ndarray, " iteration"]:
         """Return the mean error the network's is measured against, likewise."""
-        return _moving(self.reference_sum) / np.maximum(_moving(self.reference_count), 1)
+        return _moving_mean(self.reference_sum, self.reference_count)
 
     def fractional_loss(self, task: AbstractTask) -> Float[np.ndarray, " iteration"]:
         """Return the published fractional loss over the last ``WINDOW`` iterations up to each one."""
         return evaluation.fraction(task.response, self.network_error(), self.reference_error())
 
 
-def _moving(values: Float[np.ndarray, " iteration"]) -> Float[np.ndarray, " iteration"]:
-    """Return the sum over the last WINDOW entries up to each one."""
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    last = np.arange(1, len(values) + 1)
-    return total[last] - total[np.maximum(last - WINDOW, 0)]
+def _moving_mean(
+    sums: Float[np.ndarray, " iteration"], counts: Float[np.ndarray, " iteration"]
+) -> Float[np.ndarray, " iteration"]:
+    """Return the mean over the last WINDOW iterations up to each one."""
+    last = np.arange(1, len(sums) + 1)
+    first = np.maximum(last - WINDOW, 0)
+    total, number = (np.concatenate([[0.0], np.cumsum(values)]) for values in (sums, counts))
+    return np.asarray((total[last] - total[first]) / np.maximum(number[last] - number[first], 1))

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from . import analysis, evaluation, simulation, storage
+from . import analysis, evaluation, storage
 from .experiment import Experiment
 from .history import History
 from .networks import Network
@@ -31,7 +31,7 @@ ERROR_NAMES = {
 }
 """What the network's error and the error it is measured against are, for each kind of response."""
 
-SEQUENTIALITY = {
+SEQUENTIALITY: dict[str, tuple[evaluation.Variant, str | None]] = {
     "": ("paper", None),
     "_delay": ("paper", "delay"),
     "_exact": ("exact", None),
@@ -76,10 +76,26 @@ def assemble(
     observer = task.ideal_observer(trials)
     dataset = xr.Dataset(
         {
-            "activity": (("trial", "time", "unit"), activity, _about("activity of the units", "arbitrary units")),
-            "inputs": (("trial", "time", "neuron"), np.asarray(trials.inputs, np.float32), _about("input counts", "spikes")),
-            "targets": (("trial", "time", "output"), np.asarray(trials.targets), _about("target", _unit(task))),
-            "outputs": (("trial", "time", "output"), np.asarray(outputs), _about("network output", _unit(task))),
+            "activity": (
+                ("trial", "time", "unit"),
+                activity,
+                _about("activity of the units", "arbitrary units"),
+            ),
+            "inputs": (
+                ("trial", "time", "neuron"),
+                np.asarray(trials.inputs, np.float32),
+                _about("input counts", "spikes"),
+            ),
+            "targets": (
+                ("trial", "time", "output"),
+                np.asarray(trials.targets),
+                _about("target", _unit(task)),
+            ),
+            "outputs": (
+                ("trial", "time", "output"),
+                np.asarray(outputs),
+                _about("network output", _unit(task)),
+            ),
             "mask": (("trial", "time"), np.asarray(trials.mask), {"long_name": "step exists in this trial"}),
             "observer_estimate": (
                 ("trial", "answer"),
@@ -137,7 +153,11 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
     error_unit = _error_unit(task)
     network, reference = ERROR_NAMES[task.response]
     return {
-        "training_loss": ("iteration", history.loss, _about("objective before the iteration's step", error_unit)),
+        "training_loss": (
+            "iteration",
+            history.loss,
+            _about("objective before the iteration's step", error_unit),
+        ),
         "training_fractional_loss": (
             "iteration",
             history.fractional_loss(task),
@@ -162,19 +182,37 @@ def _error_unit(task: AbstractTask) -> str:
 
 def _test_measures(task: AbstractTask, answers: Answers, readout_step: int) -> dict[str, Any]:
     measures: dict[str, Any] = {}
-    for ending, variant, causal in (("", "paper", False), ("_exact", "exact", False), ("_exact_causal", "exact", True)):
+    kinds: list[tuple[str, evaluation.Variant, bool]]
+    kinds = [("", "paper", False), ("_exact", "exact", False), ("_exact_causal", "exact", True)]
+    for ending, variant, causal in kinds:
         judged = evaluation.judge(task, answers, readout_step, variant, causal=causal)
         of = evaluation.performance(task.response, judged)
         what = f"{variant}{', observer stops at the read-out step' if causal else ''}"
-        measures[f"fractional_loss{ending}"] = ((), of.fractional_loss, {"long_name": f"fractional loss ({what})"})
-        measures[f"fractional_loss{ending}_standard_error"] = ((), of.standard_error, {"long_name": f"over answers ({what})"})
+        measures[f"fractional_loss{ending}"] = (
+            (),
+            of.fractional_loss,
+            {"long_name": f"fractional loss ({what})"},
+        )
+        measures[f"fractional_loss{ending}_standard_error"] = (
+            (),
+            of.standard_error,
+            {"long_name": f"over answers ({what})"},
+        )
         if causal:
             continue
-        measures[f"n_dropped_answers{ending}"] = ((), of.n_dropped, {"long_name": f"test answers not counted ({what})"})
+        measures[f"n_dropped_answers{ending}"] = (
+            (),
+            of.n_dropped,
+            {"long_name": f"test answers not counted ({what})"},
+        )
         network, observer = evaluation.losses(task, answers, readout_step, variant)
         unit = _error_unit(task)
         measures[f"test_loss{ending}"] = ((), network, _about(f"network's loss in the test ({what})", unit))
-        measures[f"observer_loss{ending}"] = ((), observer, _about(f"ideal observer's loss in the test ({what})", unit))
+        measures[f"observer_loss{ending}"] = (
+            (),
+            observer,
+            _about(f"ideal observer's loss in the test ({what})", unit),
+        )
     solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
     measures["solved"] = ((), solved, {"long_name": "fractional loss < 0.5, the paper's criterion"})
     return measures
@@ -198,7 +236,9 @@ def _sequentiality(task: AbstractTask, activity: Float[np.ndarray, "trial time u
 def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | int | float]:
     """Return attributes that say what a result is of, and what made it."""
     versions = {f"version_{name.replace('-', '_')}": metadata.version(name) for name in VERSIONED}
-    named = {name: getattr(experiment, name) for name in ("task", "condition", "model", "n_hidden", "lambda0", "sigma0")}
+    named = {
+        name: getattr(experiment, name) for name in ("task", "condition", "model", "n_hidden", "lambda0", "sigma0")
+    }
     return {
         **named,
         "rho": experiment.rho,
@@ -207,7 +247,7 @@ def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | in
         "response": task.response,
         "experiment": json.dumps(experiment.model_dump(mode="json"), ensure_ascii=False),
         "task_settings": json.dumps(task.model_dump(mode="json"), ensure_ascii=False),
-        "precision": "float64" if jax.config.jax_enable_x64 else "float32",
+        "precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
         "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
         "version_python": platform.python_version(),
         **versions,

@@ -163,7 +163,11 @@ class _Training:
     """A training on its way: state, history, and the seconds of computing behind it."""
 
     def __init__(
-        self, experiment: Experiment, task: AbstractTask, place: RunFolder | None, on_message: Callable[[str], None]
+        self,
+        experiment: Experiment,
+        task: AbstractTask,
+        place: RunFolder | None,
+        on_message: Callable[[str], None],
     ) -> None:
         self.experiment, self.task, self.place = experiment, task, place
         self.trainer = trainer(experiment, task)
@@ -197,7 +201,9 @@ class _Training:
             self.seconds += took
             if chunk.diverged:
                 self._save()
-                raise DivergedError(_divergence_message(self.experiment, len(self.history) + chunk.n_done - 1, self.place))
+                raise DivergedError(
+                    _divergence_message(self.experiment, len(self.history) + chunk.n_done - 1, self.place)
+                )
             self.history = self.history.extended(self.task, chunk, self.experiment.readout_step)
             on_progress(self.progress())
             length = max(1, min(2 * chunk.n_done, round(chunk.n_done * SECONDS_PER_CHUNK / took)))
@@ -239,13 +245,14 @@ class _Training:
     def progress(self) -> Progress:
         loss, fractional = math.nan, math.nan
         if len(self.history):
-            loss, fractional = float(self.history.loss[-1]), float(self.history.fractional_loss(self.task)[-1])
+            loss, fractional = (
+                float(self.history.loss[-1]),
+                float(self.history.fractional_loss(self.task)[-1]),
+            )
         return Progress("training", len(self.history), self.experiment.iterations, loss, fractional)
 
 
-def _test(
-    training: _Training, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
-) -> xr.Dataset:
+def _test(training: _Training, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> xr.Dataset:
     """Test a trained network on fresh trials and measure it."""
     experiment, task, network = training.experiment, training.task, training.network
     key, batches, size = stream(experiment, "test"), experiment.test_batches, experiment.batch_size
@@ -256,7 +263,7 @@ def _test(
         if should_stop():
             raise InterruptedRunError(_interruption_message(len(training.history), experiment, training.place))
 
-    answers = simulation.test_answers(
+    answers = simulation.answer_batches(
         network,
         task,
         key,
@@ -265,7 +272,7 @@ def _test(
         until=task.n_steps + experiment.readout_step + 1,
         on_batches=look_up,
     )
-    kept = simulation.test_activity(network, task, key, batches=batches, batch_size=size)
+    kept = simulation.record_batches(network, task, key, batches=batches, batch_size=size)
     return results.assemble(experiment, task, training.history, answers, *kept, network)
 
 

@@ -20,7 +20,7 @@ ACTIVITY_BATCHES = 6
 """Test batches whose activity is kept, spread evenly over the test as in the published code (0, 500, …, 2500)."""
 
 
-def test_answers(
+def answer_batches(
     network: Network,
     task: AbstractTask,
     key: PRNGKeyArray,
@@ -55,7 +55,8 @@ def test_answers(
         part = _answer(network, task, key, batch_size, until, first + jnp.arange(BATCHES_AT_ONCE))
         parts.append(jax.tree.map(lambda x: np.asarray(x)[: batches - first], part))  # noqa: B023 (used at once)
         on_batches(min(first + BATCHES_AT_ONCE, batches))
-    return jax.tree.map(lambda *xs: np.concatenate(xs).reshape(-1, *xs[0].shape[2:]), *parts)
+    joined: Answers = jax.tree.map(lambda *xs: np.concatenate(xs).reshape(-1, *xs[0].shape[2:]), *parts)
+    return joined
 
 
 @eqx.filter_jit
@@ -71,7 +72,8 @@ def _answer(
         trials = task.sample(jr.fold_in(key, index), batch_size)
         return answers(task, trials, network(trials.inputs, trials.mask)[0], until)
 
-    return jax.lax.map(answer, indices)
+    given: Answers = jax.lax.map(answer, indices)
+    return given
 
 
 def activity_batches(batches: int) -> list[int]:
@@ -79,7 +81,7 @@ def activity_batches(batches: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, batches - 1, ACTIVITY_BATCHES)})
 
 
-def test_activity(
+def record_batches(
     network: Network, task: AbstractTask, key: PRNGKeyArray, *, batches: int, batch_size: int
 ) -> tuple[Trials, Float[np.ndarray, "trial time output"], Float[np.ndarray, "trial time unit"]]:
     """Draw the test batches that are kept once more, and record everything.

@@ -19,7 +19,6 @@ from safetensors.numpy import save_file
 
 from .settings import InputError
 
-
 NOTES = "notes"
 """The one entry of a safetensors file's metadata: JSON."""
 

@@ -75,9 +75,7 @@ class TestCrossValidatedOrder:
         assert cross_validated_order(np.zeros((2, 9, 3)))["activity"].shape == (0, 9)
 
     def test_one_trial(self) -> None:
-        with pytest.raises(
-            InputError, match=r"has one trial, and cross-validated sorting needs at least two"
-        ):
+        with pytest.raises(InputError, match=r"has one trial, and cross-validated sorting needs at least two"):
             cross_validated_order(bumps([5], n_trials=1))
 
 
@@ -102,9 +100,7 @@ class TestConnectivityProfile:
             assert float(at["mean_weight"]) == pytest.approx(np.mean(values))
             if len(values) > 1:
                 assert float(at["standard_deviation"]) == pytest.approx(np.std(values, ddof=1))
-                assert float(at["standard_error"]) == pytest.approx(
-                    np.std(values, ddof=1) / np.sqrt(len(values))
-                )
+                assert float(at["standard_error"]) == pytest.approx(np.std(values, ddof=1) / np.sqrt(len(values)))
             else:
                 assert np.isnan(at["standard_deviation"])
         forward = np.concatenate([found[d] for d in found if d > 0])
@@ -133,24 +129,18 @@ class TestConnectivityProfile:
         order=st.permutations(range(6)),
         bin_width=st.integers(1, 7),
     )
-    def test_reversing_the_order_mirrors_the_profile(
-        self, weights: Array, order: list[int], bin_width: int
-    ) -> None:
+    def test_reversing_the_order_mirrors_the_profile(self, weights: Array, order: list[int], bin_width: int) -> None:
         one = connectivity_profile(weights, order, bin_width=bin_width)
         other = connectivity_profile(weights, order[::-1], bin_width=bin_width)
         np.testing.assert_allclose(one["mean_weight"], other["mean_weight"][::-1], atol=1e-12)
-        assert float(one["forward_minus_backward"]) == pytest.approx(
-            -float(other["forward_minus_backward"]), abs=1e-12
-        )
+        assert float(one["forward_minus_backward"]) == pytest.approx(-float(other["forward_minus_backward"]), abs=1e-12)
         assert int(one["n_weights"].sum()) == 36
 
     @pytest.mark.parametrize("order", [[], [3]])
     def test_too_few_units(self, order: list[int]) -> None:
         profile = connectivity_profile(np.ones((5, 5)), order)
         assert np.isnan(profile["forward_minus_backward"])
-        assert profile.attrs["reason"] == (
-            f"{len(order)} active units: two are needed for a weight between units"
-        )
+        assert profile.attrs["reason"] == (f"{len(order)} active units: two are needed for a weight between units")
 
     @pytest.mark.parametrize(
         ("weights", "order", "message"),

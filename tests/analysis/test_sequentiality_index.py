@@ -143,9 +143,7 @@ class TestEdgeCases:
     def test_published_entropy_of_a_trial_without_an_active_unit(self) -> None:
         measured = sequentiality_index(np.zeros((1, N_STEPS, 3)))
         assert float(measured["trial_peak_entropy"][0]) == pytest.approx(np.log(20))
-        assert np.isnan(
-            sequentiality_index(np.zeros((1, N_STEPS, 3)), variant="exact")["trial_peak_entropy"][0]
-        )
+        assert np.isnan(sequentiality_index(np.zeros((1, N_STEPS, 3)), variant="exact")["trial_peak_entropy"][0])
 
     def test_no_trial_left_is_nan(self) -> None:
         measured = sequentiality_index(np.zeros((4, N_STEPS, 3)))
@@ -164,9 +162,7 @@ class TestEdgeCases:
         assert np.isnan(exact["sequentiality_index"])
         assert np.isnan(exact["peak_entropy"])
         for measured in (paper, exact):
-            assert measured.attrs["reason"] == (
-                "2 of 2 trials: all active units are constant in time: none has a peak"
-            )
+            assert measured.attrs["reason"] == ("2 of 2 trials: all active units are constant in time: none has a peak")
 
     def test_one_active_unit_gets_a_number_and_a_reason(self) -> None:
         for variant in ("paper", "exact"):
@@ -336,9 +332,7 @@ class TestInput:
         measured = sequentiality_index(np.concatenate([noise(), np.zeros((1, N_STEPS, 60))]), per_unit=True)
         measured.to_netcdf(tmp_path / "measured.nc", engine="scipy")
         read = xr.load_dataset(tmp_path / "measured.nc", engine="scipy")
-        np.testing.assert_array_equal(
-            read["trial_reason"].values.astype(str), measured["trial_reason"].values
-        )
+        np.testing.assert_array_equal(read["trial_reason"].values.astype(str), measured["trial_reason"].values)
         assert read.attrs["reason"] == measured.attrs["reason"]
         assert read.attrs["variant"] == "paper"
         assert read["peak_entropy"].attrs["units"] == "nats"

@@ -65,10 +65,7 @@ def make_result(
     n_neurons = 50 * (n_locations + irrelevant)
     rate = np.full((N_STEPS, n_neurons), 0.004)
     rate[:25] = (
-        0.04
-        * np.exp(2 * (np.cos(np.linspace(-np.pi, np.pi, 50)) - 1))[None]
-        .repeat(n_neurons // 50, axis=0)
-        .ravel()
+        0.04 * np.exp(2 * (np.cos(np.linspace(-np.pi, np.pi, 50)) - 1))[None].repeat(n_neurons // 50, axis=0).ravel()
     )
     if irrelevant:
         rate[:, :50] = np.exp(-10 * (np.linspace(0, 3, N_STEPS)[:, None] - np.linspace(0, 3, 50)) ** 2)
@@ -195,17 +192,13 @@ EDGE_CASES: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "no coordinates, no attributes": (
         lambda: (
             make_result(tiling(40, 4, 0))
-            .drop_vars(
-                ["time", "epoch", "trial", "unit", "iteration", "location", "mask", "observer_estimate"]
-            )
+            .drop_vars(["time", "epoch", "trial", "unit", "iteration", "location", "mask", "observer_estimate"])
             .drop_attrs()
         ),
         ALL,
     ),
     "weights all zero but the diagonal": (
-        lambda: make_result(tiling(40, 4, 0)).assign(
-            recurrent_weights=(("source", "target_unit"), 0.9 * np.eye(40))
-        ),
+        lambda: make_result(tiling(40, 4, 0)).assign(recurrent_weights=(("source", "target_unit"), 0.9 * np.eye(40))),
         ("recurrent_weights",),
     ),
     "silent input": (
@@ -215,9 +208,7 @@ EDGE_CASES: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
         ("trial_structure",),
     ),
     "observer undefined": (
-        lambda: make_result(tiling(40, 4, 0)).assign(
-            observer_estimate=(("trial", "output"), np.full((4, 1), np.nan))
-        ),
+        lambda: make_result(tiling(40, 4, 0)).assign(observer_estimate=(("trial", "output"), np.full((4, 1), np.nan))),
         ("trial_structure",),
     ),
     "index undefined": (
@@ -235,7 +226,7 @@ def test_pictures_of_every_kind_of_network_stay_within_their_edges(case: str) ->
         figure = PICTURES[name](result)
         figure.set_dpi(60)  # for speed; sizes are in points and scale along
         canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # type: ignore[no-untyped-call]
+        canvas.draw()
         width, height = canvas.get_width_height()
         boxes = [axes.get_tightbbox() for axes in figure.axes]
         boxes += [legend.get_window_extent() for legend in figure.legends]
@@ -282,22 +273,16 @@ def test_pictures_do_not_depend_on_the_users_settings(name: str) -> None:
 @pytest.mark.parametrize("name", PICTURES)
 def test_errors(name: str) -> None:
     result = make_result(tiling(40, 4, 0))
-    with pytest.raises(
-        InputError, match=r"`result` has no `.*`, which this picture shows\.\nIt has: nothing"
-    ):
+    with pytest.raises(InputError, match=r"`result` has no `.*`, which this picture shows\.\nIt has: nothing"):
         PICTURES[name](xr.Dataset())
-    with pytest.raises(
-        InputError, match=r"holds 2 networks, a picture shows one: give result.isel\(network=0\)"
-    ):
+    with pytest.raises(InputError, match=r"holds 2 networks, a picture shows one: give result.isel\(network=0\)"):
         PICTURES[name](xr.concat([result, result], "network"))
 
 
 @pytest.mark.parametrize("picture", [trial_structure, activity_heatmap])
 @pytest.mark.parametrize("trial", [-1, 4])
 def test_trial_that_does_not_exist(picture: Any, trial: int) -> None:
-    with pytest.raises(
-        InputError, match=rf"`trial` must be from 0 to 3 \(4 trials are stored\), got {trial}"
-    ):
+    with pytest.raises(InputError, match=rf"`trial` must be from 0 to 3 \(4 trials are stored\), got {trial}"):
         picture(make_result(tiling(40, 4, 0)), trial=trial)
 
 
@@ -442,16 +427,12 @@ class TestLearningCurve:
         assert running_mean(np.array([1e20, 0.5, 0.5, 0.5]), 2)[-1] == 0.5
 
     def test_not_solved(self) -> None:
-        assert "0.8 (not solved)" in texts(
-            learning_curve(make_result(tiling(40, 2, 0)).assign(fractional_loss=0.8))
-        )
+        assert "0.8 (not solved)" in texts(learning_curve(make_result(tiling(40, 2, 0)).assign(fractional_loss=0.8)))
 
     def test_network_that_is_still_learning(self) -> None:
         result = make_result(tiling(40, 2, 0))
         names = [name for name in result.data_vars if str(name).startswith("training_")]
-        figure = learning_curve(
-            result[names].drop_vars(["time", "trial", "unit"], errors="ignore").drop_attrs()
-        )
+        figure = learning_curve(result[names].drop_vars(["time", "trial", "unit"], errors="ignore").drop_attrs())
         assert draw(figure)
         assert "test trials" not in texts(figure)
 
@@ -474,27 +455,21 @@ class TestLearningCurve:
     def test_task_without_an_observer(self, gone: str) -> None:
         result = make_result(tiling(40, 2, 0), response="value").drop_vars("fractional_loss")
         for name in ("training_fractional_loss", "training_observer_error"):
-            result = (
-                result.drop_vars(name) if gone == "absent" else result.assign({name: result[name] * np.nan})
-            )
+            result = result.drop_vars(name) if gone == "absent" else result.assign({name: result[name] * np.nan})
         figure = learning_curve(result)
         assert draw(figure)
         assert "no fractional loss" in texts(figure)
         assert [found.get_label() for found in figure.axes[0].lines] == ["network"]
 
     def test_loss_takes_the_place_of_missing_errors(self) -> None:
-        result = make_result(tiling(40, 2, 0)).drop_vars(
-            ["training_network_error", "training_observer_error"]
-        )
+        result = make_result(tiling(40, 2, 0)).drop_vars(["training_network_error", "training_observer_error"])
         axes = learning_curve(result).axes[0]
         assert [found.get_label() for found in axes.lines] == ["training loss"]
         assert axes.get_ylabel() == "Loss"
 
     def test_large_fractional_loss_leaves_the_line_of_solved_readable(self) -> None:
         result = make_result(tiling(40, 2, 0))
-        below = learning_curve(
-            result.assign(training_fractional_loss=50 * result["training_fractional_loss"])
-        ).axes[1]
+        below = learning_curve(result.assign(training_fractional_loss=50 * result["training_fractional_loss"])).axes[1]
         assert below.get_yscale() == "symlog"
 
     def test_negative_and_missing_errors_need_no_logarithm(self) -> None:
@@ -505,9 +480,7 @@ class TestLearningCurve:
         assert draw(figure)
         assert figure.axes[0].get_yscale() == "linear"
 
-    @pytest.mark.parametrize(
-        ("response", "label"), [("angle", "Error (rad)"), ("probability", "Divergence (nats)")]
-    )
+    @pytest.mark.parametrize(("response", "label"), [("angle", "Error (rad)"), ("probability", "Divergence (nats)")])
     def test_units(self, response: str, label: str) -> None:
         result = make_result(tiling(40, 2, 0), response=response)
         assert learning_curve(result).axes[0].get_ylabel() == label
@@ -533,9 +506,7 @@ class TestRecurrentWeights:
     def test_profile_is_that_of_the_analysis(self) -> None:
         result = make_result(tiling(100, 4, 0))
         axes = recurrent_weights(result).axes[1]
-        profile = connectivity_profile(
-            result["recurrent_weights"], peak_order(result["activity"]), bin_width=5
-        )
+        profile = connectivity_profile(result["recurrent_weights"], peak_order(result["activity"]), bin_width=5)
         bars: list[Any] = axes.containers
         drawn = np.concatenate([np.asarray(side.lines[0].get_ydata()) for side in bars])
         kept = (profile["difference"].values != 0) & (profile["n_weights"].values >= 5)
@@ -546,9 +517,7 @@ class TestRecurrentWeights:
         result = make_result(tiling(40, 4, 0))
         weights = result["recurrent_weights"].values
         three = np.concatenate([9 * weights, weights.T, weights], axis=1)
-        gated = result.drop_vars("recurrent_weights").assign(
-            recurrent_weights=(("source", "target_unit"), three)
-        )
+        gated = result.drop_vars("recurrent_weights").assign(recurrent_weights=(("source", "target_unit"), three))
         figure = recurrent_weights(gated)
         np.testing.assert_array_equal(image(figure.axes[0]), image(recurrent_weights(result).axes[0]))
         assert "candidate" in figure.get_suptitle()

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import TOLERANCE, assert_trees_close
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from helpers import TOLERANCE, assert_trees_close
 from recurrent_memory import networks
 from recurrent_memory.networks import AbstractCell, recur, recur_by_autodiff
 

@@ -60,8 +60,10 @@ class ReferenceFile:
         if not self.kind:
             return f"{self.path.name}: unknown file name, nothing to compare it with"
         if self.kind == "small_runs":
-            return f"{self.path.name}: statistics of whole training runs, which take minutes, not a number to match"
-        reason = CONDITIONS.get(self.condition, f"unknown condition {self.condition!r}") if self.condition else ""
+            return f"{self.path.name}: statistics of training runs that take minutes, not numbers to match"
+        reason = (
+            CONDITIONS.get(self.condition, f"unknown condition {self.condition!r}") if self.condition else ""
+        )
         if not reason and self.task:
             try:
                 tasks.make(self.task)

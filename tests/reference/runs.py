@@ -90,7 +90,8 @@ class Problem:
 
     def network(self, *, clipped: bool = True) -> Network:
         """Return the network with the stored initial weights."""
-        weights = {name.removeprefix("init_"): v for name, v in self.arrays.items() if name.startswith("init_")}
+        prefix = "init_"
+        weights = {n.removeprefix(prefix): v for n, v in self.arrays.items() if n.startswith(prefix)}
         cell_class: Any = CELLS[find_model(self.meta["model"])]
         options = {"gradient_clip": self.meta["grad_clip"] if clipped else NO_CLIPPING}
         if self.meta.get("gamma") is not None:
@@ -126,7 +127,7 @@ def trials_of(
     label: np.ndarray | None = None,
     mask: np.ndarray | None = None,
 ) -> Trials:
-    """Return trials of stored inputs and targets; the stimuli are left out, and the rates are not the true ones."""
+    """Return trials of stored inputs and targets, without stimuli, and with inputs in place of rates."""
     values = jnp.asarray(inputs, dtype)
     n_trials = len(inputs)
     return Trials(
@@ -139,7 +140,7 @@ def trials_of(
     )
 
 
-@functools.lru_cache(maxsize=4)
+@functools.cache
 def start(file: ReferenceFile, precision: str) -> Start:
     """Run the network of a file before training."""
     with jax.enable_x64(precision == "float64"):
@@ -156,7 +157,7 @@ def start(file: ReferenceFile, precision: str) -> Start:
         )
 
 
-@functools.lru_cache(maxsize=4)
+@functools.cache
 def unclipped_gradient(file: ReferenceFile, precision: str) -> Arrays:
     """Return the first gradient without any clipping."""
     with jax.enable_x64(precision == "float64"):
@@ -174,7 +175,7 @@ def clipping_is_active(file: ReferenceFile) -> bool:
     return any(np.abs(clipped[p] - free[p]).max() > 1e-12 * np.abs(clipped[p]).max() for p in clipped)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.cache
 def training(file: ReferenceFile, precision: str) -> Training:
     """Train the network of a file on its batches, one step each, in order."""
     with jax.enable_x64(precision == "float64"):

@@ -1,9 +1,9 @@
 """How far our numbers may lie from the published code's, in one place, with reasons.
 
 A deviation is the largest difference in an array divided by the largest entry expected in it, unless it says
-otherwise. The published numbers are in double precision throughout. All that "seen" or "checked" refers to: our
-own float32 and float64 runs side by side, with 25 sets of redrawn weights and reshuffled trials for each
-training file; in double precision we agree with every file to about 1e-14.
+otherwise. The published numbers are in double precision throughout. "Seen" in single precision: in our own
+float32 runs beside float64 ones, with 25 sets of redrawn weights and reshuffled trials for each training file of
+`data`; in double precision we agree with every file to about 1e-14.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ FLOAT64 = {
     "final": 1e-8,
     "fractional_loss": 1e-9,
     "sequentiality": 1e-9,
-    # The gradient where clipping bites, clipped like the published one (the stored scale tames nothing: the signals
-    # are the same numbers, so the sums agree to rounding).
+    # Where clipping bites: the same numbers are clipped, so the sums still agree to rounding.
     "clipped_gradient": 1e-12,
     # Clipping the sum of two signals instead of each differs by up to 1e-5 where clipping bites.
     "jointly_clipped_gradient": 1e-4,
@@ -41,7 +40,7 @@ FLOAT64 = {
 # One rounding is 6e-8.
 
 FLOAT32 = {
-    # exp of an exponent of up to 4 (angles) or 50 (values, but of negligible rate) with a rounding error each.
+    # exp of an exponent whose rounding error grows with its size, up to 4 (more only at negligible rates).
     "rates": 5e-6,
     # Spike counts are exact in single precision, and observers compute in double.
     "observer": 1e-10,
@@ -64,12 +63,12 @@ FLOAT32 = {
 TOLERANCE = {"float64": FLOAT64 | {"measure": FLOAT64["fractional_loss"]}, "float32": FLOAT32}
 
 # Training in single precision. Where a gradient is lost in rounding, Adam still takes a step of up to the
-# learning rate, in any direction, so after K steps a weight may be off by K learning rates, and losses with it.
-# Seen: single weights up to 4 learning rates, their mean up to 0.04; losses up to 3e-2 (an answer that crosses
-# pi changes the mean of 250 by 1.3e-2), in the median step 2e-5; final predictions up to 1e-2.
+# learning rate, in any direction, so after K steps a weight may be off by K learning rates, and losses with
+# it. Seen: single weights up to 4 learning rates, their mean up to 0.04; losses up to 3e-2 (an answer that
+# crosses pi changes the mean of 250 by 1.3e-2), median 2e-5; final predictions up to 1e-2.
 
 WANDERING_FINAL = {"each step": 1.0, "mean": 0.1}
-"""Learning rates that a weight may be off, for each step taken, and weights on average (arrays of 40 or more)."""
+"""Learning rates that a weight may be off for each step, and weights on average (in arrays of 40 or more)."""
 WANDERING_LOSS = {"largest": 1e-1, "median": 1e-2}
 WANDERING_PREDICTION = {"largest": 5e-2, "mean": 1e-2}
 
@@ -77,8 +76,8 @@ WANDERING_PREDICTION = {"largest": 5e-2, "mean": 1e-2}
 def least_gradient_scale(parameter: str, n_outputs: int) -> float:
     """Return what a gradient's largest entry counts as, at least.
 
-    The gradient of b_out is a mean of signs (or of p - target), of size 1 each, which may cancel to exactly 0: it is
-    compared on the scale of the terms.
+    The gradient of b_out is a mean of signs (or of p - target), of size 1 each, which may cancel to exactly 0:
+    it is compared on the scale of the terms.
     """
     return 1.0 / n_outputs if parameter == "b_out" else 0.0
 
@@ -86,11 +85,11 @@ def least_gradient_scale(parameter: str, n_outputs: int) -> float:
 def uncertain_answers(
     response: str, outputs: Float[np.ndarray, "*answer"], targets: Float[np.ndarray, "*answer"]
 ) -> float:
-    """Return the fraction of answers so near a kink of the loss that float32 may put them on the other side.
+    """Return the fraction of answers so near a kink of the loss that float32 may put them on its other side.
 
     Each of them may change its share of the gradient by twice its size, and, where the distance wraps at pi, its
-    share of the loss by pi. For angles and values a kink lies where the answer meets the target and (angles) every pi
-    from there. For probabilities it is the bound 1 - 1e-6, which is within 8 roundings of 1, when the target is 0.
+    share of the loss by pi. For angles and values a kink lies where the answer meets the target, and (angles)
+    every pi from there. For probabilities it is the bound 1 - 1e-6, some 16 roundings from 1, if the target is 0.
     """
     if response == "probability":
         return float(np.mean((1 - outputs < 2e-6) & (targets == 0)))
@@ -107,8 +106,8 @@ def loss_rounding(
 ) -> float:
     """Return by how much float32 may change the task loss, besides its relative tolerance.
 
-    Angles and values: as much as the outputs; modulo pi, large outputs lose leading digits. Probabilities: log(1 - p)
-    where 1 - p holds few digits.
+    Angles and values: as much as the outputs; modulo pi, large outputs lose leading digits. Probabilities:
+    log(1 - p) where 1 - p holds few digits.
     """
     if response == "probability":
         return float(np.mean(np.where(targets == 0, 6e-8 / (1 - outputs), 0.0)))

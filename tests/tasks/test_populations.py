@@ -74,9 +74,7 @@ def test_a_rate_outside_its_bound_shows(rate: float) -> None:
 
 @pytest.mark.parametrize("bound", [-1.0, 51.0])
 def test_impossible_bounds_are_refused(bound: float) -> None:
-    with pytest.raises(
-        InputError, match=r"`max_rate` = .* must be from 0 to 50 expected counts. Lower the rate"
-    ):
+    with pytest.raises(InputError, match=r"`max_rate` = .* must be from 0 to 50 expected counts. Lower the rate"):
         populations.poisson_counts(jr.key(0), jnp.zeros(3), bound)
 
 

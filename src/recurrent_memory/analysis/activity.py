@@ -66,9 +66,7 @@ def check_steps(steps: tuple[int, int] | None, n_steps: int) -> tuple[int, int]:
     return first, stop
 
 
-def active_units(
-    activity: Float[np.ndarray, "*trial time unit"], min_rate: float
-) -> Bool[np.ndarray, "*trial unit"]:
+def active_units(activity: Float[np.ndarray, "*trial time unit"], min_rate: float) -> Bool[np.ndarray, "*trial unit"]:
     """Return which units have a mean over time above `min_rate`, as the published index selects them."""
     return np.asarray(activity.mean(axis=-2) > min_rate)
 

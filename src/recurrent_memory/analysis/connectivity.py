@@ -41,9 +41,7 @@ def peak_order(
     return _order(_trial_average(activity, steps, min_rate), min_rate)
 
 
-def cross_validated_order(
-    activity: Any, *, steps: tuple[int, int] | None = None, min_rate: float = 0.1
-) -> xr.Dataset:
+def cross_validated_order(activity: Any, *, steps: tuple[int, int] | None = None, min_rate: float = 0.1) -> xr.Dataset:
     """Sort units by the even trials, for showing the odd ones.
 
     Sorting noise by its own peaks always makes a diagonal; sorted by other trials, only what repeats shows.
@@ -139,9 +137,7 @@ def connectivity_profile(weights: Any, order: Any, *, bin_width: int = 1) -> xr.
     )
 
 
-def _profile(
-    weights: Float[np.ndarray, " pair"], difference: Int[np.ndarray, " pair"], bin_width: int
-) -> xr.Dataset:
+def _profile(weights: Float[np.ndarray, " pair"], difference: Int[np.ndarray, " pair"], bin_width: int) -> xr.Dataset:
     label = np.sign(difference) * -(-np.abs(difference) // bin_width)  # away from 0, rounded up
     _, group, count = np.unique(label, return_inverse=True, return_counts=True)
 
@@ -180,16 +176,12 @@ def _profile(
         attrs={
             "n_units": n_units,
             "bin_width": bin_width,
-            "reason": ""
-            if n_units > 1
-            else f"{n_units} active units: two are needed for a weight between units",
+            "reason": "" if n_units > 1 else f"{n_units} active units: two are needed for a weight between units",
         },
     )
 
 
-def _trial_average(
-    activity: Any, steps: tuple[int, int] | None, min_rate: float
-) -> Float[np.ndarray, "time unit"]:
+def _trial_average(activity: Any, steps: tuple[int, int] | None, min_rate: float) -> Float[np.ndarray, "time unit"]:
     check_min_rate(min_rate)
     values = read_activity(activity)
     first, stop = check_steps(steps, values.sizes["time"])
@@ -210,9 +202,7 @@ def _read_weights(weights: Any) -> Float[np.ndarray, "unit unit"]:
         raise InputError(f"`weights` must be a square matrix (from, to), got the shape {matrix.shape}.")
     if not np.isfinite(matrix).all():
         n_bad = int((~np.isfinite(matrix)).sum())
-        raise InputError(
-            f"`weights` holds {n_bad} NaN or infinite numbers of {matrix.size}; all must be finite."
-        )
+        raise InputError(f"`weights` holds {n_bad} NaN or infinite numbers of {matrix.size}; all must be finite.")
     return matrix
 
 

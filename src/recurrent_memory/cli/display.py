@@ -6,7 +6,14 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ..run import Progress as RunProgress
 
@@ -54,9 +61,7 @@ class Display:
         elapsed = time.monotonic() - self.started
         rate = (now.done - self.first) / elapsed if elapsed > 0 else 0.0
         if self.live:
-            self.bar.update(
-                self.task, completed=now.done, loss=now.loss, fractional=now.fractional_loss, rate=rate
-            )
+            self.bar.update(self.task, completed=now.done, loss=now.loss, fractional=now.fractional_loss, rate=rate)
         elif now.done == now.total or time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
             left = f"{(now.total - now.done) / rate:.0f} s left" if rate > 0 else ""
@@ -69,5 +74,10 @@ class Display:
         self.phase, self.started, self.first = now.phase, time.monotonic(), now.done
         self.last_line = self.started
         self.task = self.bar.add_task(
-            now.phase, total=now.total, completed=now.done, loss=now.loss, fractional=now.fractional_loss, rate=0.0
+            now.phase,
+            total=now.total,
+            completed=now.done,
+            loss=now.loss,
+            fractional=now.fractional_loss,
+            rate=0.0,
         )

@@ -60,7 +60,8 @@ def _rows(result: xr.Dataset) -> list[tuple[str, str, str]]:
     unit = result["test_loss"].attrs["units"]
 
     def row(label: str, name: str, digits: int = 3) -> tuple[str, str, str]:
-        return label, *(f"{float(result[n]):.{digits}f}" for n in (name, f"{name}_exact"))
+        published, exact = (f"{float(result[n]):.{digits}f}" for n in (name, f"{name}_exact"))
+        return label, published, exact
 
     solved = "yes" if bool(result["solved"]) else "no"
     return [

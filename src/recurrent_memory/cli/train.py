@@ -21,16 +21,33 @@ from .options import options_from
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--preset", "preset_name", metavar="NAME", help=f"Start from named values: {' | '.join(PRESETS)}.")
 @options_from(Experiment)
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Run folder  [default: a new one in ./runs]")
 @click.option(
-    "--checkpoint-every", type=int, metavar="INTEGER", help="Iterations between checkpoints  [default: about a second]"
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Run folder  [default: a new one in ./runs]",
 )
 @click.option(
-    "--format", "formats", multiple=True, type=click.Choice(["png", "svg", "pdf"]), default=["png"],
-    show_default=True, help="Format of the pictures; repeat it for several",
+    "--checkpoint-every",
+    type=int,
+    metavar="INTEGER",
+    help="Iterations between checkpoints  [default: about a second]",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["png", "svg", "pdf"]),
+    default=["png"],
+    show_default=True,
+    help="Format of the pictures; repeat it for several",
 )
 def train(
-    preset_name: str | None, out: Path | None, checkpoint_every: int | None, formats: tuple[str, ...], **options: Any
+    preset_name: str | None,
+    out: Path | None,
+    checkpoint_every: int | None,
+    formats: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Train one network, test it on fresh trials, measure and draw how it remembers.
 
@@ -106,7 +123,7 @@ def _cache_compiled_programs() -> None:
     """Keep compiled programs between runs, so that the second start takes no time to compile."""
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if not jax.config.read("jax_compilation_cache_dir"):
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "recurrent-memory" / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

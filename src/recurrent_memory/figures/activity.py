@@ -128,9 +128,7 @@ def _draw(
         interpolation="none" if n_active < 300 else "auto",
     )
     figure.colorbar(image, ax=axes, label=color_label, pad=0.02)
-    axes.set_ylabel(
-        f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})", wrap=True
-    )
+    axes.set_ylabel(f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})", wrap=True)
     count_in_whole_numbers(axes.yaxis)
     mark_epochs(axes, result)
     label_time(axes, result)

@@ -50,9 +50,7 @@ def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
         window = max(result.sizes["iteration"] // 100, 1) if error == "training_loss" else 1
     if window < 1:
         raise InputError(f"`window` must be at least 1 iteration, got {window}.")
-    figure = new_figure(
-        result, "Learning" if window == 1 else f"Learning: running mean over {window} iterations"
-    )
+    figure = new_figure(result, "Learning" if window == 1 else f"Learning: running mean over {window} iterations")
     above, below = figure.subplots(2, 1, sharex=True)
     _draw_errors(above, result, error, window)
     _draw_fractional_loss(below, result)
@@ -81,9 +79,7 @@ def running_mean(values: Float[np.ndarray, " iteration"], window: int) -> Float[
 def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> None:
     response = str(result.attrs.get("response"))
     is_loss = error == "training_loss"
-    curves: list[tuple[str, str, str, Any]] = [
-        (error, "training loss" if is_loss else "network", NETWORK, "solid")
-    ]
+    curves: list[tuple[str, str, str, Any]] = [(error, "training loss" if is_loss else "network", NETWORK, "solid")]
     if not is_loss and "training_observer_error" in result:
         curves.append(("training_observer_error", _reference_name(response), OBSERVER, (0, (5, 1.5))))
     positive, drawn = True, False

@@ -88,8 +88,7 @@ def need(result: xr.Dataset, *names: str) -> None:
     """Raise `InputError` where a variable that is to be drawn is missing, or there are several networks."""
     if "network" in result.dims:
         raise InputError(
-            f"`result` holds {result.sizes['network']} networks, a picture shows one: give "
-            "result.isel(network=0)."
+            f"`result` holds {result.sizes['network']} networks, a picture shows one: give result.isel(network=0)."
         )
     missing = [name for name in names if name not in result]
     if missing:
@@ -103,9 +102,7 @@ def need_trial(result: xr.Dataset, trial: int) -> None:
     """Raise `InputError` where there is no such trial."""
     n_trials = result.sizes["trial"]
     if not 0 <= trial < n_trials:
-        raise InputError(
-            f"`trial` must be from 0 to {n_trials - 1} ({n_trials} trials are stored), got {trial}."
-        )
+        raise InputError(f"`trial` must be from 0 to {n_trials - 1} ({n_trials} trials are stored), got {trial}.")
 
 
 def say(axes: Axes, message: str) -> None:
@@ -174,15 +171,9 @@ def mark_masked(axes: Axes, result: xr.Dataset, trial: int) -> bool:
     for step in np.flatnonzero(np.diff(masked, prepend=False).astype(bool) & masked):
         length = int(np.argmin(np.append(masked[step:], False)))
         first = float(step_times(result)[step]) - 0.5
-        axes.axvspan(
-            first, first + length, facecolor=NOT_SHOWN, edgecolor="0.5", hatch="//", linewidth=0, zorder=3
-        )
+        axes.axvspan(first, first + length, facecolor=NOT_SHOWN, edgecolor="0.5", hatch="//", linewidth=0, zorder=3)
     return bool(masked.any())
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float, np.number))
-        and not isinstance(value, bool)
-        and bool(np.isfinite(value))
-    )
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -128,9 +128,7 @@ def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) ->
         which = f" {output + 1}" if n_outputs > 1 else ""
         target = one["targets"].transpose("time", "output").values[:, output]
         answer = one["outputs"].transpose("time", "output").values[:, output]
-        axes.plot(
-            times, target, color="0.25", linestyle=_dashes(output), linewidth=1.2, label=f"target{which}"
-        )
+        axes.plot(times, target, color="0.25", linestyle=_dashes(output), linewidth=1.2, label=f"target{which}")
         axes.plot(times, answer, color=color, linewidth=1.3, label=f"network's output{which}")
         if np.isfinite(observer[output]):
             axes.plot(

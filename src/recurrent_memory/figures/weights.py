@@ -112,9 +112,7 @@ def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit un
         count_in_whole_numbers(axis)
 
 
-def _draw_profile(
-    axes: Axes, weights: Float[np.ndarray, "unit unit"], order: Int[np.ndarray, " active"]
-) -> None:
+def _draw_profile(axes: Axes, weights: Float[np.ndarray, "unit unit"], order: Int[np.ndarray, " active"]) -> None:
     profile = connectivity_profile(weights, order, bin_width=max(1, round(order.size / BINS_A_SIDE)))
     n_weights = profile["n_weights"].values
     enough = n_weights >= (MIN_WEIGHTS if order.size > 2 * MIN_WEIGHTS else 1)

@@ -74,9 +74,9 @@ def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Notes
     -----
-    The published code computes (x + \\|x\\|)/2, with the derivative of \\|x\\| taken as sign(x). With no bias and no activity yet, every pre-activation is exactly 0
-    until the first spike, so the derivative there is not a matter of taste: 0 instead of ½ changes the first
-    gradients by up to 4 %.
+    The published code computes (x + abs(x))/2, with the derivative of abs(x) taken as sign(x). With no bias and no
+    activity yet, every pre-activation is exactly 0 until the first spike, so the derivative there is not a matter of
+    taste: 0 instead of ½ changes the first gradients by up to 4 %.
     """
     # JAX shares the gradient of a maximum between equal arguments, which gives the ½.
     return jnp.maximum(x, 0)
@@ -139,6 +139,7 @@ class _RectifiedCell(AbstractCell):
     """Bound on the signal propagated back through each step's pre-activation."""
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch unit"]:
+        """Return the weighted inputs plus both biases."""
         # Two biases that act as one: Adam moves both, so the effective bias moves twice as fast, as published.
         return inputs @ self.W_in + (self.b_in + self.b_rec)
 
@@ -184,6 +185,7 @@ class ReluCell(_RectifiedCell):
         drive: Float[Array, "trial unit"],
         feedback: Float[Array, "trial unit"],
     ) -> Float[Array, "trial unit"]:
+        """Return the rectified sum of drive and feedback."""
         return relu(clip_gradient(drive + feedback, self.gradient_clip))
 
 
@@ -249,11 +251,13 @@ class FastWeightsCell(_RectifiedCell):
     def initial_state(
         self, drive: Float[Array, "trial unit"]
     ) -> tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]]:
+        """Return no activity at the last two steps."""
         return jnp.zeros_like(drive), jnp.zeros_like(drive)
 
     def activity(
         self, state: tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]]
     ) -> Float[Array, "trial unit"]:
+        """Return the activity of the last step."""
         return state[0]
 
     def update(
@@ -262,6 +266,7 @@ class FastWeightsCell(_RectifiedCell):
         drive: Float[Array, "trial unit"],
         feedback: Float[Array, "trial unit"],
     ) -> tuple[Float[Array, "trial unit"], Float[Array, "trial unit"]]:
+        """Return the next activity and the last one."""
         last, before = state
         overlap = clip_through(jnp.sum(before * last, axis=-1, keepdims=True), 0.0, self.ceiling)
         slow = clip_gradient(drive + feedback, self.gradient_clip)
@@ -311,6 +316,7 @@ class GRUCell(AbstractCell):
         )
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:
+        """Return the weighted inputs plus the bias, in three blocks."""
         return inputs @ self.W_in + self.b_in
 
     def update(
@@ -319,6 +325,7 @@ class GRUCell(AbstractCell):
         drive: Float[Array, "trial block"],
         feedback: Float[Array, "trial block"],
     ) -> Float[Array, "trial unit"]:
+        """Return the gated mixture of the last activity and the candidate."""
         i_reset, i_update, i_candidate = jnp.split(clip_gradient(drive, self.gradient_clip), 3, axis=-1)
         k_reset, k_update, k_candidate = jnp.split(clip_gradient(feedback, self.gradient_clip), 3, axis=-1)
         reset = jax.nn.sigmoid(i_reset + k_reset)

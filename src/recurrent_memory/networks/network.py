@@ -35,6 +35,7 @@ class Network(eqx.Module):
     def __call__(
         self, inputs: Float[Array, "trial time neuron"], mask: Bool[Array, "trial time"] | None = None
     ) -> tuple[Float[Array, "trial time output"], Float[Array, "trial time unit"]]:
+        """Return outputs and activity."""
         # Time comes first inside, so that a step reads and writes one contiguous block.
         drive = self.cell.drive(inputs.swapaxes(0, 1))
         activity = recur(self.cell, drive, None if mask is None else mask.T)
@@ -98,9 +99,7 @@ def initialize(
     check_options(cell_class.model, options)
     key_cell, key_readout = jr.split(key)
     return Network(
-        cell=cell_class.initialize(
-            key_cell, n_inputs, n_hidden, lambda0=lambda0, sigma0=sigma0, **options
-        ),
+        cell=cell_class.initialize(key_cell, n_inputs, n_hidden, lambda0=lambda0, sigma0=sigma0, **options),
         W_out=glorot_normal(key_readout, n_hidden, n_outputs, cell_class.readout_gain),
         b_out=jnp.zeros(n_outputs),
         readout=readout,

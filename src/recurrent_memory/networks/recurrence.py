@@ -58,9 +58,7 @@ def recur_by_autodiff(
     return _forward(cell, drive, mask)[0]
 
 
-def _step(
-    cell: AbstractCell, state: PyTree, drive: Array, feedback: Array, mask: Array | None
-) -> PyTree:
+def _step(cell: AbstractCell, state: PyTree, drive: Array, feedback: Array, mask: Array | None) -> PyTree:
     new = cell.update(state, drive, feedback)
     if mask is None:
         return new

@@ -24,9 +24,7 @@ class ValueTask(PopulationTask):
 
     response: ClassVar[Response] = "probability"
 
-    tuning_width: float = Field(
-        gt=0, description="standard deviation of the tuning curves, in units of the value"
-    )
+    tuning_width: float = Field(gt=0, description="standard deviation of the tuning curves, in units of the value")
     preferred_min: float = Field(description="lowest preferred value")
     preferred_max: float = Field(description="highest preferred value")
 
@@ -113,9 +111,7 @@ class COMP(ValueTask):
     def _observe_as_published(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, " trial"]:
-        return observers.paper_comparison(
-            counts[:, 0, 0], counts[:, 1, 0], self.preferred(np), self.tuning_width
-        )
+        return observers.paper_comparison(counts[:, 0, 0], counts[:, 1, 0], self.preferred(np), self.tuning_width)
 
     def _observe_exactly(
         self,

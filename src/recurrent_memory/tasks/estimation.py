@@ -20,9 +20,7 @@ from .task import Evidence, PopulationTask, Response, register
 class OrientationTask(PopulationTask):
     """A task about orientations, shown to neurons with von Mises tuning."""
 
-    kappa: float = Field(
-        default=2.0, gt=0, description="concentration of the orientation tuning curves, dimensionless"
-    )
+    kappa: float = Field(default=2.0, gt=0, description="concentration of the orientation tuning curves, dimensionless")
 
     def preferred(self, xp: ModuleType = jnp) -> Any:
         """Return the preferred orientations in radians, 0 and π included."""
@@ -78,9 +76,7 @@ class EstimationTask(OrientationTask):
     def _observe_as_published(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, "trial output"]:
-        return self._at_each_location(
-            counts, lambda spikes: observers.paper_orientation(spikes, self.preferred(np))
-        )
+        return self._at_each_location(counts, lambda spikes: observers.paper_orientation(spikes, self.preferred(np)))
 
     def _observe_exactly(
         self,
@@ -160,9 +156,7 @@ class GDE(EstimationTask):
         stimuli, _ = super().draw(key_stimuli)
         return stimuli, jr.randint(key_cue, (), 0, self.n_locations)
 
-    def rates(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
         """Return tuning curves in the stimulus epoch, and the cue in the response epoch."""
         location = np.repeat(np.arange(self.n_locations), self.n_neurons)
         gain = jnp.where(location == label, self.cue_gain, 1.0)
@@ -172,12 +166,10 @@ class GDE(EstimationTask):
             self.spontaneous("response") * gain,
         )
         # Fused with the drawing of counts, these rates make it three times as slow on a CPU.
-        apart: Array = jax.lax.optimization_barrier(rates)  # type: ignore[no-untyped-call]
+        apart: Array = jax.lax.optimization_barrier(rates)
         return apart
 
-    def targets(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time output"]:
+    def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return the cued orientation at every step."""
         return jnp.broadcast_to(stimuli[0, label], (self.n_steps, 1))
 

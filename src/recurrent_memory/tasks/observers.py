@@ -130,9 +130,7 @@ def orientation_posterior(
     return np.asarray(density / (density.mean(axis=1, keepdims=True) * np.pi))
 
 
-def exact_orientation(
-    counts: Counts, tuning: Tuning, n_steps: int, n_points: int
-) -> Float[np.ndarray, " trial"]:
+def exact_orientation(counts: Counts, tuning: Tuning, n_steps: int, n_points: int) -> Float[np.ndarray, " trial"]:
     """Mean direction of the posterior, in [0, π): it minimises the expected circular error 1 − cos 2Δ."""
     direction = np.exp(2j * orientation_grid(n_points))
 
@@ -171,8 +169,7 @@ def exact_change(
         return np.asarray(_log_mean_exp(logs[0]) + _log_mean_exp(logs[1]) - _log_mean_exp(logs[0] + logs[1]))
 
     ratios = [
-        _in_chunks(log_ratio, n_points, first[:, location], second[:, location])
-        for location in range(first.shape[1])
+        _in_chunks(log_ratio, n_points, first[:, location], second[:, location]) for location in range(first.shape[1])
     ]
     return np.asarray(special.expit(_log_mean_exp(np.stack(ratios, axis=1)) + special.logit(change_prob)))
 

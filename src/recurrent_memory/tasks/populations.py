@@ -65,9 +65,7 @@ def gaussian_log_tuning(values: Any, preferred: Any, width: float, xp: ModuleTyp
     return -((values[..., None] - preferred) ** 2) / (2 * width**2)
 
 
-def poisson_counts(
-    key: PRNGKeyArray, rates: Float[Array, "*shape"], max_rate: float
-) -> Float[Array, "*shape"]:
+def poisson_counts(key: PRNGKeyArray, rates: Float[Array, "*shape"], max_rate: float) -> Float[Array, "*shape"]:
     """Draw independent Poisson counts, as floats.
 
     Parameters
@@ -173,9 +171,7 @@ def _count_terms(max_rate: float) -> int:
     return k
 
 
-def _invert(
-    uniform: UInt32[Array, "*shape"], rates: Float[Array, "*shape"], n_terms: int
-) -> Float[Array, "*shape"]:
+def _invert(uniform: UInt32[Array, "*shape"], rates: Float[Array, "*shape"], n_terms: int) -> Float[Array, "*shape"]:
     """Return the count at which the distribution function passes each uniform number."""
     counts = jnp.zeros(rates.shape, jnp.int32)
     for tail in poisson_tails(rates, n_terms):

@@ -32,17 +32,13 @@ class Sine(AbstractTask):
     displays: ClassVar[tuple[str, ...]] = ()
 
     noise: float = Field(default=0.1, ge=0, description="standard deviation of the input noise in the delay")
-    alpha: float = Field(
-        default=0.25, gt=0, description="half-periods of the sine produced over the response epoch"
-    )
+    alpha: float = Field(default=0.25, gt=0, description="half-periods of the sine produced over the response epoch")
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
         """Return nothing shown, and no binary variable."""
         return jnp.zeros((0, 0)), jnp.array(0)
 
-    def rates(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
         """Return the standard deviation of the input noise."""
         nothing = jnp.zeros(self.n_inputs)
         return self.over_time(nothing, nothing + self.noise, nothing)
@@ -51,9 +47,7 @@ class Sine(AbstractTask):
         """Draw normal noise."""
         return rates * jr.normal(key, rates.shape)
 
-    def targets(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time output"]:
+    def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return 0 before the response epoch, then the sine."""
         course = jnp.sin(self.alpha * jnp.linspace(0, np.pi, self.resp_dur))
         return jnp.concatenate([jnp.zeros(self.stim_dur + self.delay_dur), course])[:, None]

@@ -94,14 +94,10 @@ class AbstractTask(Settings):
         """Draw the hidden variables of one trial: what is shown, and the binary variable (or 0)."""
 
     @abstractmethod
-    def rates(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
         """Return the expected counts a step in one trial, a pure function of its hidden variables."""
 
-    def targets(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time output"]:
+    def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return the wanted output at every step: the label, or the orientations of the first display."""
         if self.response == "value":
             raise NotImplementedError(f"{type(self).__name__} needs a method `targets`")
@@ -302,9 +298,7 @@ class PopulationTask(AbstractTask):
             )
         return self
 
-    def rates(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
         """Return tuning curves during the displays, spontaneous rates elsewhere, location after location."""
         shown = dict(zip(self.displays, stimuli, strict=True))
         return self.over_time(
@@ -407,9 +401,7 @@ def register(task: _TaskType) -> _TaskType:
     name = getattr(task, "name", None)
     if not isinstance(name, str) or not _plain(name) or _plain(name).isdigit():
         raise InputError(f'{task.__name__} needs a name, for example `name: ClassVar[str] = "my-task"`.')
-    missing = [
-        f"`{attribute}`" for attribute in ("title", "remembered", "response") if not hasattr(task, attribute)
-    ]
+    missing = [f"`{attribute}`" for attribute in ("title", "remembered", "response") if not hasattr(task, attribute)]
     missing += [f"`{method}`" for method in sorted(getattr(task, "__abstractmethods__", ()))]
     if missing:
         raise InputError(f"{task.__name__} is not a complete task: it lacks {', '.join(missing)}.")

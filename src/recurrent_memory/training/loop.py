@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -44,8 +43,10 @@ class Answers(eqx.Module):
 
 
 class Chunk(NamedTuple):
-    """What a stretch of training did: ``n_done`` iterations; on divergence the last one of them has a loss that is
-    not finite, and its step was not taken."""
+    """What a stretch of training did.
+
+    On divergence the last of its ``n_done`` iterations has a loss that is not finite, and its step was not taken.
+    """
 
     n_done: int
     losses: Float[np.ndarray, " iteration"]
@@ -105,8 +106,7 @@ def answers(
     )
 
 
-@functools.partial(eqx.filter_jit, donate="all-except-first")
-def _advance(
+def _chunk(
     trainer: Trainer, state: TrainingState, n_iterations: Int[Array, ""]
 ) -> tuple[TrainingState, Int[Array, ""], Float[Array, " iteration"], Answers]:
     arrays, static = eqx.partition(state, eqx.is_array)
@@ -116,7 +116,8 @@ def _advance(
     def unfinished(carry: PyTree) -> Array:
         _, i, (losses, _) = carry
         last = losses[jnp.maximum(i - 1, 0)]
-        return (i < n_iterations) & jnp.isfinite(last)
+        running: Array = (i < n_iterations) & jnp.isfinite(last)
+        return running
 
     def body(carry: PyTree) -> PyTree:
         arrays, i, rows = carry
@@ -126,3 +127,6 @@ def _advance(
 
     arrays, n_done, (losses, records) = jax.lax.while_loop(unfinished, body, (arrays, jnp.zeros((), jnp.int32), rows))
     return eqx.combine(arrays, static), n_done, losses, records
+
+
+_advance = eqx.filter_jit(_chunk, donate="all-except-first")

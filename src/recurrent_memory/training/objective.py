@@ -52,9 +52,7 @@ class Objective(eqx.Module):
     def terms(self, network: Network, trials: Trials) -> tuple[Terms, Float[Array, "trial time output"]]:
         """Return the three terms and the network's outputs at every step."""
         outputs, activity = network(trials.inputs, trials.mask if self.masked else None)
-        task = task_loss(
-            self.response, outputs[:, -self.resp_dur :], trials.targets[:, -self.resp_dur :]
-        )
+        task = task_loss(self.response, outputs[:, -self.resp_dur :], trials.targets[:, -self.resp_dur :])
         energy = jnp.mean(activity[:, -ACTIVITY_STEPS:] ** 2)
         return Terms(task, self.activity_penalty * energy, self.rho * sum_of_squares(network)), outputs
 
@@ -89,7 +87,7 @@ def task_loss(
     Parameters
     ----------
     response
-        ``"angle"``: mean of \\|output − target\\| mod π, which is not the circular distance (0.9 π counts as 0.9 π).
+        ``"angle"``: mean of abs(output − target) mod π, which is not the circular distance (0.9 π counts as 0.9 π).
         ``"probability"``: cross-entropy (the readout keeps outputs inside [10⁻⁶, 1 − 10⁻⁶]).
         ``"value"``: mean absolute error.
     outputs, targets
@@ -111,7 +109,7 @@ def _absolute_error(outputs: Array, targets: Array) -> Array:
 
 
 def _magnitude(x: Array) -> Array:
-    """Return \\|x\\| with derivative sign(x), which is 0 at 0 as published; JAX's own ``abs`` has 1 there."""
+    """Return abs(x) with derivative sign(x), which is 0 at 0 as published; JAX's own ``abs`` has 1 there."""
     return jnp.maximum(x, -x)
 
 

@@ -1,0 +1,93 @@
+"""The command line called in this process, and run folders to call it on."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import pytest
+from small import small_experiment, stops_after
+
+from recurrent_memory.cli.main import main
+from recurrent_memory.run import InterruptedRunError, run
+
+
+class Outcome(NamedTuple):
+    """What a call of the command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled programs in a folder of the test session, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("xla")
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
+        before = jax.config.jax_compilation_cache_dir
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        yield
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Command]:
+    """Return a function that calls ``recurrent-memory`` with its words, in an empty working folder."""
+    folder = tmp_path / "working_folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*given: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["recurrent-memory", *map(str, given)])
+        capsys.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as done:
+            code = done.code or 0
+        assert isinstance(code, int)
+        return Outcome(code, *capsys.readouterr())
+
+    yield call
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    run(small_experiment(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unfinished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "unfinished"
+    with pytest.raises(InterruptedRunError):
+        run(small_experiment(), folder, should_stop=stops_after(2), checkpoint_every=4)
+    return folder
+
+
+@pytest.fixture
+def finished(finished_once: Path, tmp_path: Path) -> Path:
+    """A folder of the small experiment, finished."""
+    return Path(shutil.copytree(finished_once, tmp_path / "finished"))
+
+
+@pytest.fixture
+def unfinished(unfinished_once: Path, tmp_path: Path) -> Path:
+    """A folder of the small experiment, cut off after some iterations."""
+    return Path(shutil.copytree(unfinished_once, tmp_path / "unfinished"))

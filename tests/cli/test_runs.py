@@ -1,0 +1,194 @@
+"""What the commands do when all is well, and when training is cut off or diverges."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+from small import contents, small_experiment, words
+
+CALL = [sys.executable, "-c", "from recurrent_memory.cli.main import main; main()"]
+
+
+def test_train_writes_result_weights_and_pictures(command: Any, tmp_path: Path) -> None:
+    given = ("train", *words(small_experiment()), "--out", tmp_path / "run")
+    first = command(*given)
+    assert first.code == 0, first.err
+    for line in ("sequentiality index", "fractional loss", "test loss", "as published", "files:"):
+        assert line in first.out
+    assert "training 12/12" in first.err
+    assert "testing 2/2" in first.err
+    found = contents(tmp_path / "run")
+    assert {"result.nc", "weights.safetensors", "experiment.json", "run.log", "timing.json"} <= set(found)
+    assert "training.checkpoint" not in found
+    pictures = [name for name in found if name.endswith(".png")]
+    assert "learning_curve.png" in pictures
+    assert len(pictures) >= 4
+    for picture in pictures:
+        content = found[picture]
+        assert content is not None
+        assert content.startswith(b"\x89PNG")
+
+    # Once more: the same summary, and nothing trained again.
+    results = {name: found[name] for name in ("result.nc", "weights.safetensors", "run.log", "timing.json")}
+    written = (tmp_path / "run" / "result.nc").stat().st_mtime_ns
+    again = command(*given)
+    assert (again.code, again.out) == (0, first.out)
+    assert {name: contents(tmp_path / "run")[name] for name in results} == results
+    assert (tmp_path / "run" / "result.nc").stat().st_mtime_ns == written
+    assert set(contents(tmp_path / "run")) == set(found)
+
+    # The same from `show`.
+    shown = command("show", tmp_path / "run")
+    assert (shown.code, shown.out) == (0, first.out)
+
+
+def test_train_goes_on_from_where_a_run_was_cut_off(
+    command: Any, unfinished: Path, finished: Path
+) -> None:
+    outcome = command("train", *words(small_experiment()), "--out", unfinished)
+    assert outcome.code == 0, outcome.err
+    assert "going on from iteration " in outcome.err
+    assert "going on from iteration 0 " not in outcome.err
+    assert "training 12/12" in outcome.err
+    with xr.open_dataset(unfinished / "result.nc") as resumed, xr.open_dataset(finished / "result.nc") as whole:
+        assert resumed.identical(whole)
+
+
+def test_train_makes_a_folder_below_runs(command: Any, tmp_path: Path) -> None:
+    outcome = command("train", *words(small_experiment(iterations=2, seed=3)))
+    assert outcome.code == 0, outcome.err
+    (folder,) = (tmp_path / "working_folder" / "runs").iterdir()
+    assert folder.name.endswith("-de-1-relu-n8-seed3")
+    assert (folder / "result.nc").is_file()
+    assert f"runs/{folder.name}" in outcome.out
+
+
+def test_train_draws_the_formats_asked_for(command: Any, tmp_path: Path) -> None:
+    given = words(small_experiment(iterations=2))
+    outcome = command("train", *given, "--out", tmp_path / "run", "--format", "svg", "--format", "pdf")
+    assert outcome.code == 0, outcome.err
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"learning_curve.svg", "learning_curve.pdf"} <= names
+    assert "learning_curve.png" not in names
+
+
+def test_show_of_a_finished_run(command: Any, finished: Path) -> None:
+    outcome = command("show", finished)
+    assert outcome.code == 0, outcome.err
+    assert "sequentiality index" in outcome.out
+    assert (finished / "learning_curve.png").is_file()
+
+
+def test_show_of_an_unfinished_run(command: Any, unfinished: Path) -> None:
+    before = contents(unfinished)
+    outcome = command("show", unfinished)
+    assert outcome.code == 0, outcome.err
+    assert "not finished, " in outcome.out
+    assert " of 12 iterations saved" in outcome.out
+    assert "fractional loss" in outcome.out
+    after = contents(unfinished)
+    assert set(after) - set(before) == {"learning_curve.png"}
+    assert {name: after[name] for name in before} == before
+
+
+def test_show_of_a_run_without_checkpoint(command: Any, unfinished: Path) -> None:
+    (unfinished / "training.checkpoint").unlink()
+    outcome = command("show", unfinished)
+    assert outcome.code == 0, outcome.err
+    assert "0 of 12 iterations saved" in outcome.out
+
+
+def test_tasks_lists_every_task(command: Any) -> None:
+    outcome = command("tasks")
+    assert outcome.code == 0, outcome.err
+    for name in ("DE-1", "DE-2", "CD-1", "CD-2", "COMP", "2AFC", "GDE", "Sine"):
+        assert name.lower() in outcome.out.lower()
+    assert "25 stimulus + 100 delay + 25 response" in outcome.out
+
+
+def test_train_help_states_defaults_and_ranges(command: Any) -> None:
+    outcome = command("train", "--help")
+    assert outcome.code == 0
+    for part in ("--n-hidden", "default 500", "--lambda0", "default 0.98", "--task-option NAME=VALUE", "≥ 1"):
+        assert part in outcome.out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
+    look = (
+        "import sys, atexit\n"
+        "heavy = {'jax', 'pydantic', 'numpy', 'matplotlib', 'xarray', 'rich'}\n"
+        "atexit.register(lambda: print('imported:', sorted(heavy & set(sys.modules))))\n"
+        "from recurrent_memory.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look, *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "recurrent-memory" in done.stdout
+    assert "imported: []" in done.stdout
+
+
+def test_divergence_is_exit_code_3_and_keeps_the_state(command: Any, tmp_path: Path) -> None:
+    experiment = small_experiment(lambda0=5.0, task_options={"delay_dur": 100})
+    outcome = command("train", *words(experiment), "--out", tmp_path / "run")
+    assert outcome.code == 3
+    assert "Traceback" not in outcome.err
+    assert "diverged" in outcome.err
+    assert "lambda0 (now 5)" in outcome.err
+    assert str(tmp_path / "run" / "training.checkpoint") in outcome.err
+    assert (tmp_path / "run" / "training.checkpoint").is_file()
+    assert not (tmp_path / "run" / "result.nc").exists()
+    # The same command comes to the same end, and the state can be shown.
+    assert command("train", *words(experiment), "--out", tmp_path / "run").code == 3
+    assert command("show", tmp_path / "run").code == 0
+
+
+def test_full_disk_is_a_short_message(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "run"))
+
+    monkeypatch.setattr("recurrent_memory.storage.save_file", full)
+    outcome = command("train", *words(small_experiment()), "--out", tmp_path / "run")
+    assert outcome.code == 1
+    assert "No space left on device" in outcome.err
+    assert "Traceback" not in outcome.err
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert command("train", *words(small_experiment()), "--out", tmp_path / "run").code == 0
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any) -> None:
+    experiment = small_experiment(iterations=30_000)
+    process = subprocess.Popen(
+        [*CALL, "train", *words(experiment), "--out", str(tmp_path / "run")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while not (tmp_path / "run" / "training.checkpoint").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM, err
+    assert "Stopped after iteration" in err
+    assert str(tmp_path / "run") in err
+    assert "Traceback" not in err
+    assert out == ""
+    shown = command("show", tmp_path / "run")
+    assert shown.code == 0
+    assert "not finished" in shown.out
+    shutil.rmtree(tmp_path / "run")
