@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -345,13 +344,6 @@ class TestInput:
             "variant": "exact", "steps": [0, 150], "min_rate": 0.2, "n_bins": 10, "window": 7,
             "background_floor": 0.5, "pseudocount": 0.1, "reason": "",
         }  # fmt: skip
-
-    @pytest.mark.parametrize("variant", ["paper", "exact"])
-    def test_speed(self, variant: str) -> None:
-        activity = np.random.default_rng(0).random((60, 150, 500), dtype=np.float32)
-        start = time.perf_counter()
-        sequentiality_index(activity, variant=variant)
-        assert time.perf_counter() - start < 2  # a fifth of the paper's 300 trials; some 0.1 s on one core
 
 
 class TestErrors:
