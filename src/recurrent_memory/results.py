@@ -247,7 +247,7 @@ def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | in
         "response": task.response,
         "experiment": json.dumps(experiment.model_dump(mode="json"), ensure_ascii=False),
         "task_settings": json.dumps(task.model_dump(mode="json"), ensure_ascii=False),
-        "precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
+        "precision": "float64" if jax.numpy.zeros(()).dtype == "float64" else "float32",
         "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
         "version_python": platform.python_version(),
         **versions,

@@ -20,7 +20,7 @@ from . import networks, results, simulation
 from .experiment import Experiment
 from .history import WINDOW, History
 from .networks import Network
-from .runfolder import RunFolder
+from .runfolder import CHECKPOINT, RunFolder
 from .tasks import AbstractTask
 from .training import CHUNK_CAPACITY, Objective, Trainer, TrainingState
 
@@ -277,7 +277,7 @@ def _test(training: _Training, on_progress: Callable[[Progress], None], should_s
 
 
 def _divergence_message(experiment: Experiment, iteration: int, place: RunFolder | None) -> str:
-    where = "" if place is None else f" The state before that step is in {place / 'training.checkpoint'}."
+    where = "" if place is None else f" The state before that step is in {place / CHECKPOINT}."
     return (
         f"Training diverged: the loss of iteration {iteration} is not finite.{where}\n"
         f"Try a smaller lambda0 (now {experiment.lambda0:g}), sigma0 (now {experiment.sigma0:g}) "

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .networks import Network
 from .tasks import AbstractTask, Trials
@@ -70,7 +70,7 @@ def _answer(
 ) -> Answers:
     def answer(index: Int[Array, ""]) -> Answers:
         trials = task.sample(jr.fold_in(key, index), batch_size)
-        return answers(task, trials, network(trials.inputs, trials.mask)[0], until)
+        return answers(task, trials, network(trials.inputs, _mask(task, trials))[0], until)
 
     given: Answers = jax.lax.map(answer, indices)
     return given
@@ -100,4 +100,9 @@ def _record(
     network: Network, task: AbstractTask, key: PRNGKeyArray, batch_size: int
 ) -> tuple[Trials, Float[Array, "trial time output"], Float[Array, "trial time unit"]]:
     trials = task.sample(key, batch_size)
-    return trials, *network(trials.inputs, trials.mask)
+    return trials, *network(trials.inputs, _mask(task, trials))
+
+
+def _mask(task: AbstractTask, trials: Trials) -> Bool[Array, "trial time"] | None:
+    """Return the mask where it says anything: holding a state costs a pass over it at every step."""
+    return trials.mask if task.skips_steps else None

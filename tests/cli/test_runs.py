@@ -177,7 +177,8 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any
     )
     try:
         deadline = time.monotonic() + 90
-        while not (tmp_path / "run" / "training.checkpoint").exists() and time.monotonic() < deadline:
+        checkpoint = tmp_path / "run" / "training.checkpoint"
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)

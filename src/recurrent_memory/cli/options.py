@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+import click.shell_completion
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
@@ -44,7 +45,26 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
         )
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
-    return click.option(flag, name, type=kind, default=None, required=required, help=help_text, metavar=_metavar(kind))
+    metavar = _metavar(kind)
+    if name in ("task", "model"):
+        kind = _Named(name)
+    return click.option(flag, name, type=kind, default=None, required=required, help=help_text, metavar=metavar)
+
+
+class _Named(click.types.StringParamType):
+    """A task or a model: any word here, completed from the known names."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        # Only a completion pays for importing what knows the names.
+        from .. import networks, tasks
+
+        known = tasks.names() if self.name == "task" else tuple(networks.CELLS)
+        return [click.shell_completion.CompletionItem(word) for word in known if word.startswith(incomplete)]
 
 
 def _kind(annotation: Any) -> Any:

@@ -14,17 +14,19 @@ from ..runfolder import RESULT, WEIGHTS, RunFolder
 FORMATS = ("png", "svg", "pdf")
 
 
-def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",)) -> list[Path]:
-    """Draw all pictures that the data set has the variables for, and return their paths."""
+def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), *, anew: bool = True) -> list[Path]:
+    """Draw all pictures that the data set has the variables for, or only those not drawn yet; return their paths."""
     paths = []
     for name, picture in figures.PICTURES.items():
         if name != "learning_curve" and "activity" not in result:
             continue
-        figure = picture(result)
-        for extension in formats:
-            path = folder / f"{name}.{extension}"
-            storage.write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (used at once)
-            paths.append(path)
+        files = [folder / f"{name}.{extension}" for extension in formats]
+        wanted = [path for path in files if anew or not path.exists()]
+        if wanted:
+            figure = picture(result)
+        for path in wanted:
+            storage.write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (at once)
+        paths += files
     return paths
 
 

@@ -94,7 +94,7 @@ def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, f
     except InterruptedRunError as error:
         click.echo(str(error), err=True)
         return 128 + caught[0]
-    pictures = draw(result, folder, formats)
+    pictures = draw(result, folder, formats, anew=False)
     print_summary(result, place, pictures)
     return 0
 
@@ -123,7 +123,7 @@ def _cache_compiled_programs() -> None:
     """Keep compiled programs between runs, so that the second start takes no time to compile."""
     import jax
 
-    if not jax.config.read("jax_compilation_cache_dir"):
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "recurrent-memory" / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
