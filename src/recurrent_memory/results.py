@@ -73,7 +73,7 @@ def assemble(
         others the published one) and sequentiality (``_delay``: over the delay period alone); ``recurrent_weights``.
         The same experiment on the same machine gives the same data set bit for bit: nothing in it tells the time.
     """
-    observer = task.ideal_observer(trials)
+    observer = task.ideal_observer(jax.tree.map(jax.numpy.asarray, trials))
     dataset = xr.Dataset(
         {
             "activity": (

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import jax
 import pytest
-from small import small_experiment, stops_after
 
 from recurrent_memory.cli.main import main
 from recurrent_memory.run import InterruptedRunError, run
+from small import small_experiment, stops_after
 
 
 class Outcome(NamedTuple):
@@ -41,9 +41,7 @@ def _compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Command]:
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Command]:
     """Return a function that calls ``recurrent-memory`` with its words, in an empty working folder."""
     folder = tmp_path / "working_folder"
     folder.mkdir()

@@ -187,7 +187,7 @@ def _preferred(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) ->
 
 
 def _truth(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[ArrayLike, ArrayLike]:
-    trials = runs.trials_of(task, arrays["inputs"], np.asarray(_targets(task, arrays, dtype)[0]), dtype)
+    trials = runs.trials_of(arrays["inputs"], np.asarray(_targets(task, arrays, dtype)[0]), dtype)
     truth = task.evidence(trials).truth
     return truth, _for_each_trial(arrays["s"], truth.shape)
 
@@ -195,7 +195,7 @@ def _truth(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tup
 def _optimal(file: ReferenceFile, precision: str) -> list[Check]:
     task, arrays, dtype = _task(file), file.arrays, np.dtype(precision)
     label = np.asarray(_hidden_variables(arrays, dtype)[1])
-    trials = runs.trials_of(task, arrays["inputs"], arrays["target"], dtype, label=label)
+    trials = runs.trials_of(arrays["inputs"], arrays["target"], dtype, label=label)
     answers = task.ideal_observer(trials)
     expected = _for_each_trial(arrays["optimal"], answers.shape)
     return [Check(deviation(answers, expected), _observer_tolerance(task, precision))]
@@ -419,7 +419,7 @@ def _training_answers(file: ReferenceFile, batch: int, outputs: np.ndarray, dtyp
     if task.n_locations > 1 and task.response == "angle" and task.n_outputs == 1:
         counts = inputs[:, steps].sum(axis=1, dtype=float).reshape(len(inputs), task.n_locations, -1)
         label = counts.sum(axis=2).argmax(axis=1)
-    trials = runs.trials_of(task, inputs, targets, dtype, label=label)
+    trials = runs.trials_of(inputs, targets, dtype, label=label)
     return Answers(jnp.asarray(outputs[:, steps]), trials.targets[:, steps], task.evidence(trials))
 
 

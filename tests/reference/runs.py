@@ -13,7 +13,7 @@ import numpy as np
 
 from recurrent_memory import tasks
 from recurrent_memory.networks import CELLS, Network, find_model
-from recurrent_memory.tasks import AbstractTask, Trials
+from recurrent_memory.tasks import Trials
 from recurrent_memory.training import Objective, adam
 from recurrent_memory.training.objective import Terms
 
@@ -111,7 +111,7 @@ class Problem:
             for name in ("inputs", "target", "mask")
             if name in self.arrays
         )
-        return trials_of(self.task, inputs, targets, self.dtype, mask=mask[0] if mask else None)
+        return trials_of(inputs, targets, self.dtype, mask=mask[0] if mask else None)
 
     @property
     def n_batches(self) -> int:
@@ -119,7 +119,6 @@ class Problem:
 
 
 def trials_of(
-    task: AbstractTask,
     inputs: np.ndarray,
     targets: np.ndarray,
     dtype: np.dtype[Any],
@@ -134,7 +133,7 @@ def trials_of(
         inputs=values,
         targets=jnp.asarray(targets, dtype),
         mask=jnp.asarray(np.ones(inputs.shape[:2], bool) if mask is None else mask),
-        stimuli=jnp.zeros((n_trials, len(task.displays), 0), dtype),
+        stimuli=jnp.zeros((n_trials, 0, 0), dtype),
         label=jnp.asarray(np.zeros(n_trials, int) if label is None else label.astype(int)),
         rates=values,
     )

@@ -1,0 +1,100 @@
+"""Experiments: the paper's values, what is refused and how, and the way through JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from recurrent_memory.experiment import PRESETS, Experiment, preset
+from recurrent_memory.settings import InputError
+
+
+def test_defaults_are_the_papers() -> None:
+    experiment = Experiment(task="de1")
+    assert experiment.model_dump() == {
+        "task": experiment.make_task().name,
+        "condition": "basic",
+        "model": "relu",
+        "n_hidden": 500,
+        "lambda0": 0.98,
+        "sigma0": 0.0,
+        "rho": 0.0,
+        "iterations": 25_001,
+        "batch_size": 50,
+        "learning_rate": 5e-4,
+        "test_batches": 2_501,
+        "seed": 0,
+        "stop_at": None,
+        "activity_penalty": 1e-4,
+        "readout_step": -5,
+        "separate_clipping": False,
+        "task_options": {},
+        "model_options": {},
+    }
+    assert preset("paper") == {}
+    for name in PRESETS:
+        Experiment(task="de1", **preset(name))
+
+
+@pytest.mark.parametrize(("given", "name"), [(0, "DE-1"), ("0", "DE-1"), ("de_1", "DE-1"), ("DE-1", "DE-1")])
+def test_tasks_go_by_name_or_code(given: Any, name: str) -> None:
+    assert Experiment(task=given) == Experiment(task=name)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"task": "de9"}, "There is no task 'de9'"),
+        ({"task": 5}, r"VDE-1 \(code 5\)"),
+        ({}, "Experiment needs `task`"),
+        ({"task": "de1", "model": "lstm"}, "There is no model 'lstm'"),
+        ({"task": "de1", "colour": 1}, "`colour` is not a setting of Experiment"),
+        ({"task": "de1", "n_hidden": 0}, "`n_hidden` = 0 is not allowed: must be greater than or equal to 1"),
+        ({"task": "de1", "n_hidden": "many"}, "`n_hidden` = 'many'"),
+        ({"task": "de1", "batch_size": 0}, "`batch_size` = 0"),
+        ({"task": "de1", "lambda0": float("nan")}, "`lambda0` = nan"),
+        ({"task": "de1", "lambda0": float("-inf")}, "`lambda0` = -inf"),
+        ({"task": "de1", "learning_rate": 0.0}, "`learning_rate` = 0.0"),
+        ({"task": "de1", "seed": 2**32}, "`seed` = 4294967296"),
+        ({"task": "de1", "condition": "x"}, "`condition` = 'x' is not allowed: must be 'basic'"),
+        ({"task": "de1", "readout_step": -26}, "lies before the response epoch, the last 25 steps"),
+        ({"task": "de1", "readout_step": 0}, "`readout_step` = 0"),
+        ({"task": "de1", "task_options": {"delay_dur": -5}}, "`delay_dur` = -5"),
+        ({"task": "de1", "task_options": {"x": 1}}, "`x` is not a setting of DE1"),
+        ({"task": "de1", "model_options": {"gamma": 1.0}}, "model 'relu' has no option 'gamma'"),
+        ({"task": "de1", "n_hidden": 0, "rho": -1.0}, r"1 more setting\(s\) are wrong"),
+    ],
+)
+def test_refuses_with_a_message_that_names_it(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        Experiment(**values)
+    assert len(str(error.value).splitlines()) <= 4
+
+
+def test_refuses_unknown_preset() -> None:
+    with pytest.raises(InputError, match="There is no preset 'huge': use one of paper, quick"):
+        preset("huge")
+
+
+def test_is_frozen_and_replaced_with_checks() -> None:
+    experiment = Experiment(task="comp")
+    with pytest.raises(ValueError, match="frozen"):
+        experiment.n_hidden = 3  # type: ignore[misc]
+    assert experiment.replace(n_hidden=3).n_hidden == 3
+    with pytest.raises(InputError, match="`n_hidden` = -3"):
+        experiment.replace(n_hidden=-3)
+
+
+def test_goes_through_json_unchanged() -> None:
+    experiment = Experiment(
+        task="gde",
+        model="fast_weights",
+        lambda0=0.1 + 0.2,
+        stop_at=0.3,
+        task_options={"delay_dur": 50, "stim_rate": 2.5},
+        model_options={"gamma": 1e-3},
+    )
+    text = json.dumps(experiment.model_dump(mode="json"))
+    assert Experiment(**json.loads(text)) == experiment
