@@ -102,9 +102,9 @@ def test_pytrees_keep_names_and_refuse_other_shapes(tmp_path: Path) -> None:
     assert set(arrays) == {"net.w", "net.b"}
     back = storage.unflatten(tree, arrays, tmp_path, "net.")
     np.testing.assert_array_equal(back["w"], tree["w"])
-    with pytest.raises(InputError, match="'net.w' is float32"):
+    with pytest.raises(InputError, match=r"'net\.w' is float32"):
         storage.unflatten(tree, arrays | {"net.w": np.ones((3, 2), np.float32)}, tmp_path, "net.")
-    with pytest.raises(InputError, match="has no array 'net.b'"):
+    with pytest.raises(InputError, match=r"has no array 'net\.b'"):
         storage.unflatten(tree, {"net.w": arrays["net.w"]}, tmp_path, "net.")
 
 

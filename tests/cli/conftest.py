@@ -34,7 +34,7 @@ def _compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("xla")
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
-        before = jax.config.jax_compilation_cache_dir
+        before = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(folder))
         yield
         jax.config.update("jax_compilation_cache_dir", before)

@@ -61,9 +61,7 @@ class ReferenceFile:
             return f"{self.path.name}: unknown file name, nothing to compare it with"
         if self.kind == "small_runs":
             return f"{self.path.name}: statistics of training runs that take minutes, not numbers to match"
-        reason = (
-            CONDITIONS.get(self.condition, f"unknown condition {self.condition!r}") if self.condition else ""
-        )
+        reason = CONDITIONS.get(self.condition, f"unknown condition {self.condition!r}") if self.condition else ""
         if not reason and self.task:
             try:
                 tasks.make(self.task)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from .cases import PRECISIONS, cases, deviation
 from .files import DATA, reference_files
@@ -15,8 +16,8 @@ from .files import DATA, reference_files
 TASKS = ("2AFC", "CD1", "CD2", "COMP", "DE1", "DE2", "GDE", "SINE")
 
 
-def saved(folder: Path, name: str, **arrays: object) -> None:
-    np.savez(folder / name, **{key: np.asarray(value) for key, value in arrays.items()})
+def saved(folder: Path, name: str, **arrays: ArrayLike) -> None:
+    np.savez(folder / name, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
 
 
 def test_every_file_of_ours_is_compared_in_both_precisions() -> None:
@@ -80,12 +81,10 @@ def test_a_wrong_number_is_found(tmp_path: Path, quantity: str) -> None:
         arrays = {name: stored[name].astype(float) for name in stored.files}
     arrays[quantity].flat[-1] += 1e-8 * np.abs(arrays[quantity]).max()
     saved(tmp_path, "task_basic_COMP.npz", **arrays)
-    wrong = {
-        case.quantity
-        for case in cases(reference_files(tmp_path))
-        if case.precision == "float64" and any(c.deviation > c.allowed for c in case.checks())
-    }
-    assert wrong == {quantity}
+    (case,) = (
+        case for case in cases(reference_files(tmp_path)) if (case.quantity, case.precision) == (quantity, "float64")
+    )
+    assert any(check.deviation > check.allowed for check in case.checks())
 
 
 def test_undefined_numbers_must_agree_in_place_and_kind() -> None:
@@ -106,16 +105,17 @@ def pytest_with(*arguments: str) -> subprocess.CompletedProcess[str]:
         *arguments,
     ]
     root = Path(__file__).parents[2]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_the_option_compares_with_another_folder(tmp_path: Path) -> None:
     (tmp_path / "task_basic_DE1.npz").symlink_to(DATA / "task_basic_DE1.npz")
-    saved(tmp_path, "surprise.npz", x=0)
-    done = pytest_with("--reference-data", str(tmp_path), "-k", "test_agrees_with_published_code", "-v")
+    saved(tmp_path, "rates.npz", x=0)
+    done = pytest_with("--reference-data", str(tmp_path), "-k", "published_code and rates", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[task_basic_DE1-rates-float32] PASSED" in done.stdout
-    assert "surprise.npz: unknown file name" in done.stdout
+    assert "SKIPPED" in done.stdout
+    assert "rates.npz: unknown file name" in done.stdout
     assert "train_basic" not in done.stdout
 
 
