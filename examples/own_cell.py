@@ -3,6 +3,7 @@
 Run it with ``python examples/own_cell.py``; it takes some seconds.
 """
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -17,11 +18,11 @@ class LeakyTanhCell(AbstractCell):
 
     model = "leaky_tanh"
 
-    # Arrays are trained; a number is kept as it is. `W_rec` is the one weight every cell must have.
+    # Arrays are trained; a static number is kept as it is. `W_rec` is the one weight every cell must have.
     W_in: Float[Array, "neuron unit"]
     W_rec: Float[Array, "unit unit"]
     b: Float[Array, " unit"]
-    leak: float
+    leak: float = eqx.field(static=True)
 
     @classmethod
     def initialize(

@@ -50,4 +50,3 @@ if __name__ == "__main__":
     )
     result = run(experiment)  # run(experiment, "runs/which-half") would keep it in a folder
     print(f"{experiment.task}: cross-entropy {float(result['test_loss']):.3f} nats, by chance 0.693")
-    print(f"sequentiality index {float(result['sequentiality_index']):.2f} nats")

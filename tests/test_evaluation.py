@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -85,5 +86,12 @@ def test_losses_by_hand() -> None:
 
 
 def test_refuses_bad_input() -> None:
+    # Past the type checks that the tests install: a user's call has none.
+    errors = inspect.unwrap(evaluation.errors)
+    two = np.zeros(2)
     with pytest.raises(InputError, match=r"must have one shape, got \(2,\), \(2,\), \(3,\)"):
-        evaluation.errors("angle", np.zeros(2), np.zeros(2), np.zeros(3))
+        errors("angle", two, two, np.zeros(3))
+    with pytest.raises(InputError, match="`variant` = 'best' is unknown: use 'paper' or 'exact'"):
+        errors("angle", two, two, two, "best")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`response` = 'word' is unknown: use one of angle, probability, value"):
+        errors("word", two, two, two)  # type: ignore[arg-type]

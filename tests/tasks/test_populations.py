@@ -91,6 +91,7 @@ def test_the_generator_is_the_one_of_jax() -> None:
     np.testing.assert_array_equal(jnp.concatenate([left, right]), expected)
 
 
+@pytest.mark.slow  # every operation is compiled by itself
 def test_compiled_counts_equal_the_others() -> None:
     rates = 0.04 * jr.uniform(jr.key(2), (25, 50))
     compiled = draw(jr.key(0), rates, 0.04)

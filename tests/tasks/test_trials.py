@@ -136,7 +136,7 @@ def test_sine_is_noise_then_a_quarter_period() -> None:
         np.testing.assert_allclose(task.ideal_observer(trials, variant), np.tile(course, (20, 1)), atol=1e-6)
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(
     name=st.sampled_from(tasks.names()),
     durations=st.tuples(*[st.integers(1, 6)] * 3),
