@@ -92,6 +92,6 @@ def test_refuses_bad_input() -> None:
     with pytest.raises(InputError, match=r"must have one shape, got \(2,\), \(2,\), \(3,\)"):
         errors("angle", two, two, np.zeros(3))
     with pytest.raises(InputError, match="`variant` = 'best' is unknown: use 'paper' or 'exact'"):
-        errors("angle", two, two, two, "best")  # type: ignore[arg-type]
+        errors("angle", two, two, two, "best")
     with pytest.raises(InputError, match="`response` = 'word' is unknown: use one of angle, probability, value"):
-        errors("word", two, two, two)  # type: ignore[arg-type]
+        errors("word", two, two, two)

@@ -14,13 +14,13 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.run import InterruptedRunError, Progress, run
+from recurrent_memory.runner import InterruptedRunError, Progress, run
 from small import contents, small_experiment, stops_after
 
 RUN = """
 import sys
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.run import run
+from recurrent_memory.runner import run
 import json
 run(Experiment(**json.loads(sys.argv[1])), sys.argv[2], checkpoint_every=int(sys.argv[3]))
 """

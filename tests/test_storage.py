@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from recurrent_memory import storage
-from recurrent_memory.run import run
+from recurrent_memory.runner import run
 from recurrent_memory.settings import InputError
 from small import contents, small_experiment
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import analysis, evaluation, figures, networks, tasks, training
     from .experiment import Experiment
-    from .run import run
+    from .runner import run
     from .settings import InputError
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 
 __version__ = metadata.version("recurrent-memory")
 
-_HOME = {"Experiment": "experiment", "run": "run", "InputError": "settings"}
+_HOME = {"Experiment": "experiment", "run": "runner", "InputError": "settings"}
 
 
 def __getattr__(name: str) -> Any:

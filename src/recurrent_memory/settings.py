@@ -46,6 +46,7 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     if isinstance(cause, InputError):
         return str(cause)
     name = str(first["loc"][0]) if first["loc"] else ""
+    place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return f"`{name}` is not a setting of {settings.__name__}. Its settings: {', '.join(settings.model_fields)}."
     if first["type"] == "missing":
@@ -54,7 +55,7 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     if name not in settings.model_fields:
         return rule
     field = settings.model_fields[name]
-    lines = [f"`{name}` = {first['input']!r} is not allowed: {rule.rstrip('.')}."]
+    lines = [f"`{place}` = {first['input']!r} is not allowed: {rule.rstrip('.')}."]
     if field.description:
         default = "" if field.is_required() else f" Default: {field.default!r}."
         lines.append(f"`{name}`: {field.description.rstrip('.')}.{default}")

@@ -113,7 +113,7 @@ def _checksum(arrays: dict[str, np.ndarray]) -> str:
 def save_dataset(path: Path, dataset: xr.Dataset) -> None:
     """Write a data set as NetCDF, compressed."""
     encoding = {
-        name: {"zlib": True, "complevel": 1}
+        name: {"zlib": True, "complevel": 1, "fletcher32": True}  # a checksum, so that damage is found on reading
         for name, variable in dataset.variables.items()
         if variable.size > 1000 and variable.dtype.kind in "fiub"
     }

@@ -13,7 +13,7 @@ import jax
 import pytest
 
 from recurrent_memory.cli.main import main
-from recurrent_memory.run import InterruptedRunError, run
+from recurrent_memory.runner import InterruptedRunError, run
 from small import small_experiment, stops_after
 
 

@@ -44,7 +44,7 @@ BAD_WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unknown task option": (("--task-option", "colour=1"), ("`colour`", "delay_dur")),
     "task option without value": (("--task-option", "delay_dur"), ("'delay_dur'", "NAME=VALUE")),
     "unknown model option": (("--model-option", "gamma=1"), ("'gamma'", "gradient_clip")),
-    "model option not a number": (("--model-option", "gradient_clip=nan"), ("`model_options`", "nan")),
+    "model option not a number": (("--model-option", "gradient_clip=nan"), ("`model_options.gradient_clip`", "nan")),
     "readout before response": ((*SHORT_RESPONSE, "--readout-step", "-7"), ("-7", "−6 … −1")),
     "readout after the end": (("--readout-step", "0"), ("`readout_step` = 0",)),
     "no checkpoints": (("--checkpoint-every", "0"), ("`checkpoint_every` = 0",)),

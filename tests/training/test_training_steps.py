@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from helpers import TOLERANCE, assert_close
-from recurrent_memory.run import initial_network, run, stream, trainer
+from recurrent_memory.runner import initial_network, run, stream, trainer
 from recurrent_memory.training import Objective, Trainer, TrainingState, adam, sum_of_squares, task_loss
 from small import small_experiment
 

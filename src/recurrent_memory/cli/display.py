@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..run import Progress as RunProgress
+from ..runner import Progress as RunProgress
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -70,8 +70,8 @@ def train(
 
 
 def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:
-    from ..run import DivergedError, InterruptedRunError, run
     from ..runfolder import RunFolder
+    from ..runner import DivergedError, InterruptedRunError, run
     from .display import Display
     from .report import draw, print_summary
 

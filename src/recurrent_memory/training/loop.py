@@ -79,7 +79,9 @@ class Trainer(eqx.Module):
         network, optimizer = adam.step(state.network, gradient, state.optimizer, self.learning_rate)
         moved = TrainingState(network, optimizer, state.iteration + 1)
         # A network that diverges is left as it was before the step that broke it.
-        state = jax.tree.map(lambda new, old: jnp.where(jnp.isfinite(loss), new, old), moved, state)
+        (new, static), (old, _) = (eqx.partition(s, eqx.is_array) for s in (moved, state))
+        kept = jax.tree.map(lambda n, o: jnp.where(jnp.isfinite(loss), n, o), new, old)
+        state = eqx.combine(kept, static)
         return state, loss, answers(self.task, trials, outputs)
 
     def advance(self, state: TrainingState, n_iterations: int) -> tuple[TrainingState, Chunk]:
