@@ -14,6 +14,7 @@ import pytest
 
 from helpers import TOLERANCE, assert_close
 from recurrent_memory.runner import initial_network, run, stream, trainer
+from recurrent_memory.tasks import Response
 from recurrent_memory.training import Objective, Trainer, TrainingState, adam, sum_of_squares, task_loss
 from small import small_experiment
 
@@ -127,3 +128,11 @@ def test_streams_never_share_trials() -> None:
 def test_training_stops_at_a_multiple_of_100_iterations() -> None:
     result = run(small_experiment(iterations=250, stop_at=1e9))
     assert result.sizes["iteration"] == 100
+
+
+@pytest.mark.parametrize("response", ["angle", "value"])
+def test_an_answer_that_hits_its_target_has_no_gradient(response: Response) -> None:
+    # sign(0) = 0, as published; JAX's own `abs` has the derivative 1 at 0.
+    target = jnp.full((3, 1), 0.7)
+    slopes = [jax.grad(lambda y: task_loss(response, y, target))(target + step)[0, 0] for step in (-0.1, 0.0, 0.1)]
+    np.testing.assert_allclose(slopes, [-1 / 3, 0, 1 / 3], rtol=1e-6)
