@@ -11,6 +11,7 @@ import pytest
 from recurrent_memory import evaluation
 from recurrent_memory.evaluation import Errors
 from recurrent_memory.settings import InputError
+from recurrent_memory.tasks import Response
 
 
 def test_angular_errors() -> None:
@@ -63,7 +64,7 @@ def test_nothing_to_judge_is_nan() -> None:
 
 
 @pytest.mark.parametrize("response", ["angle", "probability", "value"])
-def test_standard_error_agrees_with_the_bootstrap(response: evaluation.Response) -> None:
+def test_standard_error_agrees_with_the_bootstrap(response: Response) -> None:
     rng = np.random.default_rng(1)
     reference = rng.gamma(2.0, size=2000)
     network = 1.3 * reference + rng.gamma(2.0, size=2000)

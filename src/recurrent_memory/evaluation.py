@@ -11,11 +11,10 @@ from jaxtyping import Float, Shaped
 from scipy.special import rel_entr
 
 from .settings import InputError
-from .tasks import AbstractTask
+from .tasks import AbstractTask, Response
 from .training import Answers
 
 Variant = Literal["paper", "exact"]
-Response = Literal["angle", "probability", "value"]
 
 SOLVED_BELOW = 0.5
 """A network is solved when its fractional loss in the test is smaller (Orhan & Ma 2019, Methods)."""

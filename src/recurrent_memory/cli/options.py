@@ -16,6 +16,17 @@ from ..settings import InputError, Settings
 
 Command = Callable[..., None]
 
+formats_option = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["png", "svg", "pdf"]),
+    default=["png"],
+    show_default=True,
+    help="Format of the pictures; repeat it for several",
+)
+"""The option of every command that draws."""
+
 _SIGNS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
 
 

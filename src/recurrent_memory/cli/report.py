@@ -11,8 +11,6 @@ from rich.table import Table
 from .. import figures, storage
 from ..runfolder import RESULT, WEIGHTS, RunFolder
 
-FORMATS = ("png", "svg", "pdf")
-
 
 def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), *, anew: bool = True) -> list[Path]:
     """Draw all pictures that the data set has the variables for, or only those not drawn yet; return their paths."""

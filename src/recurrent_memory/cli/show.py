@@ -6,18 +6,12 @@ from pathlib import Path
 
 import click
 
+from .options import formats_option
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(["png", "svg", "pdf"]),
-    default=["png"],
-    show_default=True,
-    help="Format of the pictures; repeat it for several",
-)
+@formats_option
 def show(run: Path, formats: tuple[str, ...]) -> None:
     """Show RUN, a run folder: its summary, and its pictures drawn anew.
 

@@ -15,7 +15,7 @@ import click
 
 from ..experiment import PRESETS, Experiment, preset
 from ..settings import InputError
-from .options import options_from
+from .options import formats_option, options_from
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,15 +33,7 @@ from .options import options_from
     metavar="INTEGER",
     help="Iterations between checkpoints  [default: about a second]",
 )
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(["png", "svg", "pdf"]),
-    default=["png"],
-    show_default=True,
-    help="Format of the pictures; repeat it for several",
-)
+@formats_option
 def train(
     preset_name: str | None,
     out: Path | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,9 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..networks import Network
-from ..tasks import Trials
-
-Response = Literal["angle", "probability", "value"]
+from ..tasks import Response, Trials
 
 ACTIVITY_STEPS = 5
 """The activity term looks at the last steps of the trial, response included, as published."""
