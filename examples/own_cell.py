@@ -28,7 +28,7 @@ class LeakyTanhCell(AbstractCell):
     def initialize(
         cls, key: PRNGKeyArray, n_inputs: int, n_hidden: int, *, lambda0: float, sigma0: float, leak: float = 0.5
     ) -> "LeakyTanhCell":
-        """Draw the initial weights. An argument beyond the usual five is an option of the model."""
+        """Draw the initial weights. What it takes beyond the usual five is an option of the model."""
         key_in, key_rec = jr.split(key)
         W_in = glorot_normal(key_in, n_inputs, n_hidden, gain=1.0)
         W_rec = scaled_identity(key_rec, n_hidden, lambda0, sigma0)

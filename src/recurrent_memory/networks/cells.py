@@ -7,7 +7,9 @@ and ``update``, the arithmetic of one unit with itself. A cell of one's own need
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 from abc import abstractmethod
 from typing import ClassVar, TypeVar
 
@@ -43,6 +45,14 @@ class AbstractCell(eqx.Module):
         cls, key: PRNGKeyArray, n_inputs: int, n_hidden: int, *, lambda0: float, sigma0: float
     ) -> AbstractCell:
         """Draw the initial weights; further keyword arguments are the model's own options."""
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Return the names of the model's own options: further arguments of ``initialize``, and static fields."""
+        named = inspect.signature(cls.initialize).parameters.values()
+        arguments = {p.name for p in named if p.kind is not p.VAR_KEYWORD}
+        static = {field.name for field in dataclasses.fields(cls) if field.metadata.get("static")}
+        return sorted((arguments | static) - {"key", "n_inputs", "n_hidden", "lambda0", "sigma0"})
 
     @abstractmethod
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:
@@ -138,21 +148,31 @@ class _RectifiedCell(AbstractCell):
     gradient_clip: float = eqx.field(static=True, default=100.0)
     """Bound on the signal propagated back through each step's pre-activation."""
 
+    @classmethod
+    def initialize(
+        cls, key: PRNGKeyArray, n_inputs: int, n_hidden: int, *, lambda0: float, sigma0: float, **options: float
+    ) -> _RectifiedCell:
+        """Draw Glorot-normal input weights with gain 0.95, and the model's own recurrent ones; no biases."""
+        key_input, key_recurrent = jr.split(key)
+        return cls(
+            W_in=glorot_normal(key_input, n_inputs, n_hidden, gain=0.95),
+            b_in=jnp.zeros(n_hidden),
+            W_rec=cls.draw_recurrent(key_recurrent, n_hidden, lambda0, sigma0),
+            b_rec=jnp.zeros(n_hidden),
+            **options,
+        )
+
+    @staticmethod
+    def draw_recurrent(
+        key: PRNGKeyArray, n_hidden: int, lambda0: float, sigma0: float
+    ) -> Float[Array, "{n_hidden} {n_hidden}"]:
+        """Draw W_rec = λ0·I + off-diagonal noise of standard deviation σ0/√N."""
+        return scaled_identity(key, n_hidden, lambda0, sigma0)
+
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch unit"]:
         """Return the weighted inputs plus both biases."""
         # Two biases that act as one: Adam moves both, so the effective bias moves twice as fast, as published.
         return inputs @ self.W_in + (self.b_in + self.b_rec)
-
-
-def _rectified_weights(
-    key: PRNGKeyArray, n_inputs: int, n_hidden: int, recurrent: Float[Array, "unit unit"]
-) -> dict[str, Array]:
-    return {
-        "W_in": glorot_normal(key, n_inputs, n_hidden, gain=0.95),
-        "b_in": jnp.zeros(n_hidden),
-        "W_rec": recurrent,
-        "b_rec": jnp.zeros(n_hidden),
-    }
 
 
 @register
@@ -161,23 +181,6 @@ class ReluCell(_RectifiedCell):
 
     model = "relu"
     code = 0
-
-    @classmethod
-    def initialize(
-        cls,
-        key: PRNGKeyArray,
-        n_inputs: int,
-        n_hidden: int,
-        *,
-        lambda0: float,
-        sigma0: float,
-        gradient_clip: float = 100.0,
-    ) -> ReluCell:
-        """Draw W_rec = λ0·I + off-diagonal noise of standard deviation σ0/√N."""
-        key_input, key_recurrent = jr.split(key)
-        recurrent = scaled_identity(key_recurrent, n_hidden, lambda0, sigma0)
-        weights = _rectified_weights(key_input, n_inputs, n_hidden, recurrent)
-        return cls(**weights, gradient_clip=gradient_clip)
 
     def update(
         self,
@@ -196,22 +199,12 @@ class OrthogonalCell(ReluCell):
     model = "orthogonal"
     code = 2
 
-    @classmethod
-    def initialize(
-        cls,
-        key: PRNGKeyArray,
-        n_inputs: int,
-        n_hidden: int,
-        *,
-        lambda0: float,
-        sigma0: float,
-        gradient_clip: float = 100.0,
-    ) -> OrthogonalCell:
+    @staticmethod
+    def draw_recurrent(
+        key: PRNGKeyArray, n_hidden: int, lambda0: float, sigma0: float
+    ) -> Float[Array, "{n_hidden} {n_hidden}"]:
         """Draw W_rec = λ0·U with U orthogonal."""
-        key_input, key_recurrent = jr.split(key)
-        recurrent = scaled_orthogonal(key_recurrent, n_hidden, lambda0)
-        weights = _rectified_weights(key_input, n_inputs, n_hidden, recurrent)
-        return cls(**weights, gradient_clip=gradient_clip)
+        return scaled_orthogonal(key, n_hidden, lambda0)
 
 
 @register
@@ -229,24 +222,6 @@ class FastWeightsCell(_RectifiedCell):
     """Strength γ of the fast weights."""
     ceiling: ClassVar[float] = 100.0
     """Upper bound of the overlap h_{t−2}·h_{t−1} of a trial."""
-
-    @classmethod
-    def initialize(
-        cls,
-        key: PRNGKeyArray,
-        n_inputs: int,
-        n_hidden: int,
-        *,
-        lambda0: float,
-        sigma0: float,
-        gradient_clip: float = 100.0,
-        gamma: float = 0.0007,
-    ) -> FastWeightsCell:
-        """Draw the slow weights as for ``relu``; the fast ones start from no activity."""
-        key_input, key_recurrent = jr.split(key)
-        recurrent = scaled_identity(key_recurrent, n_hidden, lambda0, sigma0)
-        weights = _rectified_weights(key_input, n_inputs, n_hidden, recurrent)
-        return cls(**weights, gradient_clip=gradient_clip, gamma=gamma)
 
     def initial_state(
         self, drive: Float[Array, "trial unit"]
@@ -301,7 +276,7 @@ class GRUCell(AbstractCell):
         *,
         lambda0: float,
         sigma0: float,
-        gradient_clip: float = 10.0,
+        **options: float,
     ) -> GRUCell:
         """Draw Glorot-normal weights with gain 0.05; λ0 and σ0 set the candidate's recurrent weights."""
         keys_input, keys_gates, key_candidate = jr.split(key, 3)
@@ -312,7 +287,7 @@ class GRUCell(AbstractCell):
             W_in=jnp.concatenate(inputs, axis=1),
             b_in=jnp.zeros(3 * n_hidden),
             W_rec=jnp.concatenate([*gates, candidate], axis=1),
-            gradient_clip=gradient_clip,
+            **options,
         )
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:

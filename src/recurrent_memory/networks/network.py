@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, Literal
 
 import equinox as eqx
@@ -108,13 +107,9 @@ def initialize(
 
 def check_options(model: str, options: dict[str, Any]) -> None:
     """Refuse options that a model does not have, or values that are not finite and positive numbers."""
-    cell_class = CELLS[model]
-    parameters = inspect.signature(cell_class.initialize).parameters
-    allowed = set(parameters) - {"key", "n_inputs", "n_hidden", "lambda0", "sigma0"}
+    allowed = CELLS[model].option_names()
     for name, value in options.items():
         if name not in allowed:
-            raise InputError(
-                f"model {model!r} has no option {name!r}. Its options: {', '.join(sorted(allowed)) or 'none'}."
-            )
+            raise InputError(f"model {model!r} has no option {name!r}. Its options: {', '.join(allowed) or 'none'}.")
         if not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise InputError(f"`{name}` = {value!r} of model {model!r}: must be a finite number, 0 or more.")
