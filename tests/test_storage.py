@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -82,6 +83,26 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match="damaged or truncated"):
             storage.load_arrays(path)
+
+
+@pytest.mark.parametrize("size", [1, 2000])  # one number is stored as it is, many are compressed
+def test_a_flipped_bit_of_a_dataset_is_noticed(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.nc"
+    storage.save_dataset(path, xr.Dataset({"x": ("a", np.random.default_rng(0).normal(size=size))}))
+    with h5py.File(path) as file:
+        stored = file["x"].id
+        if size == 1:
+            start, length = stored.get_offset(), stored.get_storage_size()
+        else:
+            chunk = stored.get_chunk_info(0)
+            start, length = chunk.byte_offset, chunk.size
+    whole = path.read_bytes()
+    for place in range(start, start + length, 1 + length // 50):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged"):
+            storage.load_dataset(path)
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from .settings import InputError
 
 NOTES = "notes"
 """The one entry of a safetensors file's metadata: JSON."""
+CHECKSUM = "checksum"
+"""Name of the entry (arrays) or attribute (data sets) that holds the SHA-256 of the contents."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -64,7 +66,7 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, s
     """Write named arrays as safetensors, with a checksum of their contents in the metadata."""
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     # One entry, since the library writes several in any order: equal contents are to give equal files.
-    notes = {NOTES: json.dumps({**metadata, "checksum": _checksum(arrays)}, sort_keys=True)}
+    notes = {NOTES: json.dumps({**metadata, CHECKSUM: _checksum(arrays)}, sort_keys=True)}
     write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes))
 
 
@@ -88,7 +90,7 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
-    if metadata.pop("checksum", None) not in (None, _checksum(arrays)):
+    if metadata.pop(CHECKSUM, None) not in (None, _checksum(arrays)):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{_remedy(path)}")
     return arrays, metadata
 
@@ -101,23 +103,28 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.asarray(arrays[name], order="C")
+        if array.dtype.kind not in "fiub":
+            # Files hold text in their own way, so what counts is the text.
+            array = np.frombuffer("\0".join(map(str, array.ravel())).encode(), np.uint8)
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
 
 
 def save_dataset(path: Path, dataset: xr.Dataset) -> None:
-    """Write a data set as NetCDF, compressed."""
+    """Write a data set as NetCDF, compressed, with a checksum of its numbers as an attribute."""
     encoding = {
-        name: {"zlib": True, "complevel": 1, "fletcher32": True}  # a checksum, so that damage is found on reading
+        # HDF5's own checksum as well, so that other readers find damage too.
+        name: {"zlib": True, "complevel": 1, "fletcher32": True}
         for name, variable in dataset.variables.items()
         if variable.size > 1000 and variable.dtype.kind in "fiub"
     }
-    write_atomically(path, lambda t: dataset.to_netcdf(t, engine="h5netcdf", encoding=encoding))
+    signed = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset)})
+    write_atomically(path, lambda t: signed.to_netcdf(t, engine="h5netcdf", encoding=encoding))
 
 
 def load_dataset(path: Path) -> xr.Dataset:
@@ -126,15 +133,22 @@ def load_dataset(path: Path) -> xr.Dataset:
     Raises
     ------
     InputError
-        Where there is no such file, or it is truncated or not NetCDF.
+        Where there is no such file, or it is truncated, damaged or not NetCDF.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            return dataset.load()
+        with xr.open_dataset(path, engine="h5netcdf") as file:
+            dataset = file.load()
     except Exception as error:  # the HDF5 layers raise almost anything on a damaged file
         raise InputError(f"{path} is damaged or not NetCDF ({_first_line(error)}).\n{_remedy(path)}") from None
+    if dataset.attrs.pop(CHECKSUM, None) not in (None, _checksum_of(dataset)):
+        raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{_remedy(path)}")
+    return dataset
+
+
+def _checksum_of(dataset: xr.Dataset) -> str:
+    return _checksum({str(name): variable.values for name, variable in dataset.variables.items()})
 
 
 def flatten(tree: PyTree, prefix: str = "") -> dict[str, np.ndarray]:
