@@ -15,7 +15,7 @@ import xarray as xr
 
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runner import InterruptedRunError, Progress, run
-from small import contents, small_experiment, stops_after
+from small import contents, small_experiment, stops_after, words
 
 RUN = """
 import sys
@@ -123,3 +123,39 @@ def test_process_killed_many_times_ends_the_same(model: str, tmp_path: Path) -> 
     assert went_on == sorted(went_on)
     run(experiment, tmp_path / "whole")
     assert same_results(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_kills_every_few_seconds_cost_little(tmp_path: Path) -> None:
+    """Computing time apart from the restarts is at most 1.5 times the undisturbed one."""
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "xla")}
+
+    def start(experiment: Experiment, folder: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "recurrent_memory", "train", *words(experiment), "--out", str(folder)],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def seconds(experiment: Experiment, folder: Path, kill_after: float | None = None) -> tuple[float, int]:
+        began, kills = time.monotonic(), 0
+        while True:
+            process = start(experiment, folder)
+            try:
+                process.wait(kill_after)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+            else:
+                assert process.returncode == 0
+                return time.monotonic() - began, kills
+
+    experiment = Experiment(task="de1", n_hidden=100, iterations=1500, test_batches=25)
+    nothing = experiment.replace(iterations=1)
+    seconds(nothing, tmp_path / "cache")
+    restart, _ = seconds(nothing, tmp_path / "restart")
+    whole, _ = seconds(experiment, tmp_path / "whole")
+    killed, kills = seconds(experiment, tmp_path / "killed", kill_after=restart + 3)
+    assert kills >= 3
+    assert same_results(tmp_path / "whole", tmp_path / "killed")
+    assert killed - kills * restart <= 1.5 * whole, (killed, kills, restart, whole)

@@ -98,7 +98,7 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
     if positive:
         axes.set_yscale("log")
         _plain_log_ticks(axes)
-    axes.legend(loc="upper right")
+    axes.legend(loc="best")
 
 
 def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
@@ -127,6 +127,7 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
     if top > 5:
         # Early in training the loss is many times the observer's; a linear axis would hide the 0.5 line.
         axes.set_yscale("symlog", linthresh=1)
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.legend(loc="upper right")
 
 
