@@ -98,7 +98,8 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
     if positive:
         axes.set_yscale("log")
         _plain_log_ticks(axes)
-    axes.legend(loc="best")
+    # Above the axes: between two curves of any shape there is no place that is free for certain.
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
