@@ -5,7 +5,7 @@ Nothing heavy is imported here, so that the command line can build its options f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +24,15 @@ It stops by itself, and learns in smaller steps, so that the test rarely finds t
 setbacks that training has.
 """
 
+OWN_CONDITIONS: dict[str, dict[str, Any]] = {
+    "tethered": {"activity_penalty": 0.1, "readout_step": -10},
+    "hebbian": {"model": "fast_weights"},
+}
+"""Conditions that do not change the task, and the values of an experiment that they stand for.
+
+``tethered`` wants little activity at the end of a trial and reads the answer earlier; ``hebbian`` is short for a model.
+"""
+
 
 class Experiment(Settings):
     """One network trained on one task: everything that determines the result.
@@ -37,7 +46,10 @@ class Experiment(Settings):
     """
 
     task: Annotated[str, Field(description="Task: a name or the published integer code")]
-    condition: Annotated[Literal["basic"], Field(description="Condition of the paper")] = "basic"
+    condition: Annotated[
+        str,
+        Field(description="Condition: basic, dynamic, variable_delay, tethered, hebbian, or several joined by +"),
+    ] = "basic"
     model: Annotated[str, Field(description="Model: a name or the published basic script's code")] = "relu"
     n_hidden: Annotated[int, Field(ge=1, le=100_000, description="Number of recurrent units N")] = 500
     lambda0: Annotated[float, Field(description="Initial self-connection λ0 of every unit")] = 0.98
@@ -81,7 +93,12 @@ class Experiment(Settings):
         # Tasks and models are looked up only when an experiment is made: they import JAX, which takes a second.
         from . import tasks
 
-        return tasks.make(task).name if isinstance(task, str | int) else task
+        return tasks.find(task).name if isinstance(task, str | int) else task
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out_condition(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values if "condition" not in values else _spelled_out(values)
 
     @field_validator("model", mode="before")
     @classmethod
@@ -108,7 +125,43 @@ class Experiment(Settings):
         """Return the task, with its options set."""
         from . import tasks
 
-        return tasks.make(self.task, **self.task_options)
+        return tasks.make(self.task, self.task_condition, **self.task_options)
+
+    @property
+    def task_condition(self) -> str:
+        """The part of the condition that changes the task."""
+        return "+".join(part for part in self.condition.split("+") if part not in OWN_CONDITIONS) or "basic"
+
+    def replace(self, **changes: Any) -> Experiment:
+        """Return a copy with some values changed, validated anew; a new condition brings the values it stands for."""
+        implied = dict(Experiment(task=self.task, condition=self.condition))
+        own = {name: value for name, value in self if name in ("task", "condition") or value != implied[name]}
+        return Experiment(**{**own, **changes})
+
+
+def _spelled_out(values: dict[str, Any]) -> dict[str, Any]:
+    """Write a condition in one way, and set the values that it stands for, so far as they are not given."""
+    from . import tasks
+    from .networks import find_model
+
+    words = [word.strip().lower() for word in str(values["condition"]).split("+")]
+    own = [word for word in OWN_CONDITIONS if word in words]
+    try:
+        of_task = tasks.condition_parts("+".join(word for word in words if word not in own) or "basic")
+    except InputError:
+        raise InputError(
+            f"There is no condition {values['condition']!r}. Conditions: basic, {', '.join(tasks.CONDITIONS)}, "
+            f"{', '.join(OWN_CONDITIONS)}; join several by +."
+        ) from None
+    model = values.get("model", "fast_weights")
+    if "hebbian" in own and find_model(model) != "fast_weights":
+        raise InputError(
+            f"The condition hebbian is short for the model fast_weights, so it cannot be with `model` = {model!r}: "
+            "leave out one of the two."
+        )
+    implied = {name: value for word in own for name, value in OWN_CONDITIONS[word].items()}
+    condition = "+".join((*of_task, *(word for word in own if word != "hebbian"))) or "basic"
+    return {**implied, **values, "condition": condition}
 
 
 def preset(name: str) -> dict[str, Any]:

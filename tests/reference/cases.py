@@ -150,7 +150,7 @@ def _task_contents(file: ReferenceFile) -> Contents:
 
 
 def _task(file: ReferenceFile) -> AbstractTask:
-    settings = {"alpha": float(file.arrays["alpha"])} if "alpha" in file.arrays else {}
+    settings: dict[str, Any] = {"alpha": float(file.arrays["alpha"])} if "alpha" in file.arrays else {}
     return make(file.task, **settings)
 
 

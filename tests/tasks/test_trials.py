@@ -146,9 +146,8 @@ def test_sine_is_noise_then_a_quarter_period() -> None:
 def test_trials_depend_on_the_key_and_their_number_alone(
     name: str, durations: tuple[int, int, int], n_neurons: int, seed: int
 ) -> None:
-    task = tasks.make(
-        name, n_neurons=n_neurons, **dict(zip(("stim_dur", "delay_dur", "resp_dur"), durations, strict=True))
-    )
+    stim_dur, delay_dur, resp_dur = durations
+    task = tasks.make(name, n_neurons=n_neurons, stim_dur=stim_dur, delay_dur=delay_dur, resp_dur=resp_dur)
     few, many = task.sample(jr.key(seed), 3), task.sample(jr.key(seed), 5)
     for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(many), strict=True):
         np.testing.assert_allclose(a, b[:3], rtol=1e-6)

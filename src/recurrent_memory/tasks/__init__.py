@@ -2,9 +2,11 @@
 
 from . import observers
 from .change_detection import CD1, CD2, ChangeDetectionTask
+from .conditions import CONDITIONS, DynamicInput, VariableDelay, condition_parts
 from .discrimination import COMP, TwoAFC, ValueTask
-from .estimation import DE1, DE2, GDE, EstimationTask, OrientationTask
+from .estimation import DE1, DE2, GDE, VDE1, EstimationTask, OrientationTask
 from .populations import poisson_counts
+from .registry import find, make, names, register
 from .sine import Sine
 from .task import (
     VARIANTS,
@@ -13,21 +15,21 @@ from .task import (
     PopulationTask,
     Response,
     Trials,
-    make,
-    names,
-    register,
 )
 
 __all__ = [
     "CD1",
     "CD2",
     "COMP",
+    "CONDITIONS",
     "DE1",
     "DE2",
     "GDE",
     "VARIANTS",
+    "VDE1",
     "AbstractTask",
     "ChangeDetectionTask",
+    "DynamicInput",
     "EstimationTask",
     "Evidence",
     "OrientationTask",
@@ -37,6 +39,9 @@ __all__ = [
     "Trials",
     "TwoAFC",
     "ValueTask",
+    "VariableDelay",
+    "condition_parts",
+    "find",
     "make",
     "names",
     "observers",

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from . import observers
 from .estimation import OrientationTask
-from .task import Response, register
+from .registry import register
+from .task import Response
 
 
 class ChangeDetectionTask(OrientationTask):
@@ -26,6 +27,7 @@ class ChangeDetectionTask(OrientationTask):
 
     response: ClassVar[Response] = "probability"
     displays: ClassVar[tuple[str, ...]] = ("stimulus", "response")
+    dynamic_gain: ClassVar[float] = 0.1
 
     change_prob: float = Field(default=0.5, gt=0, lt=1, description="probability of a change in a trial")
 

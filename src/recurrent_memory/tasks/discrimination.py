@@ -14,7 +14,8 @@ from pydantic import Field, model_validator
 
 from . import observers
 from .populations import gaussian_log_tuning, preferred_values
-from .task import PopulationTask, Response, register
+from .registry import register
+from .task import PopulationTask, Response
 
 _OwnValueTask = TypeVar("_OwnValueTask", bound="ValueTask")
 
@@ -89,6 +90,7 @@ class COMP(ValueTask):
     title: ClassVar[str] = "COMP"
     remembered: ClassVar[str] = "a value, to be compared with a second one"
     displays: ClassVar[tuple[str, ...]] = ("stimulus", "response")
+    dynamic_gain: ClassVar[float] = 0.1
 
     tuning_width: float = Field(
         default=10.0, gt=0, description="standard deviation of the tuning curves, in units of the value"

@@ -1,4 +1,4 @@
-"""Delayed estimation: report orientations after a delay (DE-1, DE-2, GDE)."""
+"""Delayed estimation: report orientations after a delay (DE-1, DE-2, VDE-1, GDE)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pydantic import Field
 
 from . import observers
 from .populations import preferred_values, von_mises_log_tuning
-from .task import Evidence, PopulationTask, Response, register
+from .registry import register
+from .task import Evidence, PopulationTask, Response
 
 
 class OrientationTask(PopulationTask):
@@ -103,6 +104,7 @@ class DE1(EstimationTask):
     code: ClassVar[int | None] = 0
     title: ClassVar[str] = "DE-1"
     remembered: ClassVar[str] = "one orientation"
+    quiet_response: ClassVar[bool] = True
 
 
 @final
@@ -115,6 +117,20 @@ class DE2(EstimationTask):
     title: ClassVar[str] = "DE-2"
     remembered: ClassVar[str] = "two orientations"
     n_locations: ClassVar[int] = 2
+    quiet_response: ClassVar[bool] = True
+
+
+@final
+@register
+class VDE1(EstimationTask):
+    """DE-1 under the code that the published basic script has for it with variable delays."""
+
+    name: ClassVar[str] = "vde1"
+    code: ClassVar[int | None] = 5
+    title: ClassVar[str] = "VDE-1"
+    remembered: ClassVar[str] = "one orientation, over a variable delay"
+    needs_condition: ClassVar[tuple[str, ...]] = ("variable_delay",)
+    quiet_response: ClassVar[bool] = True
 
 
 @final

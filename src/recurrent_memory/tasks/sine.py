@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field
 
-from .task import AbstractTask, Response, register
+from .registry import register
+from .task import AbstractTask, Response
 
 
 @final

@@ -9,7 +9,6 @@ compilation follow from these three. A task of one's own is a subclass with them
 from __future__ import annotations
 
 import functools
-import inspect
 import operator
 from abc import abstractmethod
 from types import ModuleType
@@ -45,7 +44,7 @@ class Trials(eqx.Module):
     label: Int[Array, " trial"]
     """The binary variable of a trial (change, class, order, cued location); 0 where there is none."""
     rates: Float[Array, "trial time neuron"]
-    """Expected counts a step (Sine: standard deviation of the input noise)."""
+    """Expected counts a step, were all steps there (Sine: standard deviation of the input noise)."""
 
 
 class Evidence(eqx.Module):
@@ -83,6 +82,12 @@ class AbstractTask(Settings):
     """Whether trials may have steps that do not exist for them (mask False)."""
     displays: ClassVar[tuple[str, ...]] = ("stimulus",)
     """The epochs in which a stimulus is shown."""
+    needs_condition: ClassVar[tuple[str, ...]] = ()
+    """Conditions without which the task does not exist."""
+    dynamic_gain: ClassVar[float] = 1.0
+    """Highest rate of irrelevant neurons in the dynamic condition, as published for this task."""
+    quiet_response: ClassVar[bool] = False
+    """Whether, with variable delays, neurons fire in the response epoch at the rate of the delay, as published."""
 
     n_neurons: int = Field(default=50, ge=2, description="input neurons at each stimulus location")
     stim_dur: int = Field(default=25, ge=1, description="duration of the stimulus, in steps of about 10 ms")
@@ -108,6 +113,10 @@ class AbstractTask(Settings):
         """Draw the input neurons' activity in one trial given their rates: Poisson counts."""
         return poisson_counts(key, rates, self.max_rate)
 
+    def steps(self, key: PRNGKeyArray) -> Bool[Array, " time"]:
+        """Draw which steps exist in one trial; asked only where ``skips_steps``."""
+        return jnp.ones(self.n_steps, bool)
+
     @property
     def max_rate(self) -> float:
         """Largest expected count a step that ``rates`` can return; inputs above it come out as NaN."""
@@ -117,6 +126,11 @@ class AbstractTask(Settings):
     def n_inputs(self) -> int:
         """Number of input neurons."""
         return self.n_neurons * self.n_locations
+
+    @property
+    def input_locations(self) -> Int[np.ndarray, " neuron"]:
+        """Stimulus location of each input neuron, −1 for a neuron that stands for none."""
+        return np.repeat(np.arange(self.n_locations), self.n_neurons)
 
     @property
     def n_outputs(self) -> int:
@@ -313,8 +327,8 @@ class PopulationTask(AbstractTask):
         return (self.stim_rate / self._duration(epoch) * jnp.exp(self.log_tuning(values))).reshape(-1)
 
     def spontaneous(self, epoch: str) -> Float[Array, " neuron"]:
-        """Return the rates without a stimulus."""
-        return jnp.full(self.n_inputs, self.spon_rate / self._duration(epoch), float)
+        """Return the rates without a stimulus, of the neurons of all locations."""
+        return jnp.full(self.n_neurons * self.n_locations, self.spon_rate / self._duration(epoch), float)
 
     def log_rates(self, values: Float[np.ndarray, " value"], epoch: str) -> Float[np.ndarray, "value neuron"]:
         """Return the log rates that values evoke at one location, in double precision, for the observers."""
@@ -353,21 +367,19 @@ class PopulationTask(AbstractTask):
 
 @functools.partial(jax.jit, static_argnums=(0, 2))
 def _sample(task: AbstractTask, key: PRNGKeyArray, batch_size: int) -> Trials:
-    def trial(index: Int[Array, ""]) -> tuple[Array, Array, Array, Array, Array]:
-        key_hidden, key_inputs = jr.split(jr.fold_in(key, index))
+    def trial(index: Int[Array, ""]) -> tuple[Array, ...]:
+        key_trial = jr.fold_in(key, index)
+        key_hidden, key_inputs = jr.split(key_trial)
         stimuli, label = task.draw(key_hidden)
         rates = task.rates(stimuli, label)
-        return task.inputs(key_inputs, rates), task.targets(stimuli, label), stimuli, label, rates
+        inputs, targets = task.inputs(key_inputs, rates), task.targets(stimuli, label)
+        mask = jnp.ones(task.n_steps, bool)
+        if task.skips_steps:
+            mask = task.steps(jr.fold_in(key_trial, 2))  # `split` has taken 0 and 1
+            inputs, targets = (jnp.where(mask[:, None], values, 0) for values in (inputs, targets))
+        return inputs, targets, mask, stimuli, label, rates
 
-    inputs, targets, stimuli, label, rates = jax.vmap(trial)(jnp.arange(batch_size))
-    return Trials(
-        inputs=inputs,
-        targets=targets,
-        mask=jnp.ones(inputs.shape[:2], bool),
-        stimuli=stimuli,
-        label=label,
-        rates=rates,
-    )
+    return Trials(*jax.vmap(trial)(jnp.arange(batch_size)))
 
 
 def _whole(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -380,81 +392,3 @@ def _whole(name: str, value: Any, low: int, high: int | None = None) -> int:
         rule = f"at least {low}" if high is None else f"from {low} to {high}, the number of steps in a trial"
         raise InputError(f"`{name}` = {value!r} is not allowed: it must be a whole number, {rule}.")
     return number
-
-
-# Registry ---------------------------------------------------------------------------
-
-_TASKS: dict[str, type[AbstractTask]] = {}
-_TaskType = TypeVar("_TaskType", bound=type[AbstractTask])
-
-
-def register(task: _TaskType) -> _TaskType:
-    """Make a task known by its name, so that experiments can ask for it; used as a decorator.
-
-    Raises
-    ------
-    InputError
-        Where the class is not a complete task with a name of its own.
-    """
-    if not (inspect.isclass(task) and issubclass(task, AbstractTask)):
-        raise InputError(f"{task!r} is not a task: derive a class from AbstractTask.")
-    name = getattr(task, "name", None)
-    if not isinstance(name, str) or not _plain(name) or _plain(name).isdigit():
-        raise InputError(f'{task.__name__} needs a name, for example `name: ClassVar[str] = "my-task"`.')
-    missing = [f"`{attribute}`" for attribute in ("title", "remembered", "response") if not hasattr(task, attribute)]
-    missing += [f"`{method}`" for method in sorted(getattr(task, "__abstractmethods__", ()))]
-    if missing:
-        raise InputError(f"{task.__name__} is not a complete task: it lacks {', '.join(missing)}.")
-    for known_name, known in _TASKS.items():
-        # Running a notebook's cell again defines the same class again, which may replace its former self.
-        again = (known.__module__, known.__qualname__) == (task.__module__, task.__qualname__)
-        if not again and (known_name == _plain(name) or (task.code is not None and known.code == task.code)):
-            raise InputError(
-                f"{task.__name__} cannot have the name {name!r} and code {task.code}: {known.__name__} has "
-                f"the name {known.name!r} and code {known.code}. Choose another."
-            )
-    _TASKS[_plain(name)] = task
-    return task
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all known tasks."""
-    return tuple(task.name for task in _TASKS.values())
-
-
-def make(task: str | int | AbstractTask, **settings: Any) -> AbstractTask:
-    """Return a task by name or published code.
-
-    Parameters
-    ----------
-    task
-        A name (``"DE-1"``, ``"de1"``), code (``0``, ``"0"``), or a task, which is returned as it is.
-    **settings
-        Settings that depart from the paper's.
-
-    Raises
-    ------
-    InputError
-        Where there is no such task, or a setting is unknown or out of range.
-    """
-    if isinstance(task, AbstractTask):
-        return task.replace(**settings) if settings else task
-    if not isinstance(task, bool):
-        code = str(task).strip()  # as it is: the code -1 must not pass for 1
-        for name, known in _TASKS.items():
-            if _plain(str(task)) == name or code == str(known.code):
-                return known(**settings)
-        if _plain(str(task)) == "vde1" or code == "5":
-            raise InputError(
-                "VDE-1 (code 5) exists only in the variable-delay condition, which this version does not "
-                "have yet. DE-1 is the same task with a fixed delay."
-            )
-    listing = ", ".join(
-        known.name if known.code is None else f"{known.name} ({known.code})" for known in _TASKS.values()
-    )
-    raise InputError(f"There is no task {task!r}. Tasks and their codes: {listing}.")
-
-
-def _plain(name: str) -> str:
-    """Drop case and punctuation, in which ``DE-1``, ``de_1`` and ``de1`` differ."""
-    return name.lower().translate(str.maketrans("", "", "-_ "))
