@@ -5,7 +5,7 @@ Nothing heavy is imported here, so that the command line can build its options f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -75,6 +75,10 @@ class Experiment(Settings):
             description="Step at which the answer is read, counted from the end of the trial (−1: last)",
         ),
     ] = -5
+    readout: Annotated[
+        Literal["auto", "linear", "sigmoid"],
+        Field(description="Output nonlinearity; auto: sigmoid where the answer is a probability, otherwise linear"),
+    ] = "auto"
     separate_clipping: Annotated[
         bool, Field(description="Clip the gradients of task loss and activity term one by one, as published")
     ] = False

@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike
 
 from recurrent_memory.analysis import sequentiality_index
 from recurrent_memory.evaluation import errors, judge, mean, performance
-from recurrent_memory.experiment import Experiment
 from recurrent_memory.networks import CELLS, find_model
 from recurrent_memory.tasks import AbstractTask, PopulationTask, make
 from recurrent_memory.training import Answers, adam
@@ -141,17 +140,21 @@ def _task_contents(file: ReferenceFile) -> Contents:
     left_out = {
         "obs_.*": "our observers do not return the intermediate values obs_*; `optimal` is compared",
     }
+    if "rates_irrelevant" in file.arrays:
+        quantities["rates_irrelevant"] = _measure_task("rates", _irrelevant_rates)
+    if "mask" in file.arrays:
+        quantities["mask"] = _steps
     if "rates" in file.arrays:
         quantities |= {"rates": _measure_task("rates", _rates), "phi": _measure_task("rates", _preferred)}
     else:
         left_out["phi"] = "not preferred values but the abscissa of the sine, which `target` shows"
-    fed = ("inputs", "s1", "s2", "stim", "change", "change_loc", "cue", "choice", "alpha", "meta")
+    fed = ("inputs", "s1", "s2", "stim", "change", "change_loc", "cue", "choice", "alpha", "delay_durs", "meta")
     return Contents(quantities, fed, left_out)
 
 
 def _task(file: ReferenceFile) -> AbstractTask:
     settings: dict[str, Any] = {"alpha": float(file.arrays["alpha"])} if "alpha" in file.arrays else {}
-    return make(file.task, **settings)
+    return file.make_task(**settings)
 
 
 def _measure_task(
@@ -174,11 +177,28 @@ def _hidden_variables(arrays: dict[str, np.ndarray], dtype: Any) -> tuple[jax.Ar
 
 
 def _rates(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[ArrayLike, ArrayLike]:
-    return jax.vmap(task.rates)(*_hidden_variables(arrays, dtype)), arrays["rates"]
+    rates = jax.vmap(task.rates)(*_hidden_variables(arrays, dtype))
+    return rates[..., task.input_locations >= 0], arrays["rates"]
+
+
+def _irrelevant_rates(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[ArrayLike, ArrayLike]:
+    rates = jax.vmap(task.rates)(*_hidden_variables(arrays, dtype))
+    stored = arrays["rates_irrelevant"]
+    return rates[..., task.input_locations < 0], np.broadcast_to(stored, (len(rates), *stored.shape))
 
 
 def _targets(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[jax.Array, np.ndarray]:
-    return jax.vmap(task.targets)(*_hidden_variables(arrays, dtype)), arrays["target"]
+    targets = jax.vmap(task.targets)(*_hidden_variables(arrays, dtype))
+    return jnp.where(arrays["mask"][:, :, None], targets, 0) if "mask" in arrays else targets, arrays["target"]
+
+
+def _steps(file: ReferenceFile, precision: str) -> list[Check]:
+    """Compare the steps left by the stored delays with those that we can draw for them."""
+    task, delays = _task(file), file.arrays["delay_durs"]
+    drawn = np.asarray(task.sample(jax.random.key(0), 200).mask)
+    ours = {int(mask.sum()) - task.stim_dur - task.resp_dur: mask for mask in drawn}
+    actual = np.stack([ours[int(delay)] for delay in delays])
+    return [Check(deviation(actual, file.arrays["mask"]), 0.0)]
 
 
 def _preferred(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[ArrayLike, ArrayLike]:
@@ -207,7 +227,13 @@ def _observer_tolerance(task: AbstractTask, precision: str) -> float:
 
 
 def _for_each_trial(stored: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Give a stored answer our shape: CD-1's is (1, trial), and Sine's, the same in all trials, (1, time)."""
+    """Give a stored answer our shape: CD-1's is (1, trial), and Sine's, the same in all trials, (1, time).
+
+    With variable delays, angles are stored for every step of a trial, always the same.
+    """
+    if stored.ndim == 3:
+        assert (stored == stored[:, :1]).all()
+        stored = stored[:, 0]
     return stored.reshape(shape) if stored.size == np.prod(shape) else np.broadcast_to(stored, shape)
 
 
@@ -252,7 +278,7 @@ def _clip_contents(file: ReferenceFile) -> Contents:
 
 def _response(file: ReferenceFile, array: str) -> tuple[np.ndarray, np.ndarray]:
     """Return stored outputs to the first batch in the response epoch, and their targets."""
-    steps = slice(-make(file.meta["task"]).resp_dur, None)
+    steps = slice(-file.make_task().resp_dur, None)
     targets = file.arrays["target"] if file.kind == "clip" else file.arrays["target"][0]
     return file.arrays[array][:, steps], targets[:, steps]
 
@@ -260,19 +286,18 @@ def _response(file: ReferenceFile, array: str) -> tuple[np.ndarray, np.ndarray]:
 def _settings(file: ReferenceFile, precision: str) -> list[Check]:
     """Compare the settings of the published run with our defaults, so far as files share them."""
     meta, cell = file.meta, CELLS[find_model(file.meta["model"])]
-    experiment = Experiment(task=file.task)
+    experiment = file.experiment()
     ours = {
         "lr": experiment.learning_rate,
         "beta1": adam.BETA1,
         "beta2": adam.BETA2,
         "eps": adam.EPSILON,
         "grad_clip": cell.__dataclass_fields__["gradient_clip"].default,
-        "n_in": make(file.task).n_neurons * make(file.task).n_locations,
+        "n_in": file.make_task().n_inputs,
     }
     if meta["gamma"] is not None:
         ours["gamma"] = cell.__dataclass_fields__["gamma"].default
-    if file.condition == "basic":  # in other conditions these two are what makes the difference
-        ours |= {"act_coeff": experiment.activity_penalty, "readout_offset": experiment.readout_step}
+    ours |= {"act_coeff": experiment.activity_penalty, "readout_offset": experiment.readout_step}
     theirs = {name: meta[name] for name in ours} | ({"n_in": file.arrays["inputs"].shape[-1]})
     return [Check(float(ours[name] != theirs[name]), 0.0, f"difference in {name}") for name in ours]
 
@@ -283,7 +308,7 @@ def _first_loss(quantity: str, term: str) -> Measure:
         actual, expected = terms[term] if term else sum(terms.values()), float(file.arrays[quantity])
         allowed = TOLERANCE[precision]["loss"]
         if precision == "float32" and term in ("", "task"):
-            allowed += loss_rounding(make(file.task).response, *_response(file, "pred0")) / expected
+            allowed += loss_rounding(file.make_task().response, *_response(file, "pred0")) / expected
         return [Check(deviation(actual, expected), allowed)]
 
     return measure
@@ -315,7 +340,7 @@ def _gradient_check(file: ReferenceFile, precision: str, name: str, actual: np.n
     outputs, targets = _response(file, "pred0")
     allowed = TOLERANCE[precision][tolerance]
     if precision == "float32" and file.kind == "train":
-        allowed += 2 * uncertain_answers(make(file.task).response, outputs, targets)
+        allowed += 2 * uncertain_answers(file.make_task().response, outputs, targets)
     return Check(deviation(actual, expected, least_gradient_scale(name, outputs.shape[-1])), allowed)
 
 
@@ -361,7 +386,7 @@ def _losses(quantity: Literal["loss_before", "loss_after"]) -> Measure:
         actual = training.losses_before if quantity == "loss_before" else training.losses_after
         if precision == "float64":
             return [Check(deviation(actual, expected), TOLERANCE[precision]["loss"])]
-        response = make(file.task).response
+        response = file.make_task().response
         rounding = max(loss_rounding(response, *_response(file, array)) for array in ("pred0", "pred_final"))
         differences = np.abs(actual - expected) / np.abs(expected)
         return [
@@ -409,7 +434,7 @@ def _training_answers(file: ReferenceFile, batch: int, outputs: np.ndarray, dtyp
     The cue of GDE isn't stored: it is read off the spikes in the response, of which the cued location has five
     times more.
     """
-    task, inputs, targets = make(file.task), file.arrays["inputs"][batch], file.arrays["target"][batch]
+    task, inputs, targets = file.make_task(), file.arrays["inputs"][batch], file.arrays["target"][batch]
     steps = slice(-task.resp_dur, None)
     label = np.zeros(len(inputs), int)
     if task.n_locations > 1 and task.response == "angle" and task.n_outputs == 1:
@@ -420,7 +445,7 @@ def _training_answers(file: ReferenceFile, batch: int, outputs: np.ndarray, dtyp
 
 
 def _training_observer(file: ReferenceFile, precision: str) -> list[Check]:
-    task, checks = make(file.task), []
+    task, checks = file.make_task(), []
     for batch, expected in enumerate(file.arrays["optimal"]):
         answers = _training_answers(file, batch, file.arrays["target"][batch], np.dtype(precision))
         actual = task.observe(answers.evidence)
@@ -432,7 +457,7 @@ def _training_observer(file: ReferenceFile, precision: str) -> list[Check]:
 
 def _first_fractional_loss(file: ReferenceFile, precision: str) -> list[Check]:
     """Compare with the published measure, written out here, of the stored answers to the first batch."""
-    task, step = make(file.task), file.meta["readout_offset"]
+    task, step = file.make_task(), file.meta["readout_offset"]
     outputs = runs.start(file, precision).outputs
     answers = _training_answers(file, 0, outputs, np.dtype(precision))
     actual = performance(task.response, judge(task, answers, step)).fractional_loss
@@ -448,6 +473,7 @@ def _first_fractional_loss(file: ReferenceFile, precision: str) -> list[Check]:
 
 def _published_errors(file: ReferenceFile, task: AbstractTask, step: int) -> tuple[float, float]:
     truth, best = (file.arrays[name][0] for name in ("s", "optimal"))
+    best = best[:, 0] if best.ndim == 3 else best
     outputs = file.arrays["pred0"]
     if task.response == "value":
         return float(np.mean(np.abs(truth - outputs[:, -task.resp_dur :, 0]))), 0.0

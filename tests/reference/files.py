@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from recurrent_memory import tasks
+from recurrent_memory.experiment import Experiment
 from recurrent_memory.settings import InputError
+from recurrent_memory.tasks import AbstractTask
 
 DATA = Path(__file__).parent / "data"
 """Our own copy of reference numbers."""
 
-CONDITIONS = {
-    "basic": "",
-    "tethered": "",  # it differs from basic in two numbers that the files hold
-    "dynamic": "the dynamic condition is not part of this version yet",
-    "vardelay": "the variable-delay condition is not part of this version yet",
-}
-"""Conditions that occur in file names, each with why it cannot be run (if so)."""
+CONDITIONS = {"basic": "basic", "tethered": "tethered", "dynamic": "dynamic", "vardelay": "variable_delay"}
+"""Conditions that occur in file names, and our names for them."""
 
 _NAMES = re.compile(
     r"(?P<kind>task)_(?P<condition>[a-z]+)_(?P<task>[A-Za-z0-9]+)"
@@ -54,6 +50,18 @@ class ReferenceFile:
         meta: dict[str, Any] = json.loads(str(self.arrays["meta"])) if "meta" in self.arrays else {}
         return meta
 
+    def experiment(self, **settings: Any) -> Experiment:
+        """Return our experiment on the file's task in its condition.
+
+        The basic script's VDE-1 has variable delays without being called so.
+        """
+        condition = "variable_delay" if self.task == "VDE1" else CONDITIONS[self.condition]
+        return Experiment(task=self.task, condition=condition, task_options=settings)
+
+    def make_task(self, **settings: Any) -> AbstractTask:
+        """Return the file's task in its condition."""
+        return self.experiment(**settings).make_task()
+
     @property
     def cannot_run(self) -> str:
         """Why this version cannot run the file; empty where it can."""
@@ -61,10 +69,12 @@ class ReferenceFile:
             return f"{self.path.name}: unknown file name, nothing to compare it with"
         if self.kind == "small_runs":
             return f"{self.path.name}: statistics of training runs that take minutes, not numbers to match"
-        reason = CONDITIONS.get(self.condition, f"unknown condition {self.condition!r}") if self.condition else ""
-        if not reason and self.task:
+        reason = ""
+        if self.condition and self.condition not in CONDITIONS:
+            reason = f"unknown condition {self.condition!r}"
+        elif self.task:
             try:
-                tasks.make(self.task)
+                self.experiment()
             except InputError as error:
                 reason = str(error)
         return f"{self.path.name}: {reason}" if reason else ""

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recurrent_memory import tasks
 from recurrent_memory.networks import CELLS, Network, find_model
 from recurrent_memory.tasks import Trials
 from recurrent_memory.training import Objective, adam
@@ -87,7 +86,7 @@ class Problem:
 
     def __init__(self, file: ReferenceFile, precision: str) -> None:
         self.arrays, self.meta, self.dtype = file.arrays, file.meta, np.dtype(precision)
-        self.task = tasks.make(self.meta["task"])
+        self.task = file.make_task()
         self.is_clip_file = file.kind == "clip"
 
     def objective(self, *, separate_clipping: bool) -> Objective:
@@ -116,7 +115,8 @@ class Problem:
         return Network(
             cell=cell_class(**ours, **options),
             **readout,
-            readout="sigmoid" if self.task.response == "probability" else "linear",
+            readout="sigmoid" if self.has_sigmoid else "linear",
+            is_probability=self.task.response == "probability",
         )
 
     def trials(self, batch: int = 0) -> Trials:
@@ -127,6 +127,11 @@ class Problem:
             if name in self.arrays
         )
         return trials_of(inputs, targets, self.dtype, mask=mask[0] if mask else None)
+
+    @property
+    def has_sigmoid(self) -> bool:
+        """Whether outputs are sigmoid: in the published variable-delay script they are for every task."""
+        return self.task.response == "probability" or self.meta.get("variant") == "sigmoid"
 
     @property
     def n_batches(self) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .cases import PRECISIONS, cases, deviation
 from .files import DATA, reference_files
 
-TASKS = ("2AFC", "CD1", "CD2", "COMP", "DE1", "DE2", "GDE", "SINE")
+TASKS = ("2AFC", "CD1", "CD2", "COMP", "DE1", "DE2", "VDE1", "GDE", "SINE")
 
 
 def saved(folder: Path, name: str, **arrays: ArrayLike) -> None:
@@ -55,9 +55,7 @@ def test_every_parameter_is_compared(kind: str) -> None:
     [
         ("surprise.npz", "unknown file name"),
         ("train_basic_DE1.npz", "unknown file name"),
-        ("task_dynamic_DE1.npz", "dynamic condition is not part of this version"),
-        ("train_vardelay_DE1_model0_linear.npz", "variable-delay condition is not part of this version"),
-        ("task_basic_VDE1.npz", "variable-delay condition"),
+        ("task_dynamic_SINE.npz", "no stimulus whose range"),
         ("task_strange_DE1.npz", "unknown condition 'strange'"),
         ("task_basic_XYZ.npz", "no task"),
     ],

@@ -30,6 +30,8 @@ class Network(eqx.Module):
     W_out: Float[Array, "unit output"]
     b_out: Float[Array, " output"]
     readout: Literal["linear", "sigmoid"] = eqx.field(static=True)
+    is_probability: bool = eqx.field(static=True)
+    """Whether outputs are kept inside [10⁻⁶, 1 − 10⁻⁶], so that they have a cross-entropy."""
 
     def __call__(
         self, inputs: Float[Array, "trial time neuron"], mask: Bool[Array, "trial time"] | None = None
@@ -40,7 +42,9 @@ class Network(eqx.Module):
         activity = recur(self.cell, drive, None if mask is None else mask.T)
         outputs = activity @ self.W_out + self.b_out
         if self.readout == "sigmoid":
-            outputs = clip_through(jax.nn.sigmoid(outputs), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+            outputs = jax.nn.sigmoid(outputs)
+        if self.is_probability:
+            outputs = clip_through(outputs, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
         return outputs.swapaxes(0, 1), activity.swapaxes(0, 1)
 
 
@@ -68,6 +72,7 @@ def initialize(
     n_hidden: int,
     n_outputs: int,
     readout: Literal["linear", "sigmoid"],
+    is_probability: bool,
     lambda0: float,
     sigma0: float,
     **options: Any,
@@ -82,8 +87,8 @@ def initialize(
         Name or published code.
     n_inputs, n_hidden, n_outputs
         Sizes.
-    readout
-        ``"linear"`` or ``"sigmoid"``.
+    readout, is_probability
+        Output nonlinearity, and whether outputs are kept away from 0 and 1.
     lambda0, sigma0
         The paper's λ0 and σ0.
     options
@@ -102,6 +107,7 @@ def initialize(
         W_out=glorot_normal(key_readout, n_hidden, n_outputs, cell_class.readout_gain),
         b_out=jnp.zeros(n_outputs),
         readout=readout,
+        is_probability=is_probability,
     )
 
 

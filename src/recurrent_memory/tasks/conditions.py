@@ -122,9 +122,11 @@ class DynamicInput(_Task):
 
     def irrelevant_rates(self) -> Float[Array, "time neuron"]:
         """Return the rates of the irrelevant neurons."""
-        preferred = self.preferred()
-        sweep = jnp.linspace(preferred[0], preferred[-1], self.n_steps)
-        return self.irrelevant_gain * jnp.exp(-self.sharpness * (sweep[:, None] - preferred) ** 2)
+        # In double precision: values up to 50 leave single precision few digits for their small differences.
+        preferred = self.preferred(np)
+        sweep = np.linspace(preferred[0], preferred[-1], self.n_steps)
+        rates = self.irrelevant_gain * np.exp(-self.sharpness * (sweep[:, None] - preferred) ** 2)
+        return jnp.asarray(rates, float)
 
     def evidence(self, trials: Trials, until: int | None = None) -> Evidence:
         """Sum up the spikes of the neurons that matter."""
