@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from . import analysis, evaluation, storage
 from .experiment import Experiment
@@ -38,6 +38,9 @@ SEQUENTIALITY: dict[str, tuple[evaluation.Variant, str | None]] = {
     "_delay_exact": ("exact", "delay"),
 }
 """Ending of a variable's name → variant of the index, and the epoch it is measured in (None: the whole trial)."""
+
+
+_VARIANT_ENDINGS: dict[str, evaluation.Variant] = {"": "paper", "_exact": "exact"}
 
 
 def assemble(
@@ -71,9 +74,13 @@ def assemble(
         Over ``trial``, ``time`` and ``unit``: activity, inputs, targets, outputs, the ideal observer's estimate; over
         ``iteration``: the training curves; scalars: test measures (names ending in ``_exact`` are the exact variant,
         others the published one) and sequentiality (``_delay``: over the delay period alone); ``recurrent_weights``.
+        With variable delays also over ``delay``: measures that begin with ``delay_``.
         The same experiment on the same machine gives the same data set bit for bit: nothing in it tells the time.
     """
     observer = task.ideal_observer(jax.tree.map(jax.numpy.asarray, trials))
+    mask = np.asarray(trials.mask)
+    delay = mask[:, slice(*task.epochs["delay"])].sum(axis=1)
+    sequentiality = _sequentiality(task, activity, mask)
     dataset = xr.Dataset(
         {
             "activity": (
@@ -109,18 +116,24 @@ def assemble(
             ),
             **_training_curves(task, history),
             **_test_measures(task, answers, experiment.readout_step),
-            **_sequentiality(task, activity),
+            **sequentiality,
+            **(_by_delay(task, answers, experiment.readout_step, sequentiality, delay) if task.skips_steps else {}),
         },
         coords={
             "time": ("time", np.arange(task.n_steps), {"units": "steps of 10 ms"}),
             "epoch": ("time", _epoch_names(task)),
-            "location": ("neuron", np.repeat(np.arange(task.n_locations), task.n_inputs // task.n_locations)),
+            "location": ("neuron", task.input_locations),
             "trial": np.arange(len(activity)),
             "unit": np.arange(experiment.n_hidden),
             "iteration": np.arange(len(history)),
         },
         attrs=provenance(experiment, task),
     )
+    if task.skips_steps:
+        dataset = dataset.assign_coords(
+            trial_delay=("trial", delay, _about("delay of the trial", "steps")),
+            delay=("delay", np.array(delays_of(task)), _about("delay", "steps")),
+        )
     return dataset
 
 
@@ -218,12 +231,17 @@ def _test_measures(task: AbstractTask, answers: Answers, readout_step: int) -> d
     return measures
 
 
-def _sequentiality(task: AbstractTask, activity: Float[np.ndarray, "trial time unit"]) -> dict[str, Any]:
+def _sequentiality(
+    task: AbstractTask, activity: Float[np.ndarray, "trial time unit"], mask: Bool[np.ndarray, "trial time"]
+) -> dict[str, Any]:
     measures: dict[str, Any] = {}
     for ending, (variant, epoch) in SEQUENTIALITY.items():
         steps = None if epoch is None else task.epochs[epoch]
         try:
-            found = analysis.sequentiality_index(activity, variant=variant, steps=steps)
+            # As published, steps in which a trial's state is held count like any other.
+            found = analysis.sequentiality_index(
+                activity, variant=variant, steps=steps, mask=mask if variant == "exact" else None
+            )
         except InputError as error:  # activity that overflowed, or a delay too short to measure
             attrs = {"units": "nats", "reason": str(error)}
             measures[f"sequentiality_index{ending}"] = ((), math.nan, attrs)
@@ -231,6 +249,46 @@ def _sequentiality(task: AbstractTask, activity: Float[np.ndarray, "trial time u
         for name, variable in found.data_vars.items():
             measures[f"{name}{ending}"] = (variable.dims, variable.values, {**found.attrs, **variable.attrs})
     return measures
+
+
+def _by_delay(
+    task: AbstractTask,
+    answers: Answers,
+    readout_step: int,
+    sequentiality: dict[str, Any],
+    delay: Int[np.ndarray, " trial"],
+) -> dict[str, Any]:
+    """Take the test measures and the index apart by the delay of the trial; the last is the longest."""
+    delays = delays_of(task)
+    measures: dict[str, Any] = {}
+    for ending, variant in _VARIANT_ENDINGS.items():
+        judged = evaluation.judge(task, answers, readout_step, variant)
+        n_trials = len(np.asarray(answers.delay))
+        network, reference = (np.asarray(errors).reshape(n_trials, -1) for errors in judged)
+        parts = [np.asarray(answers.delay) == d for d in delays]
+        of = [
+            evaluation.performance(task.response, evaluation.Errors(network[p].ravel(), reference[p].ravel()))
+            for p in parts
+        ]
+        measures[f"delay_fractional_loss{ending}"] = (
+            "delay",
+            np.array([performance.fractional_loss for performance in of]),
+            {"long_name": f"fractional loss in trials of one delay ({variant})"},
+        )
+        for name in ("sequentiality_index", "peak_entropy", "ridge_to_background"):
+            _, values, *_ = sequentiality.get(f"trial_{name}{ending}", ("trial", np.full(len(delay), math.nan)))
+            measures[f"delay_{name}{ending}"] = (
+                "delay",
+                np.array([evaluation.mean(values[delay == d]) for d in delays]),
+                {"units": "nats", "long_name": f"{name.replace('_', ' ')}, mean over trials of one delay ({variant})"},
+            )
+    return measures
+
+
+def delays_of(task: AbstractTask) -> tuple[int, ...]:
+    """Return the delays that occur in a task, each once, the longest last."""
+    delays: tuple[int, ...] = getattr(task, "delays", (task.delay_dur,))
+    return tuple(sorted(set(delays)))
 
 
 def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | int | float]:

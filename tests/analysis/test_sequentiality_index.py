@@ -183,7 +183,7 @@ class TestEdgeCases:
         assert float(exact["sequentiality_index"]) == index(activity[[0, 2]], variant="exact")
         for measured in (paper, exact):
             assert measured.attrs["reason"] == (
-                "1 of 3 trials: 1 of 60 active units have a zero background "
+                "1 of 3 trials: some active units have a zero background "
                 "(a `background_floor` above 0 makes the index finite)"
             )
 
@@ -202,7 +202,8 @@ class TestEdgeCases:
         activity[0, -1, 0] = 50  # the published window misses the last step, all of this unit's activity
         paper = sequentiality_index(activity)
         assert float(paper["sequentiality_index"]) == -np.inf
-        assert "1 of 60 active units have a zero ridge" in paper.attrs["reason"]
+        assert "some active units have a zero ridge" in paper.attrs["reason"]
+        assert "1 of 60 active units have a zero ridge" in str(paper["trial_reason"].values[0])
 
     def test_both_infinities_are_nan(self) -> None:
         activity = np.zeros((1, N_STEPS, 2))
@@ -395,3 +396,41 @@ class TestErrors:
         with pytest.raises(InputError, match=message) as error:
             sequentiality_index(noise(), **options)
         assert len(str(error.value).splitlines()) <= 4
+
+
+class TestMask:
+    @pytest.mark.parametrize("variant", ["paper", "exact"])
+    def test_steps_left_out_might_as_well_not_be_there(self, variant: str) -> None:
+        activity = noise()
+        mask = np.ones(activity.shape[:2], bool)
+        mask[:, 60:90] = False
+        without = np.delete(activity, np.s_[60:90], axis=1)
+        masked = sequentiality_index(activity, variant=variant, mask=mask, per_unit=True)
+        short = sequentiality_index(without, variant=variant, per_unit=True)
+        np.testing.assert_array_equal(masked["trial_sequentiality_index"], short["trial_sequentiality_index"])
+        peaks = short["unit_peak_time"].values
+        np.testing.assert_array_equal(masked["unit_peak_time"], np.where(peaks >= 60, peaks + 30, peaks))
+
+    def test_each_trial_has_its_own(self) -> None:
+        activity = noise()
+        mask = np.ones(activity.shape[:2], bool)
+        mask[1, 30:100] = False
+        masked, whole = (sequentiality_index(activity, mask=m)["trial_sequentiality_index"] for m in (mask, None))
+        np.testing.assert_array_equal(masked[[0, 2]], whole[[0, 2]])
+        assert float(masked[1]) != float(whole[1])
+
+    def test_with_a_part_of_the_trial(self) -> None:
+        activity = noise()
+        mask = np.ones(activity.shape[:2], bool)
+        mask[:, 50:70] = False
+        expected = index(np.delete(activity, np.s_[50:70], axis=1)[:, 10:80])
+        assert float(sequentiality_index(activity, mask=mask, steps=(10, 100))["sequentiality_index"]) == expected
+
+    @pytest.mark.parametrize("mask", [np.ones((3, 5), bool), np.ones((3, N_STEPS))])
+    def test_a_mask_of_another_kind_is_refused(self, mask: np.ndarray) -> None:
+        with pytest.raises(InputError, match="`mask` must be Boolean and of the shape"):
+            sequentiality_index(noise(), mask=mask)
+
+    def test_a_trial_without_steps_is_refused(self) -> None:
+        with pytest.raises(InputError, match="shorter than the 0 steps"):
+            sequentiality_index(noise(), mask=np.zeros((3, N_STEPS), bool))

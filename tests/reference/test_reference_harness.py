@@ -23,7 +23,7 @@ def saved(folder: Path, name: str, **arrays: ArrayLike) -> None:
 def test_every_file_of_ours_is_compared_in_both_precisions() -> None:
     files = reference_files(DATA)
     assert {f.task for f in files if f.kind == "task"} == set(TASKS)
-    assert {f.task for f in files if f.kind == "train"} == set(TASKS)
+    assert {f.task for f in files if f.kind == "train"} == set(TASKS) - {"VDE1"}
     for file in files:
         compared = [case for case in cases([file]) if not case.reason]
         if file.kind == "small_runs":

@@ -11,6 +11,7 @@ about 3.0 for 20 bins. An index near 3 is therefore no sign of a sequence.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ def sequentiality_index(
     *,
     variant: str = "paper",
     steps: tuple[int, int] | None = None,
+    mask: Any = None,
     min_rate: float = 0.1,
     n_bins: int = 20,
     window: int = 5,
@@ -52,6 +54,9 @@ def sequentiality_index(
     steps
         First step and the step after the last to measure on, as (25, 125) for the paper's delay; None, as
         published, for the whole trial. Peaks, window and threshold then know of nothing outside these steps.
+    mask
+        Steps that a trial has, of those in `activity`; None: all. Others are left out trial by trial, as if they
+        had never been: a delay in which a network's state is held would count as persistent activity.
     min_rate
         Units whose mean over time isn't above this are left out (same unit as `activity`).
     n_bins
@@ -98,9 +103,14 @@ def sequentiality_index(
     settings = _Settings(variant, min_rate, n_bins, window, background_floor)
     values = read_activity(activity)
     first, stop = check_steps(steps, values.sizes["time"])
+    activity_shape = (values.sizes["trial"], values.sizes["time"])
     values = values.isel(time=slice(first, stop))
-    _check(settings, values.sizes["time"])
-    trials = [_measure(np.asarray(trial, dtype=np.float64), settings) for trial in values.values]
+    kept = _kept_steps(mask, activity_shape)[:, first:stop]
+    _check(settings, int(kept.sum(axis=1).min()))
+    trials = [
+        _measure(np.asarray(trial, dtype=np.float64), settings, np.flatnonzero(steps))
+        for trial, steps in zip(values.values, kept, strict=True)
+    ]
     result = _summary(trials).assign_attrs(
         variant=variant,
         steps=[first, stop],
@@ -118,7 +128,8 @@ def sequentiality_index(
 
 def summarize_reasons(reasons: list[str]) -> str:
     """Return, for example, "3 of 4 trials: no unit is active enough", joined by "; ", commonest first."""
-    counts = Counter(reason for reason in reasons if reason)
+    # How many units it is differs from trial to trial, and matters little over many.
+    counts = Counter(re.sub(r"^\d+ of \d+ active units", "some active units", reason) for reason in reasons if reason)
     return "; ".join(f"{count} of {len(reasons)} trials: {reason}" for reason, count in counts.most_common())
 
 
@@ -173,8 +184,21 @@ def _check(settings: _Settings, n_steps: int) -> None:
         )
 
 
-def _measure(trial: Float[np.ndarray, "time unit"], settings: _Settings) -> _Trial:
-    """Measure one trial."""
+def _kept_steps(mask: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "trial time"]:
+    if mask is None:
+        return np.ones(shape, bool)
+    kept = np.asarray(mask)
+    if kept.shape != shape or kept.dtype != bool:
+        raise InputError(
+            f"`mask` must be Boolean and of the shape (trial, time) = {shape} of the activity, got {kept.dtype} "
+            f"{kept.shape}: True for every step that a trial has."
+        )
+    return kept
+
+
+def _measure(trial: Float[np.ndarray, "time unit"], settings: _Settings, steps: Int[np.ndarray, " kept"]) -> _Trial:
+    """Measure one trial on some of its steps."""
+    trial = trial[steps]
     active = active_units(trial, settings.min_rate)
     unit_peak = np.where(active, peak_times(trial), -1)
     peaks, kept = unit_peak[active], trial[:, active]
@@ -189,7 +213,7 @@ def _measure(trial: Float[np.ndarray, "time unit"], settings: _Settings) -> _Tri
         mean_ratio = np.nan if "ridge" in undefined else mean_ratio
     unit_ridge = np.full(active.shape, np.nan)
     unit_ridge[active] = ratio
-    return _Trial(entropy, mean_ratio, reason, unit_peak, unit_ridge)
+    return _Trial(entropy, mean_ratio, reason, np.where(active, steps[unit_peak], -1), unit_ridge)
 
 
 def _peak_entropy(peaks: Int[np.ndarray, " active"], n_steps: int, settings: _Settings) -> float:

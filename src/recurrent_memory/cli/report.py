@@ -74,4 +74,18 @@ def _rows(result: xr.Dataset) -> list[tuple[str, str, str]]:
         row("  ridge to background", "ridge_to_background"),
         row("sequentiality index, delay period alone", "sequentiality_index_delay"),
         row("active units", "n_active_units", 1),
+        *_rows_by_delay(result),
     ]
+
+
+def _rows_by_delay(result: xr.Dataset) -> list[tuple[str, str, str]]:
+    """Return what differs between delays, where they vary."""
+    if "delay" not in result.dims:
+        return []
+    names = {"fractional loss": "delay_fractional_loss", "sequentiality index": "delay_sequentiality_index"}
+    rows = []
+    for label, name in names.items():
+        for delay in result["delay"].values:
+            published, exact = (f"{float(result[n].sel(delay=delay)):.3f}" for n in (name, f"{name}_exact"))
+            rows.append((f"{label}, delay of {delay} steps", published, exact))
+    return rows

@@ -11,6 +11,7 @@ from recurrent_memory.analysis import cross_validated_order, peak_order
 
 from .style import (
     ACTIVITY_COLORS,
+    complete_trials,
     count_in_whole_numbers,
     label_time,
     mark_epochs,
@@ -83,6 +84,7 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
         Where there is no `activity`, or it isn't finite.
     """
     need(result, "activity")
+    result, which = complete_trials(result)
     activity = result["activity"].transpose("trial", "time", "unit")
     if result.sizes["trial"] > 1:
         rows = cross_validated_order(activity, min_rate=min_rate)["activity"].values
@@ -90,7 +92,7 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     else:
         rows = activity.values[0][:, peak_order(activity, min_rate=min_rate)].T
         what = "Activity of the only trial, sorted by itself (not cross-validated)"
-    figure = new_figure(result, what)
+    figure = new_figure(result, what + which)
     _draw(figure, result, rows, min_rate, "Mean activity / peak of the unit", None)
     return figure
 

@@ -105,6 +105,19 @@ def need_trial(result: xr.Dataset, trial: int) -> None:
         raise InputError(f"`trial` must be from 0 to {n_trials - 1} ({n_trials} trials are stored), got {trial}.")
 
 
+def complete_trials(result: xr.Dataset) -> tuple[xr.Dataset, str]:
+    """Return the trials that have all their steps, and words that say so; all trials where none, or every one, has.
+
+    Averaged over trials of different delays, a peak would be smeared over all of them.
+    """
+    if "mask" not in result:
+        return result, ""
+    complete = result["mask"].all("time").values.astype(bool)
+    if complete.all() or not complete.any():
+        return result, ""
+    return result.isel(trial=complete), ", longest delay"
+
+
 def say(axes: Axes, message: str) -> None:
     """Write a message where the data would be."""
     axes.set(xticks=[], yticks=[])

@@ -114,7 +114,7 @@ def _count_colors(largest: int) -> ListedColormap:
 
 
 def _location_name(name: str) -> str:
-    return f"location {int(name) + 1}" if name.isdigit() else name
+    return "irrelevant" if name == "-1" else f"location {int(name) + 1}" if name.isdigit() else name
 
 
 def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:

@@ -15,6 +15,7 @@ from .style import (
     NETWORK,
     NOT_SHOWN,
     SIGNED_COLORS,
+    complete_trials,
     count_in_whole_numbers,
     need,
     new_figure,
@@ -66,8 +67,9 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     """
     need(result, "activity", "recurrent_weights")
     weights, what = _of_the_candidate(result["recurrent_weights"].values.astype(np.float64))
+    result, which = complete_trials(result)
     order = peak_order(result["activity"].transpose("trial", "time", "unit"), min_rate=min_rate)
-    figure = new_figure(result, f"{what} in the order of the units' peak times")
+    figure = new_figure(result, f"{what} in the order of the units' peak times{which}")
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     if order.size > 1:
         _draw_matrix(figure, left, weights[np.ix_(order, order)], "sorted by peak time")

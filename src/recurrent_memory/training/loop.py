@@ -40,6 +40,8 @@ class Answers(eqx.Module):
     """What the ideal observer sees of the whole trial (see ``AbstractTask.evidence``)."""
     evidence_seen: PyTree = None
     """What it sees up to the read-out step, where asked for."""
+    delay: Int[Array, " *trial"] | None = None
+    """Steps of the delay, where they differ from trial to trial."""
 
 
 class Chunk(NamedTuple):
@@ -105,6 +107,7 @@ def answers(
         trials.targets[:, start:stop],
         task.evidence(trials),
         None if until is None else task.evidence(trials, until),
+        trials.mask[:, slice(*task.epochs["delay"])].sum(axis=1) if task.skips_steps else None,
     )
 
 
