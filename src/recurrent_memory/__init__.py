@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import analysis, evaluation, figures, networks, tasks, training
+    from . import analysis, compat, evaluation, figures, networks, tasks, training
     from .experiment import Experiment
     from .runner import run
     from .settings import InputError
@@ -19,6 +19,7 @@ __all__ = [
     "Experiment",
     "InputError",
     "analysis",
+    "compat",
     "evaluation",
     "figures",
     "networks",

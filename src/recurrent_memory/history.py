@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from . import evaluation
 from .tasks import AbstractTask
@@ -14,6 +15,9 @@ from .training import Chunk
 
 WINDOW = 100
 """Iterations over which the fractional loss is averaged while a network trains."""
+
+REPORT_EVERY = 500
+"""Iterations between two reports of the published code."""
 
 
 class History(NamedTuple):
@@ -69,6 +73,22 @@ class History(NamedTuple):
     def fractional_loss(self, task: AbstractTask) -> Float[np.ndarray, " iteration"]:
         """Return the published fractional loss over the last ``WINDOW`` iterations up to each one."""
         return evaluation.fraction(task.response, self.network_error(), self.reference_error())
+
+    def reports(self, task: AbstractTask) -> tuple[Int[np.ndarray, " report"], Float[np.ndarray, " report"]]:
+        """Return the iterations at which the published code reports, and the fractional loss since the last report.
+
+        Iteration 0, which is reported alone, then every ``REPORT_EVERY``-th.
+        """
+        last = np.arange(0, len(self), REPORT_EVERY)
+        if not last.size:
+            return last, np.zeros(0)
+        bounds = np.concatenate([[0], last + 1])
+        sums = [
+            np.array([values[a:b].sum() for a, b in itertools.pairwise(bounds)])
+            for values in (self.network_sum, self.network_count, self.reference_sum, self.reference_count)
+        ]
+        network, reference = (s / np.maximum(n, 1) for s, n in (sums[:2], sums[2:]))
+        return last, evaluation.fraction(task.response, network, reference)
 
 
 def _moving_mean(

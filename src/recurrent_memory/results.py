@@ -165,6 +165,7 @@ def _epoch_names(task: AbstractTask) -> list[str]:
 def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
     error_unit = _error_unit(task)
     network, reference = ERROR_NAMES[task.response]
+    reported_at, reported = history.reports(task)
     return {
         "training_loss": (
             "iteration",
@@ -176,6 +177,12 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
             history.fractional_loss(task),
             {"long_name": "fractional loss over the last 100 iterations, as published"},
         ),
+        "report_fractional_loss": (
+            "report",
+            reported,
+            {"long_name": "fractional loss since the last report, at iterations 0, 500, … as in the published code"},
+        ),
+        "report_iteration": ("report", reported_at, {"long_name": "iteration of the report"}),
         "training_network_error": (
             "iteration",
             history.network_error(),

@@ -42,6 +42,8 @@ class Progress(NamedTuple):
     """Objective of the last iteration; NaN before the first."""
     fractional_loss: float
     """Over the last 100 iterations; NaN before the first."""
+    history: History
+    """All that is known of the training so far."""
 
 
 class DivergedError(RuntimeError):
@@ -253,7 +255,7 @@ class _Training:
                 float(self.history.loss[-1]),
                 float(self.history.fractional_loss(self.task)[-1]),
             )
-        return Progress("training", len(self.history), self.experiment.iterations, loss, fractional)
+        return Progress("training", len(self.history), self.experiment.iterations, loss, fractional, self.history)
 
 
 def _test(training: _Training, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> xr.Dataset:

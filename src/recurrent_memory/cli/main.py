@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "Train one network, test it, measure and draw how it remembers.",
     "tasks": "List the tasks: what must be remembered, inputs, outputs, epochs.",
     "show": "Show a finished or a running run: summary and pictures.",
+    "import": "Turn a .mat file of the published scripts into a result.",
 }
 
 EPILOG = """\b
@@ -38,7 +39,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f".{name}", __package__), name)
+        module = "import_" if name == "import" else name  # a word that Python keeps for itself
+        command: click.Command = getattr(importlib.import_module(f".{module}", __package__), module)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,10 +58,10 @@ def cli() -> None:
     """
 
 
-def main() -> None:
+def main(command: click.Command = cli, name: str = "recurrent-memory") -> None:
     """Run the command line; the errors a user can cause end in one short message."""
     try:
-        cli.main(prog_name="recurrent-memory", standalone_mode=False)
+        command.main(prog_name=name, standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

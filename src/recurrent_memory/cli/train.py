@@ -7,15 +7,21 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..experiment import PRESETS, Experiment, preset
 from ..settings import InputError
 from .options import formats_option, options_from
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..runner import Progress
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,32 +69,49 @@ def train(
 
 def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:
     from ..runfolder import RunFolder
+    from .report import draw, print_summary
+
+    result, code = execute(experiment, folder, checkpoint_every=checkpoint_every)
+    if result is not None:
+        print_summary(result, RunFolder(folder), draw(result, folder, formats, anew=False))
+    return code
+
+
+def execute(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    checkpoint_every: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> tuple[xr.Dataset | None, int]:
+    """Run an experiment with progress shown; return its result, or None, and the exit code."""
     from ..runner import DivergedError, InterruptedRunError, run
     from .display import Display
-    from .report import draw, print_summary
 
     _cache_compiled_programs()
     caught = _catch_signals()
-    place = RunFolder(folder)
     try:
         with Display() as display:
+
+            def show(now: Progress) -> None:
+                display.update(now)
+                on_progress(now)
+
             result = run(
                 experiment,
                 folder,
-                on_progress=display.update,
+                on_progress=show,
                 on_message=display.message,
                 should_stop=lambda: bool(caught),
                 checkpoint_every=checkpoint_every,
             )
     except DivergedError as error:
         click.echo(f"Error: {error}", err=True)
-        return 3
+        return None, 3
     except InterruptedRunError as error:
         click.echo(str(error), err=True)
-        return 128 + caught[0]
-    pictures = draw(result, folder, formats, anew=False)
-    print_summary(result, place, pictures)
-    return 0
+        return None, 128 + caught[0]
+    return result, 0
 
 
 def _new_folder(experiment: Experiment) -> Path:

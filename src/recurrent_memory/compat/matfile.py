@@ -1,0 +1,170 @@
+"""The published output files: MATLAB 5 files with activity, weights and performance."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.io import loadmat, savemat
+
+from .. import analysis, storage, tasks
+from ..networks import Network
+from ..settings import InputError
+from .scripts import SCRIPTS, Script
+
+_NAME = re.compile(
+    r"(?P<script>[a-z]+)_sigma(?P<sigma>[\d.]+)_lambda(?P<lam>[\d.]+)_rho(?P<rho>[\d.]+)_model(?P<model>\d+)_task(?P<task>\d+)"
+)
+_GRU = ("u", "r", "c")
+"""Order of the published GRU's blocks, each of input weights, recurrent weights and bias."""
+_OUR_BLOCKS = {"r": 0, "u": 1, "c": 2}
+
+
+def parameters_as_published(network: Network) -> list[np.ndarray]:
+    """Return the trainable parameters of a network in the order of the published network's layers."""
+    cell: Any = network.cell
+    readout = [np.asarray(network.W_out), np.asarray(network.b_out)]
+    if hasattr(cell, "b_rec"):
+        return [np.asarray(a) for a in (cell.W_in, cell.b_in, cell.W_rec, cell.b_rec)] + readout
+    blocks = {
+        block: [np.split(np.asarray(a), 3, axis=-1)[number] for a in (cell.W_in, cell.W_rec, cell.b_in)]
+        for block, number in _OUR_BLOCKS.items()
+    }
+    return [array for block in _GRU for array in blocks[block]] + readout
+
+
+def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network) -> None:
+    """Write a result under the names of the published script's output file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    script
+        Which script's names.
+    result
+        From :func:`recurrent_memory.run`.
+    network
+        The trained network.
+    """
+    parameters = parameters_as_published(network)
+    cells = np.empty(len(parameters), object)
+    cells[:] = parameters
+    content = {
+        "all_params_list": cells,
+        "inpResps": result["inputs"].values,
+        "hidResps": result["activity"].values,
+        f"{script.measure}_test": float(result["fractional_loss"]),
+        f"{script.measure}_vec": result["report_fractional_loss"].values,
+    }
+    if "trial_delay" in result.coords:
+        content["delay_vec"] = result["trial_delay"].values
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            savemat(file, content, do_compression=True)
+
+    storage.write_atomically(path, write)
+
+
+def load_mat(path: Path) -> xr.Dataset:
+    """Read such a file, ours or the published code's, as a result that analyses and pictures take.
+
+    Parameters
+    ----------
+    path
+        The file; a name of the published form says what experiment it is.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``activity`` (trial, time, unit), ``inputs``, ``recurrent_weights``, ``fractional_loss``, and the
+        sequentiality of the activity.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, it is damaged, or of another kind.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        content = loadmat(path)
+    except Exception as error:  # a damaged file raises almost anything
+        line = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        raise InputError(
+            f"{path} is not a MATLAB file, or damaged ({line}).\nGive a .mat file of the scripts."
+        ) from None
+    missing = [name for name in ("hidResps", "inpResps", "all_params_list") if name not in content]
+    if missing:
+        raise InputError(
+            f"{path} is not an output file of the scripts: it has no {', '.join(missing)}.\nIt has: "
+            f"{', '.join(sorted(name for name in content if not name.startswith('__'))) or 'nothing'}."
+        )
+    activity, inputs = (_trials(content[name], name, path) for name in ("hidResps", "inpResps"))
+    if activity.shape[:2] != inputs.shape[:2]:
+        raise InputError(f"{path} is damaged: hidResps is {activity.shape}, inpResps {inputs.shape}.")
+    weights = _recurrent_weights([np.asarray(a) for a in content["all_params_list"].ravel()], activity.shape[2], path)
+    result = xr.Dataset(
+        {
+            "activity": (("trial", "time", "unit"), activity),
+            "inputs": (("trial", "time", "neuron"), inputs),
+            "recurrent_weights": (("source", "target_unit"), weights),
+        },
+        coords={name: np.arange(n) for name, n in zip(("trial", "time", "unit"), activity.shape, strict=True)},
+        attrs=_attributes(path, activity.shape[2]),
+    )
+    for name in ("infloss", "frac_rmse"):
+        if f"{name}_test" in content:
+            result["fractional_loss"] = ((), float(np.ravel(content[f"{name}_test"])[0]))
+    measured = analysis.sequentiality_index(activity, variant="paper")
+    return result.assign({name: variable.variable for name, variable in measured.data_vars.items()})
+
+
+def _trials(stored: np.ndarray, name: str, path: Path) -> np.ndarray:
+    values = np.asarray(stored)
+    if values.ndim == 4:  # batches of trials
+        values = values.reshape(-1, *values.shape[2:])
+    if values.ndim != 3 or values.dtype.kind not in "iuf" or not values.size:
+        raise InputError(
+            f"{path}: {name} must be (trial, time, unit) numbers, got {values.dtype} of shape {values.shape}."
+        )
+    return values
+
+
+def _recurrent_weights(parameters: list[np.ndarray], n_units: int, path: Path) -> np.ndarray:
+    """Return W_rec (from, to): of six arrays the third, of the GRU's eleven three blocks side by side."""
+    if len(parameters) == 6:
+        weights = parameters[2]
+    elif len(parameters) == 11:
+        blocks = {block: parameters[3 * i + 1] for i, block in enumerate(_GRU)}
+        weights = np.concatenate([blocks[block] for block in _OUR_BLOCKS], axis=1)
+    else:
+        raise InputError(f"{path}: all_params_list holds {len(parameters)} arrays; the scripts' networks have 6 or 11.")
+    if weights.shape[0] != n_units:
+        raise InputError(f"{path} is damaged: {n_units} units in hidResps, recurrent weights of shape {weights.shape}.")
+    return np.asarray(weights)
+
+
+def _attributes(path: Path, n_units: int) -> dict[str, Any]:
+    """Return what the file's name says; nothing but the number of units where it says nothing."""
+    known: dict[str, Any] = {"n_hidden": n_units, "source": path.name}
+    match = _NAME.fullmatch(path.stem)
+    if match is None or match["script"] not in SCRIPTS:
+        return known
+    script = SCRIPTS[match["script"]]
+    task = tasks.find(match["task"])
+    return known | {
+        "task": task.name,
+        "task_title": task.title,
+        "response": task.response,
+        "condition": script.condition,
+        "model": script.model(match["model"])[1],
+        "lambda0": float(match["lam"]),
+        "sigma0": float(match["sigma"]) * math.sqrt(n_units),
+        "rho": float(match["rho"]),
+    }

@@ -1,0 +1,149 @@
+"""What the published scripts do, in our terms: model codes, conditions, file names, lines they print."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .. import tasks
+from ..experiment import Experiment
+from ..history import History
+from ..networks import find_model
+from ..settings import InputError
+from .codes import MODELS
+
+
+@dataclass(frozen=True)
+class Script:
+    """One of the published scripts, each of which has model codes of its own."""
+
+    name: str
+    condition: str
+    models: tuple[str, ...]
+    """Names of the models, in the order of the script's codes."""
+    measure: str = "infloss"
+    """How the names of the performance in its .mat files begin."""
+    prints_loss: bool = True
+    """Whether its reports give the absolute loss."""
+
+    def model(self, model: str | int) -> tuple[int, str]:
+        """Return code and name of a model, given either.
+
+        Raises
+        ------
+        InputError
+            Where the script has no such model.
+        """
+        word = str(model).strip()
+        if word.isdigit() and int(word) < len(self.models):
+            return int(word), self.models[int(word)]
+        if not word.isdigit():
+            name = find_model(word)
+            if name in self.models:
+                return self.models.index(name), name
+        known = ", ".join(f"{code} {name}" for code, name in enumerate(self.models))
+        raise InputError(f"`--model` = {model!r} is not allowed: models of the {self.name} script are {known}.")
+
+    def experiment(
+        self,
+        *,
+        task: str | int,
+        model: str | int,
+        lambda_val: float,
+        sigma_val: float,
+        rho_val: float,
+        as_published: bool = False,
+        **settings: Any,
+    ) -> Experiment:
+        """Return the experiment that a command line of the script stands for.
+
+        Parameters
+        ----------
+        task, model
+            Name or code.
+        lambda_val, rho_val
+            λ0 and ρ.
+        sigma_val
+            σ0/√N, the standard deviation of the recurrent weights off the diagonal.
+        as_published
+            Do what the script does where it ran but did something else than meant.
+        **settings
+            Further settings of the experiment.
+
+        Raises
+        ------
+        InputError
+            Where a value is not allowed, or the published script cannot do this and `as_published` is asked for.
+        """
+        found = tasks.find(task)
+        _, model_name = self.model(model)
+        if as_published:
+            reason = self._stops(found)
+            if reason:
+                raise InputError(
+                    f"The published {self.name} script cannot do {found.title}: {reason}.\n"
+                    "Leave out --as-published for the repaired experiment."
+                )
+        condition = "variable_delay" if found.needs_condition else self.condition
+        values = {
+            "task": found.name, "condition": condition, "model": model_name, "lambda0": lambda_val, "rho": rho_val,
+            **settings,
+        }  # fmt: skip
+        experiment = Experiment(**values)
+        sigma_val = sigma_val if sigma_val else 0.0
+        if as_published and self.name == "vardelay" and model_name == "gru":
+            # The script passes neither λ nor σ to its GRU, and a linear readout whatever the task.
+            experiment, sigma_val = experiment.replace(lambda0=0.9, readout="linear"), 0.01
+        if as_published:
+            experiment = experiment.replace(separate_clipping=True)
+        return experiment.replace(sigma0=sigma_val * math.sqrt(experiment.n_hidden))
+
+    def _stops(self, task: type[tasks.AbstractTask]) -> str:
+        """Return why the published script stops with an error, if it does."""
+        if self.name == "vardelay":
+            if task.n_locations > 1:
+                return "it gives the network the input neurons of one location only"
+            if task.response == "angle":
+                return "its report of the performance refers to names that do not exist"
+        if task.needs_condition:
+            return "its generator returns six values, of which it expects four"
+        if task.response == "value":
+            return "its report compares arrays of different shapes"
+        return "it has no such task" if task.name not in tasks.names(self.condition_of_task) else ""
+
+    @property
+    def condition_of_task(self) -> str:
+        """The part of the condition that concerns the task."""
+        return "basic" if self.condition == "tethered" else self.condition
+
+    def stem(self, *, task: str | int, model: str | int, lambda_val: float, sigma_val: float, rho_val: float) -> str:
+        """Return the published name of the output file, without its ending."""
+        return (
+            f"{self.name}_sigma{sigma_val:f}_lambda{lambda_val:f}_rho{rho_val:f}"
+            f"_model{self.model(model)[0]}_task{tasks.find(task).code}"
+        )
+
+    def report(self, batch: int, loss: float, fractional_loss: float) -> str:
+        """Return the line that the script prints every 500 batches."""
+        absolute = f"Absolute loss: {loss:.6f}; " if self.prints_loss else ""
+        return f"Batch #{batch}; {absolute}Fractional loss: {fractional_loss:.6f}"
+
+
+SCRIPTS = {
+    script.name: script
+    for script in (
+        Script("basic", "basic", MODELS["basic"]),
+        Script("tethered", "tethered", MODELS["tethered"]),
+        Script("dynamic", "dynamic", MODELS["dynamic"]),
+        Script("vardelay", "variable_delay", MODELS["vardelay"], measure="frac_rmse", prints_loss=False),
+    )
+}
+
+
+def reports(task: tasks.AbstractTask, history: History, after: int = 0) -> list[tuple[int, float, float]]:
+    """Return batch, loss and fractional loss of each report from the ``after``-th on, as the scripts print them."""
+    batches, fractional = history.reports(task)
+    return [
+        (int(b), float(history.loss[b]), float(f)) for b, f in zip(batches[after:], fractional[after:], strict=True)
+    ]
