@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -36,3 +36,11 @@ def assert_trees_close(actual: PyTree, expected: PyTree, tolerance: float) -> No
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(expected)]
     for path, a, e in zip(paths, jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert_close(a, e, tolerance, path)
+
+
+class Outcome(NamedTuple):
+    """What a call of the command line came to."""
+
+    code: int
+    out: str
+    err: str

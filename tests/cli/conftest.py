@@ -7,23 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import pytest
 
+from helpers import Outcome
 from recurrent_memory.cli.main import main
 from recurrent_memory.runner import InterruptedRunError, run
 from small import small_experiment, stops_after
-
-
-class Outcome(NamedTuple):
-    """What a call of the command line came to."""
-
-    code: int
-    out: str
-    err: str
-
 
 Command = Callable[..., Outcome]
 
