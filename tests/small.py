@@ -27,6 +27,8 @@ def words(experiment: Experiment) -> list[str]:
             found.append(flag if value else f"--no-{flag[2:]}")
         elif isinstance(value, dict):
             found += [w for n, v in value.items() for w in (flag.removesuffix("s"), f"{n}={v}")]
+        elif isinstance(value, list | tuple):
+            found += [flag, ",".join(value)] if value else []
         elif value is not None:
             found += [flag, str(value)]
     return found

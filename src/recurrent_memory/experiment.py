@@ -75,6 +75,10 @@ class Experiment(Settings):
             description="Step at which the answer is read, counted from the end of the trial (−1: last)",
         ),
     ] = -5
+    curriculum: Annotated[
+        tuple[str, ...],
+        Field(description="Tasks to learn one after the other, as in cd1,2afc; the last is `task`"),
+    ] = ()
     readout: Annotated[
         Literal["auto", "linear", "sigmoid"],
         Field(description="Output nonlinearity; auto: sigmoid where the answer is a probability, otherwise linear"),
@@ -101,6 +105,11 @@ class Experiment(Settings):
 
     @model_validator(mode="before")
     @classmethod
+    def _task_of_curriculum(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values if not values.get("curriculum") else _with_last_task(values)
+
+    @model_validator(mode="before")
+    @classmethod
     def _spell_out_condition(cls, values: dict[str, Any]) -> dict[str, Any]:
         return values if "condition" not in values else _spelled_out(values)
 
@@ -123,6 +132,7 @@ class Experiment(Settings):
                 f"`readout_step` = {self.readout_step} lies before the response epoch, the last {stop - start} steps: "
                 f"use −{stop - start} … −1 (−5 in the paper)."
             )
+        _ = self.before  # whose values have to fit as well
         return self
 
     def make_task(self) -> AbstractTask:
@@ -136,11 +146,44 @@ class Experiment(Settings):
         """The part of the condition that changes the task."""
         return "+".join(part for part in self.condition.split("+") if part not in OWN_CONDITIONS) or "basic"
 
+    @property
+    def before(self) -> Experiment | None:
+        """The experiment whose trained network this one goes on with, if its task has predecessors."""
+        if not self.curriculum:
+            return None
+        earlier = self.curriculum[:-1]
+        return self.replace(task=earlier[-1], curriculum=earlier if len(earlier) > 1 else ())
+
+    @property
+    def stage(self) -> int:
+        """How many tasks come before this one's."""
+        return max(len(self.curriculum) - 1, 0)
+
     def replace(self, **changes: Any) -> Experiment:
         """Return a copy with some values changed, validated anew; a new condition brings the values it stands for."""
         implied = dict(Experiment(task=self.task, condition=self.condition))
         own = {name: value for name, value in self if name in ("task", "condition") or value != implied[name]}
         return Experiment(**{**own, **changes})
+
+
+def _with_last_task(values: dict[str, Any]) -> dict[str, Any]:
+    """Write the tasks of a curriculum in one way, and take its last for the experiment's task."""
+    from . import tasks
+
+    given = values["curriculum"]
+    words = given.split(",") if isinstance(given, str) else given
+    names = tuple(tasks.find(word).name for word in words)
+    if len(names) < 2:
+        raise InputError(
+            f"`curriculum` = {given!r} is not allowed: one task after another takes at least two. Name them in order, "
+            "as in cd1,2afc; for a single one give `task` alone."
+        )
+    if "task" in values and tasks.find(values["task"]).name != names[-1]:
+        raise InputError(
+            f"`task` = {values['task']!r} is not the last of `curriculum` = {','.join(names)}: leave it out, or give "
+            f"{names[-1]!r}."
+        )
+    return {**values, "task": names[-1], "curriculum": names}
 
 
 def _spelled_out(values: dict[str, Any]) -> dict[str, Any]:

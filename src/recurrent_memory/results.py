@@ -137,6 +137,40 @@ def assemble(
     return dataset
 
 
+STAGE_MEASURES = (
+    "fractional_loss", "fractional_loss_exact", "solved", "test_loss", "observer_loss", "sequentiality_index",
+    "sequentiality_index_exact", "peak_entropy", "ridge_to_background", "n_active_units",
+)  # fmt: skip
+"""What a result of a curriculum also tells of the tasks before the last."""
+
+
+def with_stages_before(result: xr.Dataset, earlier: xr.Dataset) -> xr.Dataset:
+    """Add what is known of the tasks before, over the dimension ``stage``, whose last entry is the result itself.
+
+    Parameters
+    ----------
+    result
+        Of the last task.
+    earlier
+        Of the task before it, which tells of its own predecessors in the same way.
+    """
+    stages: dict[str, Any] = {}
+    curves = {"training_loss": "stage_iteration", "training_fractional_loss": "stage_iteration"}
+    curves["report_fractional_loss"] = "stage_report"
+    for name in (*STAGE_MEASURES, *curves):
+        known = earlier[f"stage_{name}"].values if "stage" in earlier.dims else earlier[name].values[None]
+        parts = [known.astype(float), result[name].values[None].astype(float)]
+        if name in STAGE_MEASURES:
+            dims: tuple[str, ...] = ("stage",)
+        else:  # curves, which may differ in length
+            dims, width = ("stage", curves[name]), max(part.shape[1] for part in parts)
+            parts = [np.pad(p, ((0, 0), (0, width - p.shape[1])), constant_values=np.nan) for p in parts]
+        stages[f"stage_{name}"] = (dims, np.concatenate(parts), result[name].attrs)
+    names = earlier["stage_task"].values if "stage" in earlier.dims else [earlier.attrs["task"]]
+    stages["stage_task"] = ("stage", np.array([*names, result.attrs["task"]], str), {"long_name": "task, in order"})
+    return result.assign(stages).assign_coords(stage=np.arange(len(names) + 1))
+
+
 def training_so_far(experiment: Experiment, history: History) -> xr.Dataset:
     """Label the training curves of a run that is not finished."""
     task = experiment.make_task()

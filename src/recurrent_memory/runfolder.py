@@ -27,6 +27,8 @@ DESCRIPTION = "experiment.json"
 CHECKPOINT = "training.checkpoint"
 WEIGHTS = "weights.safetensors"
 RESULT = "result.nc"
+STATE = "final.checkpoint"
+BEFORE = "before"
 LOG = "run.log"
 TIMING = "timing.json"
 LOCK = ".lock"
@@ -38,7 +40,9 @@ class RunFolder:
 
     ``experiment.json`` says which experiment the folder belongs to and is written first; ``training.checkpoint``
     holds the state of an unfinished training; ``result.nc`` is written last, so a folder that has it is finished.
-    ``timing.json`` holds what differs between two runs of one experiment, so that ``result.nc`` does not.
+    ``timing.json`` holds what differs between two runs of one experiment, so that ``result.nc`` does not. In a
+    curriculum ``before`` is the run folder of the tasks before the last one, and in it ``final.checkpoint`` keeps the
+    state that the next task goes on with.
 
     Parameters
     ----------
@@ -56,6 +60,11 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the run's result is there."""
         return (self / RESULT).is_file()
+
+    @property
+    def before(self) -> RunFolder:
+        """Run folder of the tasks before the last one of a curriculum."""
+        return RunFolder(self / BEFORE)
 
     def check_free_for(self, experiment: Experiment) -> None:
         """Refuse a folder that is not this experiment's, before anything is written.
@@ -134,14 +143,16 @@ class RunFolder:
         finally:
             lock.release()
 
-    def save_checkpoint(self, state: TrainingState, history: History, seconds: float) -> None:
+    def save_checkpoint(self, state: TrainingState, history: History, seconds: float, name: str = CHECKPOINT) -> None:
         """Save the whole state of training."""
         arrays = storage.flatten(eqx.filter(state, eqx.is_array), "state.") | {
             f"history.{name}": values for name, values in history._asdict().items()
         }
-        storage.save_arrays(self / CHECKPOINT, arrays, {"format": FORMAT, "seconds": f"{seconds:.3f}"})
+        storage.save_arrays(self / name, arrays, {"format": FORMAT, "seconds": f"{seconds:.3f}"})
 
-    def load_checkpoint(self, like: TrainingState) -> tuple[TrainingState, History, float] | None:
+    def load_checkpoint(
+        self, like: TrainingState, name: str = CHECKPOINT
+    ) -> tuple[TrainingState, History, float] | None:
         """Return the saved state, its history and the seconds of computing behind it; None where none was saved.
 
         Raises
@@ -149,7 +160,7 @@ class RunFolder:
         InputError
             Where the file is damaged or holds another kind of network.
         """
-        path = self / CHECKPOINT
+        path = self / name
         if not path.exists():
             return None
         arrays, metadata = storage.load_arrays(path)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -20,7 +21,8 @@ from . import networks, results, simulation
 from .experiment import Experiment
 from .history import WINDOW, History
 from .networks import Network
-from .runfolder import CHECKPOINT, RunFolder
+from .runfolder import CHECKPOINT, STATE, RunFolder
+from .settings import InputError
 from .tasks import AbstractTask
 from .training import CHUNK_CAPACITY, Objective, Trainer, TrainingState
 
@@ -44,6 +46,8 @@ class Progress(NamedTuple):
     """Over the last 100 iterations; NaN before the first."""
     history: History
     """All that is known of the training so far."""
+    stage: int
+    """How many tasks of a curriculum are behind."""
 
 
 class DivergedError(RuntimeError):
@@ -96,23 +100,47 @@ def run(
     InterruptedRunError
         Where ``should_stop`` said so.
     """
-    place = None if folder is None else RunFolder(folder)
+    watch = _Watch(on_progress, on_message, should_stop, checkpoint_every)
+    return _run(experiment, None if folder is None else RunFolder(folder), watch)[0]
+
+
+class _Watch(NamedTuple):
+    """Who is told, and who is asked, while a run goes on."""
+
+    on_progress: Callable[[Progress], None]
+    on_message: Callable[[str], None]
+    should_stop: Callable[[], bool]
+    checkpoint_every: int | None
+
+
+def _run(
+    experiment: Experiment, place: RunFolder | None, watch: _Watch, *, keep_state: bool = False
+) -> tuple[xr.Dataset, TrainingState | None]:
+    """Do one stage, after those before it; return its result and, if asked for, the state it ends in."""
     if place is not None:
         place.check_free_for(experiment)
         if place.finished:
-            return results.load(place)
+            return results.load(place), _final_state(experiment, place) if keep_state else None
     with contextlib.nullcontext() if place is None else place.claimed_for(experiment):
         task = experiment.make_task()
 
         def say(line: str) -> None:
             if place is not None:
                 place.log(line)
-            on_message(line)
+            watch.on_message(line)
 
-        training = _Training(experiment, task, place, say)
-        training.finish(on_progress, should_stop, checkpoint_every)
+        state = trainer(experiment, task).start(initial_network(experiment))
+        earlier = None
+        if experiment.before is not None:
+            earlier, last = _run(experiment.before, None if place is None else place.before, watch, keep_state=True)
+            assert last is not None
+            state = carry_over(last, state)
+        training = _Training(experiment, task, state, place, say)
+        training.finish(watch.on_progress, watch.should_stop, watch.checkpoint_every)
         started = time.monotonic()
-        result = _test(training, on_progress, should_stop)
+        result = _test(training, watch.on_progress, watch.should_stop)
+        if earlier is not None:
+            result = results.with_stages_before(result, earlier)
         if place is not None:
             timing = {
                 "training_seconds": round(training.seconds, 3),
@@ -120,14 +148,49 @@ def run(
                 "host": platform.node(),
                 "device": jax.devices()[0].device_kind,
             }
+            if keep_state:
+                place.save_checkpoint(training.state, training.history, training.seconds, STATE)
             place.save_result(training.network, result, timing)
             say(f"finished: {timing['training_seconds']} s of training")
-        return result
+        return result, training.state if keep_state else None
+
+
+def _final_state(experiment: Experiment, place: RunFolder) -> TrainingState:
+    like = trainer(experiment, experiment.make_task()).start(initial_network(experiment))
+    saved = place.load_checkpoint(like, STATE)
+    if saved is None:
+        raise InputError(f"{place / STATE} is missing. Restore it, or delete {place.path} to train that stage again.")
+    return saved[0]
+
+
+def carry_over(last: TrainingState, fresh: TrainingState) -> TrainingState:
+    """Return the state in which a network goes on with another task.
+
+    Parameters
+    ----------
+    last
+        State at the end of the task before.
+    fresh
+        State that the next task would start from without a task before.
+
+    Returns
+    -------
+    All weights, Adam's running means and its count of steps are those of `last`, as in the published code; but input
+    weights or a readout of another shape, for another number of input neurons or outputs, are those of `fresh`, with
+    running means of zero. The trials begin anew.
+    """
+    (new, static), (old, _) = (eqx.partition(state, eqx.is_array) for state in (fresh, last))
+    leaves, structure = jax.tree.flatten(new)
+    pairs = zip(leaves, jax.tree.leaves(old), strict=True)
+    kept = jax.tree.unflatten(structure, [theirs if ours.shape == theirs.shape else ours for ours, theirs in pairs])
+    carried: TrainingState = eqx.combine(kept, static)
+    begun_anew: TrainingState = eqx.tree_at(lambda state: state.iteration, carried, fresh.iteration)
+    return begun_anew
 
 
 def stream(experiment: Experiment, name: str) -> PRNGKeyArray:
-    """Return the key of one of the experiment's streams (see ``STREAMS``)."""
-    return jr.fold_in(jr.key(experiment.seed), STREAMS[name])
+    """Return the key of one of the experiment's streams (see ``STREAMS``); each stage of a curriculum has its own."""
+    return jr.fold_in(jr.key(experiment.seed), STREAMS[name] + len(STREAMS) * experiment.stage)
 
 
 def initial_network(experiment: Experiment) -> Network:
@@ -172,19 +235,23 @@ class _Training:
         self,
         experiment: Experiment,
         task: AbstractTask,
+        state: TrainingState,
         place: RunFolder | None,
         on_message: Callable[[str], None],
     ) -> None:
         self.experiment, self.task, self.place = experiment, task, place
         self.trainer = trainer(experiment, task)
-        self.state: TrainingState = self.trainer.start(initial_network(experiment))
+        self.state = state
         self.history, self.seconds = History.empty(), 0.0
         saved = None if place is None else place.load_checkpoint(self.state)
         if saved is not None:
             self.state, self.history, self.seconds = saved
-            on_message(f"going on from iteration {len(self.history)} of {experiment.iterations}")
+            on_message(f"going on from iteration {len(self.history)} of {experiment.iterations}{self._which_task()}")
         elif place is not None:
-            on_message(f"starting: {experiment.iterations} iterations")
+            on_message(f"starting: {experiment.iterations} iterations{self._which_task()}")
+
+    def _which_task(self) -> str:
+        return f", {self.task.title} after {self.experiment.stage} other(s)" if self.experiment.stage else ""
 
     @property
     def network(self) -> Network:
@@ -255,7 +322,8 @@ class _Training:
                 float(self.history.loss[-1]),
                 float(self.history.fractional_loss(self.task)[-1]),
             )
-        return Progress("training", len(self.history), self.experiment.iterations, loss, fractional, self.history)
+        done, total = len(self.history), self.experiment.iterations
+        return Progress("training", done, total, loss, fractional, self.history, self.experiment.stage)
 
 
 def _test(training: _Training, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> xr.Dataset:

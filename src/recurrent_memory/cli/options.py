@@ -83,6 +83,8 @@ def _kind(annotation: Any) -> Any:
     origin = typing.get_origin(annotation)
     if origin is dict:
         return dict
+    if origin is tuple:
+        return str  # words with commas between them, which the settings class takes apart
     if origin is typing.Literal:
         return str
     if origin in (types.UnionType, typing.Union):
@@ -99,7 +101,7 @@ def _help(field: FieldInfo) -> str:
     notes = [f"{sign} {getattr(rule, bound)}" for (sign, bound), rule in signs]
     if typing.get_origin(field.annotation) is typing.Literal:
         notes.append(" | ".join(typing.get_args(field.annotation)))
-    if not field.is_required() and field.default not in (None, {}):
+    if not field.is_required() and field.default not in (None, {}, ()):
         notes.append(f"default {field.default}")
     return f"{field.description}  [{'; '.join(notes)}]" if notes else str(field.description)
 

@@ -75,7 +75,22 @@ def _rows(result: xr.Dataset) -> list[tuple[str, str, str]]:
         row("sequentiality index, delay period alone", "sequentiality_index_delay"),
         row("active units", "n_active_units", 1),
         *_rows_by_delay(result),
+        *_rows_by_stage(result),
     ]
+
+
+def _rows_by_stage(result: xr.Dataset) -> list[tuple[str, str, str]]:
+    """Return what the tasks before the last came to, where there were any."""
+    if "stage" not in result.dims:
+        return []
+    rows = []
+    names = {"fractional loss": "stage_fractional_loss", "sequentiality index": "stage_sequentiality_index"}
+    for stage in range(result.sizes["stage"] - 1):
+        task = str(result["stage_task"].values[stage])
+        for label, name in names.items():
+            published, exact = (f"{float(result[n][stage]):.3f}" for n in (name, f"{name}_exact"))
+            rows.append((f"{label} of the task before, {task}", published, exact))
+    return rows
 
 
 def _rows_by_delay(result: xr.Dataset) -> list[tuple[str, str, str]]:

@@ -58,10 +58,12 @@ def train(
       recurrent-memory train --preset quick
       recurrent-memory train --task 2afc --lambda0 0.9 --sigma0 0.2 --seed 3 --out runs/2afc
       recurrent-memory train --task de1 --task-option delay_dur=50 --stop-at 0.4
+      recurrent-memory train --task comp --condition variable_delay+dynamic
+      recurrent-memory train --curriculum cd1,2afc --n-hidden 100 --iterations 3001
     """
     given = {name: value for name, value in options.items() if value is not None}
     values = {**preset(preset_name), **given} if preset_name else given
-    experiment = Experiment(**({"task": "de1"} | values))
+    experiment = Experiment(**({} if values.get("curriculum") else {"task": "de1"}) | values)
     if checkpoint_every is not None and checkpoint_every < 1:
         raise InputError(f"`checkpoint_every` = {checkpoint_every} is not allowed: must be 1 or more iterations.")
     sys.exit(_train(experiment, out or _new_folder(experiment), checkpoint_every, formats))

@@ -14,7 +14,7 @@ from scipy.io import loadmat, savemat
 from .. import analysis, storage, tasks
 from ..networks import Network
 from ..settings import InputError
-from .scripts import SCRIPTS, Script
+from .scripts import SCRIPTS, PriorTraining, Script
 
 _NAME = re.compile(
     r"(?P<script>[a-z]+)_sigma(?P<sigma>[\d.]+)_lambda(?P<lam>[\d.]+)_rho(?P<rho>[\d.]+)_model(?P<model>\d+)_task(?P<task>\d+)"
@@ -69,6 +69,47 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network) -
             savemat(file, content, do_compression=True)
 
     storage.write_atomically(path, write)
+
+
+def save_multitask_mat(
+    path: Path, job: PriorTraining, result: xr.Dataset, network: Network, *, as_published: bool = False
+) -> float:
+    """Write a result under the names of the published multi-task output files, and return the index that it holds.
+
+    Parameters
+    ----------
+    path, job
+        The file, and what it is of.
+    result
+        Of both tasks.
+    network
+        The trained network.
+    as_published
+        Write 0 for the sequentiality index where the second task is not solved.
+    """
+    index = float(result["sequentiality_index"])
+    if as_published and not bool(result["solved"]):
+        index = 0.0
+    cells = np.empty(len(parameters := parameters_as_published(network)), object)
+    cells[:] = parameters
+    first, second = result["stage_fractional_loss"].values
+    reported = result["stage_report_fractional_loss"].values
+    content = {
+        "all_params_list": cells,
+        "SI": index,
+        "infloss_test_first": first,
+        "infloss_vec_first": reported[0],
+        "infloss_test_second": second,
+        "infloss_vec_second": reported[1],
+        "jobidx": job.job_index,
+    }
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            savemat(file, content, do_compression=True)
+
+    storage.write_atomically(path, write)
+    return index
 
 
 def load_mat(path: Path) -> xr.Dataset:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import tasks
 from ..experiment import Experiment
 from ..history import History
@@ -139,6 +141,54 @@ SCRIPTS = {
         Script("vardelay", "variable_delay", MODELS["vardelay"], measure="frac_rmse", prints_loss=False),
     )
 }
+
+
+@dataclass(frozen=True)
+class PriorTraining:
+    """One job of the published experiment with two tasks, one after the other."""
+
+    first: str
+    second: str
+    job_index: int
+    """1 … 100: λ0 varies fastest."""
+    model: str | int = 0
+
+    def experiment(self, **settings: Any) -> Experiment:
+        """Return the experiment of this job; ``n_hidden`` is needed for σ0, the option is σ0/√N.
+
+        Raises
+        ------
+        InputError
+            Where a value is not allowed.
+        """
+        if not 1 <= self.job_index <= GRID**2:
+            raise InputError(f"The job index {self.job_index} is not allowed: it must be from 1 to {GRID**2}.")
+        column, row = (self.job_index - 1) % GRID, (self.job_index - 1) // GRID
+        n_hidden = settings.get("n_hidden", 500)
+        return Experiment(
+            curriculum=(self.first, self.second),
+            model=SCRIPTS["basic"].model(self.model)[1],
+            lambda0=float(np.linspace(0.80, 0.98, GRID)[column]),
+            sigma0=float(np.linspace(0.0, 0.018, GRID)[row]) * math.sqrt(n_hidden),
+            **settings,
+        )
+
+    def stem(self, n_hidden: int) -> str:
+        """Return the published name of the output file, without its ending."""
+        code = SCRIPTS["basic"].model(self.model)[0]
+        names = "_".join(PUBLISHED_NAMES.get(name, name) for name in (self.first, self.second))
+        return f"{n_hidden}jobidx{self.job_index}_model{code}_{names}_everything"
+
+    def report(self, stage: int, batch: int, loss: float, fractional_loss: float) -> str:
+        """Return the line that the script prints every 500 batches."""
+        return (
+            f"({('First', 'Second')[stage]} task) Batch #{batch}; X-ent: {loss:.6f}; Inf. loss: {fractional_loss:.6f}"
+        )
+
+
+GRID = 10
+PUBLISHED_NAMES = {"2afc": "har12"}
+"""Names of tasks in the published file names, where they differ from ours."""
 
 
 def reports(task: tasks.AbstractTask, history: History, after: int = 0) -> list[tuple[int, float, float]]:

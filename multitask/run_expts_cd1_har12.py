@@ -1,0 +1,6 @@
+"""Train one network on two tasks of the paper: CD-1, then 2AFC; see --help."""
+
+from recurrent_memory.cli.published import run_multitask
+
+if __name__ == "__main__":
+    run_multitask("cd1", "2afc")

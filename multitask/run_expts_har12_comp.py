@@ -1,0 +1,6 @@
+"""Train one network on two tasks of the paper: 2AFC, then COMP; see --help."""
+
+from recurrent_memory.cli.published import run_multitask
+
+if __name__ == "__main__":
+    run_multitask("2afc", "comp")
