@@ -29,6 +29,8 @@ def test_defaults_are_the_papers() -> None:
         "stop_at": None,
         "activity_penalty": 1e-4,
         "readout_step": -5,
+        "curriculum": (),
+        "readout": "auto",
         "separate_clipping": False,
         "task_options": {},
         "model_options": {},

@@ -19,7 +19,7 @@ SHORT_RESPONSE = ("--task-option", "resp_dur=6")
 BAD_WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # What is given, and what the message has to name.
     "unknown task": (("--task", "de9"), ("'de9'", "de1 (0)")),
-    "task code of another condition": (("--task", "5"), ("VDE-1 (code 5)", "DE-1")),
+    "task code of another condition": (("--task", "5"), ("VDE-1", "variable_delay")),
     "negative task code": (("--task", "-1"), ("'-1'",)),
     "unknown model": (("--model", "lstm"), ("'lstm'", "relu (0)")),
     "unknown preset": (("--preset", "huge"), ("'huge'", "paper", "quick")),

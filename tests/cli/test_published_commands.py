@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,8 @@ from helpers import Outcome
 from recurrent_memory import tasks
 from recurrent_memory.cli import published, report
 from recurrent_memory.compat.codes import MODELS
-from recurrent_memory.compat.scripts import SCRIPTS
+from recurrent_memory.compat.scripts import SCRIPTS, PriorTraining
+from recurrent_memory.settings import InputError
 
 ROOT = Path(__file__).parents[2]
 ALL = [
@@ -148,3 +150,60 @@ def test_octave_reads_the_file(script: Script, tmp_path: Path) -> None:
     assert numbers[8] == content["infloss_test"].item()
     assert numbers[9] == pytest.approx(float(content["hidResps"].sum(dtype=np.float64)), rel=1e-5)
     assert numbers[10] == float(content["all_params_list"].ravel()[2][1, 1])
+
+
+ORDERS = {
+    "cd1_har12": ("cd1", "2afc"),
+    "har12_cd1": ("2afc", "cd1"),
+    "har12_comp": ("2afc", "comp"),
+    "comp_har12": ("comp", "2afc"),
+}
+
+
+@pytest.mark.parametrize(
+    "order", ["cd1_har12", *(pytest.param(name, marks=pytest.mark.slow) for name in list(ORDERS)[1:])]
+)
+def test_two_tasks_one_after_the_other(
+    order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The job index comes from the environment, as a cluster's array sets it."""
+    monkeypatch.setattr(report, "draw", lambda *_, **__: [])
+    monkeypatch.setenv("jobidx", "23")
+    words = ("--n_hidden", 6, "--n_iter", 2, "--n_test", 1, "--out", tmp_path, "--as-published")
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, words)])
+    with pytest.raises(SystemExit) as done:
+        published.run_multitask(*ORDERS[order])
+    lines = capsys.readouterr().out.splitlines()
+    assert done.value.code == 0
+    assert lines[0].startswith("(First task) Batch #0; X-ent: ")
+    assert lines[1].startswith("(Second task) Batch #0; X-ent: ")
+    content = loadmat(tmp_path / f"6jobidx23_model0_{order}_everything.mat")
+    assert lines[2] == f"Test data; Fractional loss: {content['infloss_test_second'].item():.6f}"
+    assert lines[3] == f"Mean SI {content['SI'].item():f}"
+    assert content["SI"].item() == 0 or content["infloss_test_second"].item() < 0.5
+    for name in ("infloss_test_first", "infloss_vec_first", "infloss_vec_second"):
+        assert content[name].size == 1
+
+
+def test_the_grid_of_jobs_is_the_published_one() -> None:
+    jobs = [PriorTraining("cd1", "2afc", index).experiment(n_hidden=400, seed=index) for index in range(1, 101)]
+    lambdas, sigmas = np.array([(job.lambda0, job.sigma0 / 20) for job in jobs]).T
+    np.testing.assert_allclose(lambdas[:10], np.linspace(0.8, 0.98, 10))
+    np.testing.assert_allclose(sigmas[::10], np.linspace(0, 0.018, 10), atol=1e-12)
+    assert len(set(zip(lambdas, sigmas.round(9), strict=True))) == 100
+    with pytest.raises(InputError, match="from 1 to 100"):
+        PriorTraining("cd1", "2afc", 101).experiment()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "multitask").glob("*.py")), ids=lambda path: path.stem)
+def test_multitask_scripts_need_a_job_index(file: Path, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "jobidx"}
+    for words, code, fragment in (((), 2, "jobidx"), (("--jobidx", "0"), 2, "1<=x<=100"), (("--help",), 0, "")):
+        command = [sys.executable, str(file), *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=60, env=environment, cwd=tmp_path
+        )
+        assert done.returncode == code
+        assert fragment in done.stderr
+    assert {"cd1": "CD", "har": "2afc", "com": "comp"}[file.stem.split("_")[2][:3]].lower() in done.stdout.lower()
+    assert not list(tmp_path.iterdir())

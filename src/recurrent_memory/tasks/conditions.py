@@ -177,7 +177,7 @@ def refusal(task: type[AbstractTask], parts: tuple[str, ...]) -> str:
     """Return why a task does not exist in a condition; empty where it does."""
     reasons = [CONDITIONS[part].refusal(task) for part in parts]
     reasons += [
-        f"{task.title} exists only in the condition {part}: ask for that"
+        f"{task.title} exists only in the condition {part}, so give that as well"
         for part in task.needs_condition
         if part not in parts
     ]
