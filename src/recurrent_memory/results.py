@@ -115,7 +115,7 @@ def assemble(
                 {"long_name": "recurrent weight from source to target unit (gru: three blocks, r, u, c)"},
             ),
             **_training_curves(task, history),
-            **_test_measures(task, answers, experiment.readout_step),
+            **_test_measures(task, answers, experiment.readout_step, experiment.batch_size),
             **sequentiality,
             **(_by_delay(task, answers, experiment.readout_step, sequentiality, delay) if task.skips_steps else {}),
         },
@@ -234,7 +234,7 @@ def _error_unit(task: AbstractTask) -> str:
     return {"angle": "radians", "probability": "nats", "value": "arbitrary units"}[task.response]
 
 
-def _test_measures(task: AbstractTask, answers: Answers, readout_step: int) -> dict[str, Any]:
+def _test_measures(task: AbstractTask, answers: Answers, readout_step: int, batch_size: int) -> dict[str, Any]:
     measures: dict[str, Any] = {}
     kinds: list[tuple[str, evaluation.Variant, bool]]
     kinds = [("", "paper", False), ("_exact", "exact", False), ("_exact_causal", "exact", True)]
@@ -266,6 +266,14 @@ def _test_measures(task: AbstractTask, answers: Answers, readout_step: int) -> d
             (),
             observer,
             _about(f"ideal observer's loss in the test ({what})", unit),
+        )
+    if task.name == "cd1":
+        by_batch = np.asarray(answers.outputs)[:, readout_step, 0].reshape(-1, batch_size)
+        best = task.observe(answers.evidence).reshape(by_batch.shape)
+        measures["fractional_loss_misaligned"] = (
+            (),
+            evaluation.misaligned_fractional_loss(best, by_batch),
+            {"long_name": "fractional loss as the published script reports it, from pairs of different batches"},
         )
     solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
     measures["solved"] = ((), solved, {"long_name": "fractional loss < 0.5, the paper's criterion"})

@@ -161,7 +161,8 @@ def _run(name: str, out: Path, flags: dict[str, Any]) -> int:
     if result is None:
         return code
     place = RunFolder(out / stem)
-    save_mat(out / f"{stem}.mat", script, result, place.load_weights(initial_network(experiment)))
+    network = place.load_weights(initial_network(experiment))
+    loss = save_mat(out / f"{stem}.mat", script, result, network, as_published=as_published)
     draw(result, place.path, anew=False)
-    click.echo(f"Test data; Fractional loss: {float(result['fractional_loss']):.6f}")
+    click.echo(f"Test data; Fractional loss: {loss:.6f}")
     return 0

@@ -7,9 +7,10 @@ import click
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 def tasks() -> None:
-    """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs.
+    """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs, conditions.
 
-    Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50).
+    Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50). Conditions
+    combine (train --condition variable_delay+dynamic); tethered and hebbian go with every task.
     """
     from rich.box import SIMPLE
     from rich.console import Console
@@ -18,13 +19,18 @@ def tasks() -> None:
     from .. import tasks as known
 
     table = Table(box=SIMPLE, header_style="bold")
-    for column in ("name", "code", "what must be remembered", "inputs", "outputs", "epochs (steps)"):
+    for column in ("name", "code", "what must be remembered", "inputs", "outputs", "epochs (steps)", "conditions"):
         table.add_column(column, justify="right" if column in ("code", "inputs") else "left", no_wrap=True)
-    for task in sorted((known.make(name) for name in known.names()), key=lambda t: (t.code is None, t.code)):
+    conditions = ("basic", *known.CONDITIONS)
+    existing = {condition: known.names(condition) for condition in conditions}
+    everything = {name: next(c for c in conditions if name in existing[c]) for c in conditions for name in existing[c]}
+    all_tasks = [known.make(name, condition) for name, condition in everything.items()]
+    for task in sorted(all_tasks, key=lambda t: (t.code is None, t.code)):
         epochs = " + ".join(f"{stop - start} {epoch}" for epoch, (start, stop) in task.epochs.items())
         outputs = f"{task.n_outputs} {task.response}"
+        in_which = ", ".join(condition for condition in conditions if task.name in existing[condition])
         code = "" if task.code is None else str(task.code)
-        table.add_row(task.name, code, task.remembered, str(task.n_inputs), outputs, epochs)
+        table.add_row(task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, in_which)
     console = Console(highlight=False)
     # Without a terminal there is no width to fit into.
     console.width = console.width if console.is_terminal else 200

@@ -37,8 +37,8 @@ def parameters_as_published(network: Network) -> list[np.ndarray]:
     return [array for block in _GRU for array in blocks[block]] + readout
 
 
-def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network) -> None:
-    """Write a result under the names of the published script's output file.
+def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *, as_published: bool = False) -> float:
+    """Write a result under the names of the published script's output file, and return the fractional loss it holds.
 
     Parameters
     ----------
@@ -50,7 +50,12 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network) -
         From :func:`recurrent_memory.run`.
     network
         The trained network.
+    as_published
+        Write what the published script takes for the fractional loss of CD-1 in the test.
     """
+    loss = float(result["fractional_loss"])
+    if as_published and "fractional_loss_misaligned" in result:
+        loss = float(result["fractional_loss_misaligned"])
     parameters = parameters_as_published(network)
     cells = np.empty(len(parameters), object)
     cells[:] = parameters
@@ -58,7 +63,7 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network) -
         "all_params_list": cells,
         "inpResps": result["inputs"].values,
         "hidResps": result["activity"].values,
-        f"{script.measure}_test": float(result["fractional_loss"]),
+        f"{script.measure}_test": loss,
         f"{script.measure}_vec": result["report_fractional_loss"].values,
     }
     if "trial_delay" in result.coords:
@@ -69,6 +74,7 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network) -
             savemat(file, content, do_compression=True)
 
     storage.write_atomically(path, write)
+    return loss
 
 
 def save_multitask_mat(
