@@ -121,6 +121,16 @@ def test_bad_input_is_one_short_message(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_output_file_from_elsewhere_is_not_overwritten(script: Script, tmp_path: Path) -> None:
+    file = tmp_path / "basic_sigma0.000000_lambda0.980000_rho0.000000_model0_task0.mat"
+    file.write_bytes(b"the paper's own")
+    done = script("basic", "--out", tmp_path)
+    assert done.code == 2
+    assert "exists already" in done.err
+    assert file.read_bytes() == b"the paper's own"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_script_at_the_root_says_what_codes_mean(name: str) -> None:
     command = [sys.executable, str(ROOT / f"run_{name}_expts.py"), "--help"]

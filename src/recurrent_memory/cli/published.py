@@ -55,6 +55,16 @@ def _command(name: str) -> click.Command:
     return click.command(context_settings={"help_option_names": ["-h", "--help"]})(script)
 
 
+def _check_free(out: Path, stem: str) -> None:
+    """Refuse a folder that is none, or that holds an output file which no run of ours made."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"`--out` = {out} is a file: give a folder.")
+    if (out / f"{stem}.mat").exists() and not (out / stem).is_dir():
+        raise InputError(
+            f"{out / stem}.mat exists already, from elsewhere: move it, or give another folder with --out."
+        )
+
+
 def run_multitask(first: str, second: str) -> None:
     """Be the published script that trains on one task and goes on with another."""
     main(_multitask_command(first, second), Path(sys.argv[0]).name)
@@ -111,8 +121,7 @@ def _run_multitask(first: str, second: str, out: Path, flags: dict[str, Any]) ->
     sizes = {"n_hidden": flags["n_hidden"], "iterations": flags["n_iter"], "test_batches": flags["n_test"]}
     experiment = job.experiment(seed=seed, **sizes)
     stem = job.stem(flags["n_hidden"])
-    if out.exists() and not out.is_dir():
-        raise InputError(f"`--out` = {out} is a file: give a folder.")
+    _check_free(out, stem)
     printed = [0, 0]
 
     def report(now: Progress) -> None:
@@ -147,8 +156,7 @@ def _run(name: str, out: Path, flags: dict[str, Any]) -> int:
     as_published = flags.pop("as_published")
     experiment = script.experiment(**flags, **settings, as_published=as_published)
     stem = script.stem(**flags)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"`--out` = {out} is a file: give a folder.")
+    _check_free(out, stem)
     printed = 0
 
     def report(now: Progress) -> None:
