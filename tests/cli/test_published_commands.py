@@ -33,8 +33,13 @@ ALL = [
     )
 ]
 """Script, task, model: every combination there is."""
-SOME = {(s, t, m) for s, t, m in ALL if (t + m) % len(MODELS[s]) == 0 and (m == 0 or t in (2, 3))}
-"""Each script with each of its models, and each task at least once."""
+SOME = {
+    (script, tasks_of[2 * model % len(tasks_of)], model)
+    for script, models in MODELS.items()
+    for model in range(len(models))
+    if (tasks_of := [task for s, task, m in ALL if (s, m) == (script, model)])
+}
+"""Each script with each of its models."""
 
 Script = Callable[..., Outcome]
 
