@@ -190,3 +190,24 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any
     assert shown.code == 0
     assert "not finished" in shown.out
     shutil.rmtree(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("recurrent-memory tr", "train"),
+        ("recurrent-memory train --condition te", "tethered"),
+        ("recurrent-memory train --model gr", "gru"),
+        ("recurrent-memory train --task vd", "vde1"),
+        ("recurrent-memory train --task comp", "comp"),
+    ],
+)
+def test_tab_completes_names(words: str, completed: str) -> None:
+    environment = os.environ | {
+        "_RECURRENT_MEMORY_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    command = [sys.executable, "-m", "recurrent_memory"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == [f"plain,{completed}"]

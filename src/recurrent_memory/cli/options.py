@@ -57,13 +57,13 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
     metavar = _metavar(kind)
-    if name in ("task", "model"):
+    if name in ("task", "model", "condition"):
         kind = _Named(name)
     return click.option(flag, name, type=kind, default=None, required=required, help=help_text, metavar=metavar)
 
 
 class _Named(click.types.StringParamType):
-    """A task or a model: any word here, completed from the known names."""
+    """A task, a model or a condition: any word here, completed from the known names."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -73,8 +73,13 @@ class _Named(click.types.StringParamType):
     ) -> list[click.shell_completion.CompletionItem]:
         # Only a completion pays for importing what knows the names.
         from .. import networks, tasks
+        from ..experiment import OWN_CONDITIONS
 
-        known = tasks.names() if self.name == "task" else tuple(networks.CELLS)
+        known = {
+            "task": tasks.names("variable_delay"),  # in which all tasks exist
+            "model": tuple(networks.CELLS),
+            "condition": ("basic", *tasks.CONDITIONS, *OWN_CONDITIONS),
+        }[self.name]
         return [click.shell_completion.CompletionItem(word) for word in known if word.startswith(incomplete)]
 
 
