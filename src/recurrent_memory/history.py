@@ -48,7 +48,7 @@ class History(NamedTuple):
         network once more after the step. Errors and observer are the published ones.
         """
         batch = chunk.answers.outputs.shape[1]
-        answers = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), chunk.answers)
+        answers = jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), chunk.answers)
         errors = evaluation.judge(task, answers, readout_step, "paper")
         sums = [
             (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))

@@ -55,7 +55,13 @@ def answer_batches(
         part = _answer(network, task, key, batch_size, until, first + jnp.arange(BATCHES_AT_ONCE))
         parts.append(jax.tree.map(lambda x: np.asarray(x)[: batches - first], part))  # noqa: B023 (used at once)
         on_batches(min(first + BATCHES_AT_ONCE, batches))
-    joined: Answers = jax.tree.map(lambda *xs: np.concatenate(xs).reshape(-1, *xs[0].shape[2:]), *parts)
+
+    def join(*arrays: np.ndarray) -> np.ndarray:
+        n_batches, *rest = np.concatenate(arrays).shape
+        # Sizes in numbers: Sine's evidence is empty, of which −1 would be undefined.
+        return np.concatenate(arrays).reshape(n_batches * rest[0], *rest[1:])
+
+    joined: Answers = jax.tree.map(join, *parts)
     return joined
 
 

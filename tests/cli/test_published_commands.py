@@ -28,7 +28,7 @@ ALL = [
     for model in range(len(models))
     for task in sorted(
         tasks.find(name).code or 0
-        for name in tasks.names(SCRIPTS[script].condition_of_task)
+        for name in {*tasks.names(SCRIPTS[script].condition_of_task), *(["vde1"] if script == "basic" else [])}
         if tasks.find(name).code is not None
     )
 ]

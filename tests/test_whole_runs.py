@@ -1,0 +1,28 @@
+"""Every task goes the whole way, from an experiment to a result, a summary and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recurrent_memory import figures, tasks
+from recurrent_memory.cli import report
+from recurrent_memory.runfolder import RunFolder
+from recurrent_memory.runner import run
+from small import small_experiment
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_from_experiment_to_pictures(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(small_experiment(task=name), tmp_path / "run")
+    assert np.isfinite(result["training_loss"]).all()
+    assert np.isfinite(result["fractional_loss_exact"])
+    assert result.sizes["trial"] == 8
+    for picture in figures.PICTURES.values():
+        picture(result)
+    report.print_summary(result, RunFolder(tmp_path / "run"), [])
+    printed = capsys.readouterr().out
+    assert "sequentiality index" in printed
+    assert result.attrs["task_title"] in printed
