@@ -22,6 +22,14 @@ PROBABILITY_MARGIN = 1e-6
 """The exact variant keeps probabilities this far from 0 and 1 where it takes their logarithm."""
 
 
+class Given(NamedTuple):
+    """Answers of one shape; the observer's, which take long to find, once for all measures."""
+
+    truth: Shaped[np.ndarray, "*answer"]
+    observer: Shaped[np.ndarray, "*answer"]
+    network: Shaped[np.ndarray, "*answer"]
+
+
 class Errors(NamedTuple):
     """Error of every answer and the error it is measured against; NaN where an answer does not count."""
 
@@ -115,26 +123,25 @@ def judge(
     causal
         Compare with an observer that has seen no more than the network had at the read-out step.
     """
-    return errors(task.response, *_answers_given(task, answers, readout_step, variant, causal=causal), variant)
+    return errors(task.response, *given(task, answers, readout_step, variant, causal=causal), variant)
 
 
-def losses(task: AbstractTask, answers: Answers, readout_step: int, variant: Variant = "paper") -> tuple[float, float]:
-    """Return the network's and the ideal observer's mean loss against the truth (see :func:`loss`)."""
-    truth, observer, network = _answers_given(task, answers, readout_step, variant, causal=False)
-    return loss(task.response, truth, network, variant), loss(task.response, truth, observer, variant)
-
-
-def _answers_given(
-    task: AbstractTask, answers: Answers, readout_step: int, variant: Variant, *, causal: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return true, ideal and network's answers, of one shape."""
+def given(
+    task: AbstractTask,
+    answers: Answers,
+    readout_step: int,
+    variant: Variant = "paper",
+    *,
+    causal: bool = False,
+) -> Given:
+    """Return true, ideal and network's answers; for parameters see :func:`judge`."""
     if causal:
         observer = task.observe(answers.evidence_seen, variant, until=task.n_steps + readout_step + 1)
     else:
         observer = task.observe(answers.evidence, variant)
     read = (..., 0) if task.response == "value" else (slice(None), readout_step)
     truth, network = (np.asarray(a, np.float64)[read] for a in (answers.targets, answers.outputs))
-    return truth, observer.reshape(truth.shape), network
+    return Given(truth, observer.reshape(truth.shape), network)
 
 
 def performance(response: Response, of: Errors) -> Performance:

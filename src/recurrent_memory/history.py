@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from . import evaluation
 from .tasks import AbstractTask
-from .training import Chunk
+from .training import Chunk, join_batches
 
 WINDOW = 100
 """Iterations over which the fractional loss is averaged while a network trains."""
@@ -48,7 +47,7 @@ class History(NamedTuple):
         network once more after the step. Errors and observer are the published ones.
         """
         batch = chunk.answers.outputs.shape[1]
-        answers = jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), chunk.answers)
+        answers = join_batches(chunk.answers)
         errors = evaluation.judge(task, answers, readout_step, "paper")
         sums = [
             (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))

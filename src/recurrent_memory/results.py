@@ -81,6 +81,7 @@ def assemble(
     mask = np.asarray(trials.mask)
     delay = mask[:, slice(*task.epochs["delay"])].sum(axis=1)
     sequentiality = _sequentiality(task, activity, mask)
+    test, judged = _test_measures(task, answers, experiment.readout_step, experiment.batch_size)
     dataset = xr.Dataset(
         {
             "activity": (
@@ -115,9 +116,9 @@ def assemble(
                 {"long_name": "recurrent weight from source to target unit (gru: three blocks, r, u, c)"},
             ),
             **_training_curves(task, history),
-            **_test_measures(task, answers, experiment.readout_step, experiment.batch_size),
+            **test,
             **sequentiality,
-            **(_by_delay(task, answers, experiment.readout_step, sequentiality, delay) if task.skips_steps else {}),
+            **(_by_delay(task, judged, np.asarray(answers.delay), sequentiality, delay) if task.skips_steps else {}),
         },
         coords={
             "time": ("time", np.arange(task.n_steps), {"units": "steps of 10 ms"}),
@@ -234,13 +235,18 @@ def _error_unit(task: AbstractTask) -> str:
     return {"angle": "radians", "probability": "nats", "value": "arbitrary units"}[task.response]
 
 
-def _test_measures(task: AbstractTask, answers: Answers, readout_step: int, batch_size: int) -> dict[str, Any]:
+def _test_measures(
+    task: AbstractTask, answers: Answers, readout_step: int, batch_size: int
+) -> tuple[dict[str, Any], dict[str, evaluation.Errors]]:
+    """Return the measures, and the errors they are made of by the ending of their names."""
     measures: dict[str, Any] = {}
+    judged: dict[str, evaluation.Errors] = {}
     kinds: list[tuple[str, evaluation.Variant, bool]]
     kinds = [("", "paper", False), ("_exact", "exact", False), ("_exact_causal", "exact", True)]
     for ending, variant, causal in kinds:
-        judged = evaluation.judge(task, answers, readout_step, variant, causal=causal)
-        of = evaluation.performance(task.response, judged)
+        truth, observer, network = evaluation.given(task, answers, readout_step, variant, causal=causal)
+        judged[ending] = evaluation.errors(task.response, truth, observer, network, variant)
+        of = evaluation.performance(task.response, judged[ending])
         what = f"{variant}{', observer stops at the read-out step' if causal else ''}"
         measures[f"fractional_loss{ending}"] = (
             (),
@@ -259,25 +265,20 @@ def _test_measures(task: AbstractTask, answers: Answers, readout_step: int, batc
             of.n_dropped,
             {"long_name": f"test answers not counted ({what})"},
         )
-        network, observer = evaluation.losses(task, answers, readout_step, variant)
-        unit = _error_unit(task)
-        measures[f"test_loss{ending}"] = ((), network, _about(f"network's loss in the test ({what})", unit))
-        measures[f"observer_loss{ending}"] = (
-            (),
-            observer,
-            _about(f"ideal observer's loss in the test ({what})", unit),
-        )
-    if task.name == "cd1":
-        by_batch = np.asarray(answers.outputs)[:, readout_step, 0].reshape(-1, batch_size)
-        best = task.observe(answers.evidence).reshape(by_batch.shape)
-        measures["fractional_loss_misaligned"] = (
-            (),
-            evaluation.misaligned_fractional_loss(best, by_batch),
-            {"long_name": "fractional loss as the published script reports it, from pairs of different batches"},
-        )
+        for name, whose, answer in (("test", "network", network), ("observer", "ideal observer", observer)):
+            loss = evaluation.loss(task.response, truth, answer, variant)
+            about = _about(f"{whose}'s loss in the test ({what})", _error_unit(task))
+            measures[f"{name}_loss{ending}"] = ((), loss, about)
+        if task.name == "cd1" and variant == "paper":
+            best, answered = (probabilities.reshape(-1, batch_size) for probabilities in (observer, network))
+            measures["fractional_loss_misaligned"] = (
+                (),
+                evaluation.misaligned_fractional_loss(best, answered),
+                {"long_name": "fractional loss as the published script reports it, from pairs of different batches"},
+            )
     solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
     measures["solved"] = ((), solved, {"long_name": "fractional loss < 0.5, the paper's criterion"})
-    return measures
+    return measures, judged
 
 
 def _sequentiality(
@@ -302,19 +303,20 @@ def _sequentiality(
 
 def _by_delay(
     task: AbstractTask,
-    answers: Answers,
-    readout_step: int,
+    judged: dict[str, evaluation.Errors],
+    test_delay: Int[np.ndarray, " test_trial"],
     sequentiality: dict[str, Any],
     delay: Int[np.ndarray, " trial"],
 ) -> dict[str, Any]:
-    """Take the test measures and the index apart by the delay of the trial; the last is the longest."""
+    """Take the test measures and the index apart by the delay of the trial; the last is the longest.
+
+    ``test_delay`` is that of all test trials, ``delay`` that of those whose activity is kept.
+    """
     delays = delays_of(task)
     measures: dict[str, Any] = {}
     for ending, variant in _VARIANT_ENDINGS.items():
-        judged = evaluation.judge(task, answers, readout_step, variant)
-        n_trials = len(np.asarray(answers.delay))
-        network, reference = (np.asarray(errors).reshape(n_trials, -1) for errors in judged)
-        parts = [np.asarray(answers.delay) == d for d in delays]
+        network, reference = (np.asarray(errors).reshape(len(test_delay), -1) for errors in judged[ending])
+        parts = [test_delay == d for d in delays]
         of = [
             evaluation.performance(task.response, evaluation.Errors(network[p].ravel(), reference[p].ravel()))
             for p in parts

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .networks import Network
 from .tasks import AbstractTask, Trials
-from .training import Answers, answers
+from .training import Answers, answers, join_batches
 
 BATCHES_AT_ONCE = 25
 ACTIVITY_BATCHES = 6
@@ -55,14 +55,7 @@ def answer_batches(
         part = _answer(network, task, key, batch_size, until, first + jnp.arange(BATCHES_AT_ONCE))
         parts.append(jax.tree.map(lambda x: np.asarray(x)[: batches - first], part))  # noqa: B023 (used at once)
         on_batches(min(first + BATCHES_AT_ONCE, batches))
-
-    def join(*arrays: np.ndarray) -> np.ndarray:
-        n_batches, *rest = np.concatenate(arrays).shape
-        # Sizes in numbers: Sine's evidence is empty, of which −1 would be undefined.
-        return np.concatenate(arrays).reshape(n_batches * rest[0], *rest[1:])
-
-    joined: Answers = jax.tree.map(join, *parts)
-    return joined
+    return join_batches(jax.tree.map(lambda *xs: np.concatenate(xs), *parts))
 
 
 @eqx.filter_jit

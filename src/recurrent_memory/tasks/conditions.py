@@ -41,18 +41,18 @@ class VariableDelay(_Task):
     and inputs and targets are zero. Orhan & Ma (2019), Fig. 6.
     """
 
-    settings: ClassVar[dict[str, Any]] = {
-        "delays": (
-            Annotated[
-                tuple[Annotated[int, Field(ge=1)], ...],
-                BeforeValidator(_whole_numbers),
-                Field(min_length=1, description="delays that occur, each as likely as the other, in steps"),
-            ],
-            (10, 40, 70, 100),
-        )
-    }
     skips_steps: ClassVar[bool] = True
     delays: tuple[int, ...]
+
+    @staticmethod
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:
+        """Return the fields that a task gets in this condition."""
+        kind = Annotated[
+            tuple[Annotated[int, Field(ge=1)], ...],
+            BeforeValidator(_whole_numbers),
+            Field(min_length=1, description="delays that occur, each as likely as the other, in steps"),
+        ]
+        return {"delays": (kind, (10, 40, 70, 100))}
 
     def steps(self, key: PRNGKeyArray) -> Bool[Array, " time"]:
         """Draw the delay of one trial, and say which steps are left."""
@@ -91,15 +91,15 @@ class DynamicInput(_Task):
     Ma (2019), Fig. 5.
     """
 
-    settings: ClassVar[dict[str, Any]] = {
-        "irrelevant_gain": (
-            Annotated[float, Field(ge=0, description="highest rate of the irrelevant neurons, in spikes a step")],
-            1.0,
-        )
-    }
     sharpness: ClassVar[float] = 10.0
     """Factor of the squared distance in the exponent of the irrelevant neurons' tuning."""
     irrelevant_gain: float
+
+    @staticmethod
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:
+        """Return the fields that a task gets in this condition."""
+        kind = Annotated[float, Field(ge=0, description="highest rate of the irrelevant neurons, in spikes a step")]
+        return {"irrelevant_gain": (kind, task.dynamic_gain)}
 
     @property
     def n_inputs(self) -> int:
@@ -205,9 +205,7 @@ def _combined(task: type[AbstractTask], parts: tuple[str, ...]) -> type[Abstract
     if not parts:
         return task
     mixins = tuple(CONDITIONS[part] for part in parts)
-    fields = {name: field for mixin in mixins for name, field in mixin.settings.items()}
-    if "irrelevant_gain" in fields:
-        fields["irrelevant_gain"] = (fields["irrelevant_gain"][0], task.dynamic_gain)
+    fields = {name: field for mixin in mixins for name, field in mixin.settings(task).items()}
     checks: dict[str, Any] = {
         f"_check_{part}": pydantic.model_validator(mode="after")(_checker(mixin))
         for part, mixin in zip(parts, mixins, strict=True)

@@ -1,7 +1,7 @@
 """How a network learns: objective, Adam, compiled stretches of training, crash-safe state."""
 
 from . import adam
-from .loop import CHUNK_CAPACITY, Answers, Chunk, Trainer, TrainingState, answers
+from .loop import CHUNK_CAPACITY, Answers, Chunk, Trainer, TrainingState, answers, join_batches
 from .objective import Objective, Terms, sum_of_squares, task_loss
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "TrainingState",
     "adam",
     "answers",
+    "join_batches",
     "sum_of_squares",
     "task_loss",
 ]

@@ -44,6 +44,13 @@ class Answers(eqx.Module):
     """Steps of the delay, where they differ from trial to trial."""
 
 
+def join_batches(answers: Answers) -> Answers:
+    """Return answers to batches of trials, (batch, trial, …), as answers to one long row of trials."""
+    # Sizes in numbers: Sine's evidence is empty, of which −1 would be undefined.
+    joined: Answers = jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), answers)
+    return joined
+
+
 class Chunk(NamedTuple):
     """What a stretch of training did.
 
