@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..compat.codes import MODELS
 from ..settings import InputError
 from .main import main
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..experiment import Experiment
+    from ..networks import Network
+    from ..runner import Progress
+
+Option = Callable[[Any], Any]
 
 TASK_CODES = "0 DE-1, 1 DE-2, 2 CD-1, 3 CD-2, 4 GDE, 5 VDE-1, 6 2AFC, 7 Sine, 8 COMP"
 
@@ -21,38 +30,161 @@ def run_script(name: str) -> None:
     main(_command(name), Path(sys.argv[0]).name)
 
 
+def run_multitask(first: str, second: str) -> None:
+    """Be the published script that trains on one task and goes on with another."""
+    main(_multitask_command(first, second), Path(sys.argv[0]).name)
+
+
+def _model_option(script: str) -> Option:
+    models = ", ".join(f"{code} {model}" for code, model in enumerate(MODELS[script]))
+    return click.option("--model", default="0", show_default=True, metavar="CODE", help=f"Code or name: {models}")
+
+
+def _common_options(as_published: str) -> list[Option]:
+    """Return the options that all scripts have beyond the published ones."""
+    return [
+        click.option("--n_hidden", default=500, show_default=True, help="Number of recurrent units N"),
+        click.option("--n_iter", default=25_001, show_default=True, help="Training batches of each task"),
+        click.option("--n_test", default=2_501, show_default=True, help="Test batches of each task"),
+        click.option(
+            "--out", default=".", show_default=True, type=click.Path(path_type=Path), help="Folder for the output file"
+        ),
+        click.option("--as-published", "--as_published", is_flag=True, help=as_published),
+    ]
+
+
+def _make_command(callback: Callable[..., None], text: str, options: list[Option]) -> click.Command:
+    callback.__doc__ = text
+    for option in reversed(options):
+        callback = option(callback)
+    return click.command(context_settings={"help_option_names": ["-h", "--help"]})(callback)
+
+
 def _command(name: str) -> click.Command:
-    models = ", ".join(f"{code} {model}" for code, model in enumerate(MODELS[name]))
-    options: list[Callable[[Any], Any]] = [
+    options = [
         click.option("--task", default="0", show_default=True, metavar="CODE", help=f"Code or name: {TASK_CODES}"),
-        click.option("--model", default="0", show_default=True, metavar="CODE", help=f"Code or name: {models}"),
+        _model_option(name),
         click.option("--lambda_val", default=0.98, show_default=True, help="λ0: initial self-connection of every unit"),
         click.option("--sigma_val", default=0.0, show_default=True, help="σ0/√N: initial spread of the other weights"),
         click.option("--rho_val", default=0.0, show_default=True, help="ρ: coefficient of the weights' sum of squares"),
         click.option("--seed", default=0, show_default=True, help="Seed of the weights and of all trials"),
-        click.option("--n_hidden", default=500, show_default=True, help="Number of recurrent units N"),
-        click.option("--n_iter", default=25_001, show_default=True, help="Training batches"),
-        click.option("--n_test", default=2_501, show_default=True, help="Test batches"),
-        click.option(
-            "--out", default=".", show_default=True, type=click.Path(path_type=Path), help="Folder for the output file"
-        ),
-        click.option(
-            "--as-published", "--as_published", is_flag=True,
-            help="Do what the published script did where it did something else than meant",
-        ),
-    ]  # fmt: skip
+        *_common_options("Do what the published script did where it did something else than meant"),
+    ]
 
-    def script(out: Path, **flags: Any) -> None:
-        sys.exit(_run(name, out, flags))
+    def script(**flags: Any) -> None:
+        sys.exit(_run(name, **flags))
 
-    script.__doc__ = f"""Train one network as the published {name} script does, and write its .mat file.
+    text = f"""Train one network as the published {name} script does, and write its .mat file.
 
     The output file has the published name and fields. Beside it a run folder of the same name holds the result
     (result.nc), the weights and the pictures; cut off at any moment, the same command goes on where it was.
     """
-    for option in reversed(options):
-        script = option(script)
-    return click.command(context_settings={"help_option_names": ["-h", "--help"]})(script)
+    return _make_command(script, text, options)
+
+
+def _multitask_command(first: str, second: str) -> click.Command:
+    options = [
+        click.option(
+            "--jobidx", type=click.IntRange(1, 100), envvar="jobidx", required=True, show_envvar=True,
+            help="Place in the 10 × 10 grid of λ0 (0.80 … 0.98, fastest) and σ0/√N (0 … 0.018), and seed",
+        ),
+        _model_option("basic"),
+        click.option("--seed", type=int, help="Seed of the weights and of all trials  [default: the job index]"),
+        *_common_options("Store and print 0 for the sequentiality index where the second task is not solved"),
+    ]  # fmt: skip
+
+    def script(**flags: Any) -> None:
+        sys.exit(_run_multitask(first, second, **flags))
+
+    text = f"""Train one network on {first}, then on {second} with all its weights, and write its .mat file.
+
+    Called by a cluster's job array with the variable jobidx, 1 to 100, it goes through the published grid. The output
+    file has the published name and fields; beside it a run folder of the same name holds results and weights.
+    """
+    return _make_command(script, text, options)
+
+
+def _run(
+    name: str, *, out: Path, as_published: bool, seed: int, n_hidden: int, n_iter: int, n_test: int, **flags: Any
+) -> int:
+    from ..compat.matfile import save_mat
+    from ..compat.scripts import SCRIPTS
+
+    script = SCRIPTS[name]
+    settings = {"seed": seed, "n_hidden": n_hidden, "iterations": n_iter, "test_batches": n_test}
+    experiment = script.experiment(**flags, **settings, as_published=as_published)
+
+    def save(path: Path, result: xr.Dataset, network: Network) -> list[str]:
+        loss = save_mat(path, script, result, network, as_published=as_published)
+        return [f"Test data; Fractional loss: {loss:.6f}"]
+
+    return _execute(experiment, out, script.stem(**flags), lambda _, *report: script.report(*report), save)
+
+
+def _run_multitask(
+    first: str,
+    second: str,
+    *,
+    out: Path,
+    as_published: bool,
+    jobidx: int,
+    model: str,
+    seed: int | None,
+    n_hidden: int,
+    n_iter: int,
+    n_test: int,
+) -> int:
+    from ..compat.matfile import save_multitask_mat
+    from ..compat.scripts import PriorTraining
+
+    job = PriorTraining(first, second, jobidx, model)
+    experiment = job.experiment(
+        seed=jobidx if seed is None else seed, n_hidden=n_hidden, iterations=n_iter, test_batches=n_test
+    )
+
+    def save(path: Path, result: xr.Dataset, network: Network) -> list[str]:
+        index = save_multitask_mat(path, job, result, network, as_published=as_published)
+        return [f"Test data; Fractional loss: {float(result['fractional_loss']):.6f}", f"Mean SI {index:f}"]
+
+    return _execute(experiment, out, job.stem(n_hidden), job.report, save)
+
+
+def _execute(
+    experiment: Experiment,
+    out: Path,
+    stem: str,
+    line: Callable[[int, int, float, float], str],
+    save: Callable[[Path, xr.Dataset, Network], list[str]],
+) -> int:
+    """Run an experiment beside its output file; return the exit code.
+
+    ``line`` makes a report's line of stage, batch, loss and fractional loss; ``save`` writes the output file and
+    returns the last lines.
+    """
+    from ..compat.scripts import reports
+    from ..runfolder import RunFolder
+    from ..runner import initial_network
+    from .report import draw
+    from .train import execute
+
+    _check_free(out, stem)
+    stages = [stage.make_task() for stage in (experiment.before, experiment) if stage is not None]
+    printed = [0] * len(stages)
+
+    def report(now: Progress) -> None:
+        for values in reports(stages[now.stage], now.history, after=printed[now.stage]):
+            click.echo(line(now.stage, *values))
+            printed[now.stage] += 1
+
+    result, code = execute(experiment, out / stem, on_progress=report)
+    if result is None:
+        return code
+    place = RunFolder(out / stem)
+    last = save(out / f"{stem}.mat", result, place.load_weights(initial_network(experiment)))
+    draw(result, place.path, anew=False)
+    for words in last:
+        click.echo(words)
+    return 0
 
 
 def _check_free(out: Path, stem: str) -> None:
@@ -63,114 +195,3 @@ def _check_free(out: Path, stem: str) -> None:
         raise InputError(
             f"{out / stem}.mat exists already, from elsewhere: move it, or give another folder with --out."
         )
-
-
-def run_multitask(first: str, second: str) -> None:
-    """Be the published script that trains on one task and goes on with another."""
-    main(_multitask_command(first, second), Path(sys.argv[0]).name)
-
-
-def _multitask_command(first: str, second: str) -> click.Command:
-    models = ", ".join(f"{code} {model}" for code, model in enumerate(MODELS["basic"]))
-
-    @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-    @click.option(
-        "--jobidx",
-        type=click.IntRange(1, 100),
-        envvar="jobidx",
-        required=True,
-        show_envvar=True,
-        help="Place in the 10 × 10 grid of λ0 (0.80 … 0.98, fastest) and σ0/√N (0 … 0.018), and seed",
-    )
-    @click.option("--model", default="0", show_default=True, metavar="CODE", help=f"Code or name: {models}")
-    @click.option("--seed", type=int, help="Seed of the weights and of all trials  [default: the job index]")
-    @click.option("--n_hidden", default=500, show_default=True, help="Number of recurrent units N")
-    @click.option("--n_iter", default=25_001, show_default=True, help="Training batches of each task")
-    @click.option("--n_test", default=2_501, show_default=True, help="Test batches of each task")
-    @click.option(
-        "--out", default=".", show_default=True, type=click.Path(path_type=Path), help="Folder for the output file"
-    )
-    @click.option(
-        "--as-published",
-        "--as_published",
-        is_flag=True,
-        help="Store and print 0 for the sequentiality index where the second task is not solved",
-    )
-    def script(out: Path, **flags: Any) -> None:
-        sys.exit(_run_multitask(first, second, out, flags))
-
-    script.help = f"""Train one network on {first}, then on {second} with all its weights, and write its .mat file.
-
-    Called by a cluster's job array with the variable jobidx, 1 to 100, it goes through the published grid. The output
-    file has the published name and fields; beside it a run folder of the same name holds results and weights.
-    """
-    command: click.Command = script
-    return command
-
-
-def _run_multitask(first: str, second: str, out: Path, flags: dict[str, Any]) -> int:
-    from ..compat.matfile import save_multitask_mat
-    from ..compat.scripts import PriorTraining, reports
-    from ..runfolder import RunFolder
-    from ..runner import Progress, initial_network
-    from .report import draw
-    from .train import execute
-
-    job = PriorTraining(first, second, flags["jobidx"], flags["model"])
-    seed = flags["jobidx"] if flags["seed"] is None else flags["seed"]
-    sizes = {"n_hidden": flags["n_hidden"], "iterations": flags["n_iter"], "test_batches": flags["n_test"]}
-    experiment = job.experiment(seed=seed, **sizes)
-    stem = job.stem(flags["n_hidden"])
-    _check_free(out, stem)
-    printed = [0, 0]
-
-    def report(now: Progress) -> None:
-        task = (experiment, experiment.before or experiment)[now.stage == 0].make_task()
-        for line in reports(task, now.history, after=printed[now.stage]):
-            click.echo(job.report(now.stage, *line))
-            printed[now.stage] += 1
-
-    result, code = execute(experiment, out / stem, on_progress=report)
-    if result is None:
-        return code
-    place = RunFolder(out / stem)
-    network = place.load_weights(initial_network(experiment))
-    index = save_multitask_mat(out / f"{stem}.mat", job, result, network, as_published=flags["as_published"])
-    draw(result, place.path, anew=False)
-    click.echo(f"Test data; Fractional loss: {float(result['fractional_loss']):.6f}")
-    click.echo(f"Mean SI {index:f}")
-    return 0
-
-
-def _run(name: str, out: Path, flags: dict[str, Any]) -> int:
-    from ..compat.matfile import save_mat
-    from ..compat.scripts import SCRIPTS, reports
-    from ..runfolder import RunFolder
-    from ..runner import Progress, initial_network
-    from .report import draw
-    from .train import execute
-
-    script = SCRIPTS[name]
-    settings = {"iterations": flags.pop("n_iter"), "test_batches": flags.pop("n_test")}
-    settings |= {field: flags.pop(field) for field in ("seed", "n_hidden")}
-    as_published = flags.pop("as_published")
-    experiment = script.experiment(**flags, **settings, as_published=as_published)
-    stem = script.stem(**flags)
-    _check_free(out, stem)
-    printed = 0
-
-    def report(now: Progress) -> None:
-        nonlocal printed
-        for line in reports(experiment.make_task(), now.history, after=printed):
-            click.echo(script.report(*line))
-            printed += 1
-
-    result, code = execute(experiment, out / stem, on_progress=report)
-    if result is None:
-        return code
-    place = RunFolder(out / stem)
-    network = place.load_weights(initial_network(experiment))
-    loss = save_mat(out / f"{stem}.mat", script, result, network, as_published=as_published)
-    draw(result, place.path, anew=False)
-    click.echo(f"Test data; Fractional loss: {loss:.6f}")
-    return 0

@@ -37,6 +37,19 @@ def parameters_as_published(network: Network) -> list[np.ndarray]:
     return [array for block in _GRU for array in blocks[block]] + readout
 
 
+def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
+    """Write a file with the network's parameters as a cell array."""
+    parameters = parameters_as_published(network)
+    cells = np.empty(len(parameters), object)
+    cells[:] = parameters
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            savemat(file, {"all_params_list": cells, **content}, do_compression=True)
+
+    storage.write_atomically(path, write)
+
+
 def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *, as_published: bool = False) -> float:
     """Write a result under the names of the published script's output file, and return the fractional loss it holds.
 
@@ -56,11 +69,7 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
     loss = float(result["fractional_loss"])
     if as_published and "fractional_loss_misaligned" in result:
         loss = float(result["fractional_loss_misaligned"])
-    parameters = parameters_as_published(network)
-    cells = np.empty(len(parameters), object)
-    cells[:] = parameters
     content = {
-        "all_params_list": cells,
         "inpResps": result["inputs"].values,
         "hidResps": result["activity"].values,
         f"{script.measure}_test": loss,
@@ -68,12 +77,7 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
     }
     if "trial_delay" in result.coords:
         content["delay_vec"] = result["trial_delay"].values
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            savemat(file, content, do_compression=True)
-
-    storage.write_atomically(path, write)
+    _write(path, network, content)
     return loss
 
 
@@ -96,12 +100,9 @@ def save_multitask_mat(
     index = float(result["sequentiality_index"])
     if as_published and not bool(result["solved"]):
         index = 0.0
-    cells = np.empty(len(parameters := parameters_as_published(network)), object)
-    cells[:] = parameters
     first, second = result["stage_fractional_loss"].values
     reported = result["stage_report_fractional_loss"].values
     content = {
-        "all_params_list": cells,
         "SI": index,
         "infloss_test_first": first,
         "infloss_vec_first": reported[0],
@@ -109,12 +110,7 @@ def save_multitask_mat(
         "infloss_vec_second": reported[1],
         "jobidx": job.job_index,
     }
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            savemat(file, content, do_compression=True)
-
-    storage.write_atomically(path, write)
+    _write(path, network, content)
     return index
 
 
