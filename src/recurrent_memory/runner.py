@@ -129,10 +129,9 @@ def _run(
                 place.log(line)
             watch.on_message(line)
 
-        state = trainer(experiment, task).start(initial_network(experiment))
-        earlier = None
-        if experiment.before is not None:
-            earlier, last = _run(experiment.before, None if place is None else place.before, watch, keep_state=True)
+        state, before, earlier = _fresh_state(experiment), experiment.before, None
+        if before is not None:
+            earlier, last = _run(before, None if place is None else place.before, watch, keep_state=True)
             assert last is not None
             state = carry_over(last, state)
         training = _Training(experiment, task, state, place, say)
@@ -155,9 +154,12 @@ def _run(
         return result, training.state if keep_state else None
 
 
+def _fresh_state(experiment: Experiment) -> TrainingState:
+    return trainer(experiment, experiment.make_task()).start(initial_network(experiment))
+
+
 def _final_state(experiment: Experiment, place: RunFolder) -> TrainingState:
-    like = trainer(experiment, experiment.make_task()).start(initial_network(experiment))
-    saved = place.load_checkpoint(like, STATE)
+    saved = place.load_checkpoint(_fresh_state(experiment), STATE)
     if saved is None:
         raise InputError(f"{place / STATE} is missing. Restore it, or delete {place.path} to train that stage again.")
     return saved[0]

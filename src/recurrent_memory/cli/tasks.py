@@ -21,16 +21,18 @@ def tasks() -> None:
     table = Table(box=SIMPLE, header_style="bold")
     for column in ("name", "code", "what must be remembered", "inputs", "outputs", "epochs (steps)", "conditions"):
         table.add_column(column, justify="right" if column in ("code", "inputs") else "left", no_wrap=True)
-    conditions = ("basic", *known.CONDITIONS)
-    existing = {condition: known.names(condition) for condition in conditions}
-    everything = {name: next(c for c in conditions if name in existing[c]) for c in conditions for name in existing[c]}
-    all_tasks = [known.make(name, condition) for name, condition in everything.items()]
+    in_which: dict[str, list[str]] = {}
+    for condition in ("basic", *known.CONDITIONS):
+        for name in known.names(condition):
+            in_which.setdefault(name, []).append(condition)
+    all_tasks = [known.make(name, conditions[0]) for name, conditions in in_which.items()]
     for task in sorted(all_tasks, key=lambda t: (t.code is None, t.code)):
         epochs = " + ".join(f"{stop - start} {epoch}" for epoch, (start, stop) in task.epochs.items())
         outputs = f"{task.n_outputs} {task.response}"
-        in_which = ", ".join(condition for condition in conditions if task.name in existing[condition])
         code = "" if task.code is None else str(task.code)
-        table.add_row(task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, in_which)
+        table.add_row(
+            task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, ", ".join(in_which[task.name])
+        )
     console = Console(highlight=False)
     # Without a terminal there is no width to fit into.
     console.width = console.width if console.is_terminal else 200

@@ -93,7 +93,6 @@ class Script:
             **settings,
         }  # fmt: skip
         experiment = Experiment(**values)
-        sigma_val = sigma_val if sigma_val else 0.0
         if as_published and self.name == "vardelay" and model_name == "gru":
             # The script passes neither λ nor σ to its GRU, and a linear readout whatever the task.
             experiment, sigma_val = experiment.replace(lambda0=0.9, readout="linear"), 0.01

@@ -7,7 +7,6 @@ the task's class in that condition. So conditions combine, and know nothing of t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ import jax.random as jr
 import numpy as np
 import pydantic
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..settings import InputError
 from .task import AbstractTask, Evidence, PopulationTask, Trials
@@ -32,13 +31,24 @@ def _whole_numbers(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else (value,) if isinstance(value, int) else value
 
 
+def _fit_into_trial(delays: tuple[int, ...], info: Any) -> tuple[int, ...]:
+    """Refuse delays that are longer than the trial's; where that is invalid itself, it is what gets refused."""
+    longest = info.data.get("delay_dur")
+    if longest is not None and max(delays) > longest:
+        raise InputError(
+            f"`delays` = {delays} are not allowed: the longest does not fit into the delay of the trial. "
+            f"Shorten it, or raise `delay_dur` (now {longest} steps)."
+        )
+    return delays
+
+
 class VariableDelay(_Task):
     """The delay of each trial is drawn from a list; steps that a trial does without are masked.
 
     Notes
     -----
     A trial keeps its length: of its delay, the steps after the drawn one are masked. There the network's state is held,
-    and inputs and targets are zero. Orhan & Ma (2019), Fig. 6.
+    and inputs and targets are zero. Orhan & Ma (2019), Methods.
     """
 
     skips_steps: ClassVar[bool] = True
@@ -51,6 +61,7 @@ class VariableDelay(_Task):
             tuple[Annotated[int, Field(ge=1)], ...],
             BeforeValidator(_whole_numbers),
             Field(min_length=1, description="delays that occur, each as likely as the other, in steps"),
+            AfterValidator(_fit_into_trial),
         ]
         return {"delays": (kind, (10, 40, 70, 100))}
 
@@ -66,16 +77,6 @@ class VariableDelay(_Task):
         return super().spontaneous("delay" if epoch == "response" and self.quiet_response else epoch)
 
     @staticmethod
-    def check(task: Any) -> Any:
-        """Refuse delays that do not fit into the trial."""
-        if max(task.delays) > task.delay_dur:
-            raise InputError(
-                f"`delays` = {task.delays} are not allowed: the longest does not fit into the delay of the trial. "
-                f"Shorten it, or raise `delay_dur` (now {task.delay_dur} steps)."
-            )
-        return task
-
-    @staticmethod
     def refusal(task: type[AbstractTask]) -> str:
         """Return why a task cannot be in this condition; empty where it can."""
         return ""
@@ -88,7 +89,7 @@ class DynamicInput(_Task):
     -----
     Its rates are gain·exp(−10(z_t − φ)²), where z sweeps the range of preferred values φ once in a trial, the same in
     every trial. The width is in raw units, as published: on the ranges of 2AFC and COMP few neurons ever fire. Orhan &
-    Ma (2019), Fig. 5.
+    Ma (2019), Methods.
     """
 
     sharpness: ClassVar[float] = 10.0
@@ -132,11 +133,6 @@ class DynamicInput(_Task):
         """Sum up the spikes of the neurons that matter."""
         evidence = super().evidence(trials, until)
         return Evidence(evidence.counts[..., self.n_neurons :], evidence.label, evidence.truth)
-
-    @staticmethod
-    def check(task: Any) -> Any:
-        """Refuse nothing: the gain's bounds say it all."""
-        return task
 
     @staticmethod
     def refusal(task: type[AbstractTask]) -> str:
@@ -206,19 +202,8 @@ def _combined(task: type[AbstractTask], parts: tuple[str, ...]) -> type[Abstract
         return task
     mixins = tuple(CONDITIONS[part] for part in parts)
     fields = {name: field for mixin in mixins for name, field in mixin.settings(task).items()}
-    checks: dict[str, Any] = {
-        f"_check_{part}": pydantic.model_validator(mode="after")(_checker(mixin))
-        for part, mixin in zip(parts, mixins, strict=True)
-    }
     name = "".join(mixin.__name__ for mixin in mixins) + task.__name__
     made: Any = pydantic.create_model(
-        name, __base__=(*mixins, task), __module__=__name__, __validators__=checks, __doc__=task.__doc__, **fields
+        name, __base__=(*mixins, task), __module__=__name__, __doc__=task.__doc__, **fields
     )
     return cast(type[AbstractTask], made)
-
-
-def _checker(mixin: type[VariableDelay] | type[DynamicInput]) -> Callable[[Any], Any]:
-    def check(self: Any) -> Any:
-        return mixin.check(self)
-
-    return check
