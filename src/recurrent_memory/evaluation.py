@@ -163,25 +163,6 @@ def performance(response: Response, of: Errors) -> Performance:
     )
 
 
-def misaligned_fractional_loss(
-    observer: Float[np.ndarray, "batch trial"], network: Float[np.ndarray, "batch trial"]
-) -> float:
-    """Return the fractional loss of CD-1 as the published scripts report it, where they compare the wrong trials.
-
-    Notes
-    -----
-    An extra axis of the published CD-1 observer makes every batch's observer meet every other batch's answers. The mean
-    over all pairs is taken here without writing out the pairs: KL(P‖q) is linear in log q and log(1 − q).
-    """
-    p = np.asarray(observer, np.float64)
-    log_q, log_not_q = (np.log(values).mean(axis=0) for values in (np.float64(network), 1 - np.float64(network)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        negative_entropy = p * np.log(p) + (1 - p) * np.log(1 - p)
-        divergence = negative_entropy - p * log_q - (1 - p) * log_not_q
-        reference = p * np.log(2 * p) + (1 - p) * np.log(2 * (1 - p))
-    return mean(divergence.ravel()) / mean(reference.ravel())
-
-
 def fraction(
     response: Response,
     network: float | Float[np.ndarray, "*shape"],

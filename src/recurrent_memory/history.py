@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from . import evaluation
+from . import evaluation, misaligned
 from .tasks import AbstractTask
 from .training import Chunk, join_batches
 
@@ -32,11 +32,14 @@ class History(NamedTuple):
     network_count: Float[np.ndarray, " iteration"]
     reference_sum: Float[np.ndarray, " iteration"]
     reference_count: Float[np.ndarray, " iteration"]
+    mispaired: Float[np.ndarray, "report quantity trial"]
+    """Sums since the last report for the published fractional loss of CD-1; no report for other tasks."""
 
     @staticmethod
     def empty() -> History:
         """Return the history before the first iteration."""
-        return History(*(np.zeros(0) for _ in History._fields))
+        none = np.zeros(0)
+        return History(none, none, none, none, none, np.zeros((0, len(misaligned.QUANTITIES), 0)))
 
     def extended(self, task: AbstractTask, chunk: Chunk, readout_step: int) -> History:
         """Return the history with a chunk of iterations added.
@@ -47,15 +50,30 @@ class History(NamedTuple):
         network once more after the step. Errors and observer are the published ones.
         """
         batch = chunk.answers.outputs.shape[1]
-        answers = join_batches(chunk.answers)
-        errors = evaluation.judge(task, answers, readout_step, "paper")
+        given = evaluation.given(task, join_batches(chunk.answers), readout_step, "paper")
+        errors = evaluation.errors(task.response, *given, "paper")
+        n_answers = batch * (given.truth.size // len(given.truth))
         sums = [
             (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))
-            for e in (values.reshape(-1, batch * (values.size // len(answers.outputs))) for values in errors)
+            for e in (values.reshape(-1, n_answers) for values in errors)
         ]
         (network, n_network), (reference, n_reference) = sums
         new = (chunk.losses, network, n_network, reference, n_reference)
-        return History(*(np.concatenate([old, np.asarray(n, float)]) for old, n in zip(self, new, strict=True)))
+        fields = [np.concatenate([old, np.asarray(n, float)]) for old, n in zip(self[:-1], new, strict=True)]
+        mispaired = self.mispaired
+        if misaligned.concerns(task):
+            mispaired = self._mispaired_with(given.observer.reshape(-1, batch), given.network.reshape(-1, batch))
+        return History(*[*fields, mispaired])
+
+    def _mispaired_with(
+        self, observer: Float[np.ndarray, "batch trial"], network: Float[np.ndarray, "batch trial"]
+    ) -> Float[np.ndarray, "report quantity trial"]:
+        iterations = len(self) + np.arange(len(observer))
+        reports = -(-iterations // REPORT_EVERY)  # iteration 0 is reported alone
+        sums = np.zeros((reports[-1] + 1, len(misaligned.QUANTITIES), observer.shape[1]))
+        sums[: len(self.mispaired)] = self.mispaired.reshape(-1, *sums.shape[1:])
+        np.add.at(sums, reports, misaligned.quantities(observer, network))
+        return sums
 
     def __len__(self) -> int:
         """Return the number of iterations done."""
@@ -88,6 +106,11 @@ class History(NamedTuple):
         ]
         network, reference = (s / np.maximum(n, 1) for s, n in (sums[:2], sums[2:]))
         return last, evaluation.fraction(task.response, network, reference)
+
+    def mispaired_reports(self) -> Float[np.ndarray, " report"]:
+        """Return what the published code reports of CD-1 at the iterations of :meth:`reports`."""
+        complete = len(range(0, len(self), REPORT_EVERY))
+        return np.array([misaligned.fractional_loss(sums) for sums in self.mispaired[:complete]])
 
 
 def _moving_mean(

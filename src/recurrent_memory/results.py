@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from . import analysis, evaluation, storage
+from . import analysis, evaluation, misaligned, storage
 from .experiment import Experiment
 from .history import History
 from .networks import Network
@@ -39,6 +39,8 @@ SEQUENTIALITY: dict[str, tuple[evaluation.Variant, str | None]] = {
 }
 """Ending of a variable's name → variant of the index, and the epoch it is measured in (None: the whole trial)."""
 
+
+MISALIGNED = "fractional loss as the published script computes it, from pairs of different batches"
 
 _VARIANT_ENDINGS: dict[str, evaluation.Variant] = {"": "paper", "_exact": "exact"}
 
@@ -139,8 +141,9 @@ def assemble(
 
 
 STAGE_MEASURES = (
-    "fractional_loss", "fractional_loss_exact", "solved", "test_loss", "observer_loss", "sequentiality_index",
-    "sequentiality_index_exact", "peak_entropy", "ridge_to_background", "n_active_units",
+    "fractional_loss", "fractional_loss_exact", "fractional_loss_misaligned", "solved", "test_loss", "observer_loss",
+    "sequentiality_index", "sequentiality_index_exact", "peak_entropy", "ridge_to_background", "n_active_units",
+    "training_loss", "training_fractional_loss", "report_fractional_loss", "report_fractional_loss_misaligned",
 )  # fmt: skip
 """What a result of a curriculum also tells of the tasks before the last."""
 
@@ -155,21 +158,21 @@ def with_stages_before(result: xr.Dataset, earlier: xr.Dataset) -> xr.Dataset:
     earlier
         Of the task before it, which tells of its own predecessors in the same way.
     """
-    stages: dict[str, Any] = {}
-    curves = {"training_loss": "stage_iteration", "training_fractional_loss": "stage_iteration"}
-    curves["report_fractional_loss"] = "stage_report"
-    for name in (*STAGE_MEASURES, *curves):
-        known = earlier[f"stage_{name}"].values if "stage" in earlier.dims else earlier[name].values[None]
-        parts = [known.astype(float), result[name].values[None].astype(float)]
-        if name in STAGE_MEASURES:
-            dims: tuple[str, ...] = ("stage",)
-        else:  # curves, which may differ in length
-            dims, width = ("stage", curves[name]), max(part.shape[1] for part in parts)
-            parts = [np.pad(p, ((0, 0), (0, width - p.shape[1])), constant_values=np.nan) for p in parts]
-        stages[f"stage_{name}"] = (dims, np.concatenate(parts), result[name].attrs)
-    names = earlier["stage_task"].values if "stage" in earlier.dims else [earlier.attrs["task"]]
-    stages["stage_task"] = ("stage", np.array([*names, result.attrs["task"]], str), {"long_name": "task, in order"})
-    return result.assign(stages).assign_coords(stage=np.arange(len(names) + 1))
+    stages = xr.concat(
+        [_stages(earlier), _stages(result)], "stage", join="outer", data_vars="all", combine_attrs="drop"
+    )
+    stages = stages.rename({name: f"stage_{name}" for name in (*stages.data_vars, *stages.dims) if name != "stage"})
+    return result.merge(stages.assign_coords(stage=np.arange(stages.sizes["stage"])))
+
+
+def _stages(result: xr.Dataset) -> xr.Dataset:
+    """Return what a result tells of each of its tasks, over ``stage``; curves may differ in length."""
+    if "stage" in result.dims:
+        stages = result[[name for name in result.data_vars if str(name).startswith("stage_")]].drop_vars("stage")
+        return stages.rename({name: str(name).removeprefix("stage_") for name in (*stages.variables,)})
+    stages = result[[name for name in STAGE_MEASURES if name in result]].astype(float).reset_coords(drop=True)
+    stages = stages.assign_coords({dim: np.arange(n) for dim, n in stages.sizes.items()})
+    return stages.assign(task=((), result.attrs["task"], {"long_name": "task, in order"})).expand_dims("stage")
 
 
 def training_so_far(experiment: Experiment, history: History) -> xr.Dataset:
@@ -201,7 +204,7 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
     error_unit = _error_unit(task)
     network, reference = ERROR_NAMES[task.response]
     reported_at, reported = history.reports(task)
-    return {
+    curves: dict[str, Any] = {
         "training_loss": (
             "iteration",
             history.loss,
@@ -229,6 +232,10 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
             _about(f"{reference} (last 100 iterations)", error_unit),
         ),
     }
+    if misaligned.concerns(task):
+        mispaired = history.mispaired_reports()
+        curves["report_fractional_loss_misaligned"] = ("report", mispaired, {"long_name": MISALIGNED})
+    return curves
 
 
 def _error_unit(task: AbstractTask) -> str:
@@ -269,13 +276,10 @@ def _test_measures(
             loss = evaluation.loss(task.response, truth, answer, variant)
             about = _about(f"{whose}'s loss in the test ({what})", _error_unit(task))
             measures[f"{name}_loss{ending}"] = ((), loss, about)
-        if task.name == "cd1" and variant == "paper":
+        if misaligned.concerns(task) and variant == "paper":
             best, answered = (probabilities.reshape(-1, batch_size) for probabilities in (observer, network))
-            measures["fractional_loss_misaligned"] = (
-                (),
-                evaluation.misaligned_fractional_loss(best, answered),
-                {"long_name": "fractional loss as the published script reports it, from pairs of different batches"},
-            )
+            found = misaligned.fractional_loss(misaligned.quantities(best, answered).sum(axis=0))
+            measures["fractional_loss_misaligned"] = ((), found, {"long_name": MISALIGNED})
     solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
     measures["solved"] = ((), solved, {"long_name": "fractional loss < 0.5, the paper's criterion"})
     return measures, judged

@@ -106,7 +106,9 @@ def test_as_published_does_what_ran() -> None:
 def test_reports_cover_the_batches_since_the_last_one(done: int, expected: list[int]) -> None:
     rng = np.random.default_rng(0)
     network, reference = rng.random((2, done))
-    history = History(np.zeros(done), 50 * network, np.full(done, 50.0), 50 * reference, np.full(done, 50.0))
+    history = History(
+        np.zeros(done), 50 * network, np.full(done, 50.0), 50 * reference, np.full(done, 50.0), np.zeros((0, 7, 0))
+    )
     batches, fractional = history.reports(rm.tasks.make("de1"))
     np.testing.assert_array_equal(batches, expected)
     for i, batch in enumerate(expected):

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurrent_memory import misaligned
 from recurrent_memory.analysis import sequentiality_index
-from recurrent_memory.evaluation import errors, judge, mean, misaligned_fractional_loss, performance
+from recurrent_memory.evaluation import errors, judge, mean, performance
 from recurrent_memory.networks import CELLS, find_model
 from recurrent_memory.tasks import AbstractTask, PopulationTask, make
 from recurrent_memory.training import Answers, adam
@@ -544,7 +545,7 @@ def _misaligned(file: ReferenceFile, precision: str) -> list[Check]:
     """Compare what the published program reports for CD-1, where each batch's observer meets all batches' answers."""
     network = file.arrays["CD1_net"].astype(precision)
     observer = file.arrays["CD1_opt"].reshape(network.shape)
-    actual = misaligned_fractional_loss(observer, network)
+    actual = misaligned.fractional_loss(misaligned.quantities(observer, network).sum(axis=0))
     return [Check(deviation(actual, file.arrays["CD1_loss_published"]), TOLERANCE[precision]["measure"])]
 
 

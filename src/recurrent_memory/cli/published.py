@@ -90,7 +90,7 @@ def _multitask_command(first: str, second: str) -> click.Command:
         ),
         _model_option("basic"),
         click.option("--seed", type=int, help="Seed of the weights and of all trials  [default: the job index]"),
-        *_common_options("Store and print 0 for the sequentiality index where the second task is not solved"),
+        *_common_options("Pair CD-1's trials wrongly; an index of 0 where the second task is not solved"),
     ]  # fmt: skip
 
     def script(**flags: Any) -> None:
@@ -118,7 +118,10 @@ def _run(
         loss = save_mat(path, script, result, network, as_published=as_published)
         return [f"Test data; Fractional loss: {loss:.6f}"]
 
-    return _execute(experiment, out, script.stem(**flags), lambda _, *report: script.report(*report), save)
+    def line(_: int, *values: Any) -> str:
+        return script.report(*values)
+
+    return _execute(experiment, out, script.stem(**flags), line, save, as_published=as_published)
 
 
 def _run_multitask(
@@ -143,10 +146,10 @@ def _run_multitask(
     )
 
     def save(path: Path, result: xr.Dataset, network: Network) -> list[str]:
-        index = save_multitask_mat(path, job, result, network, as_published=as_published)
-        return [f"Test data; Fractional loss: {float(result['fractional_loss']):.6f}", f"Mean SI {index:f}"]
+        loss, index = save_multitask_mat(path, job, result, network, as_published=as_published)
+        return [f"Test data; Fractional loss: {loss:.6f}", f"Mean SI {index:f}"]
 
-    return _execute(experiment, out, job.stem(n_hidden), job.report, save)
+    return _execute(experiment, out, job.stem(n_hidden), job.report, save, as_published=as_published)
 
 
 def _execute(
@@ -155,11 +158,13 @@ def _execute(
     stem: str,
     line: Callable[[int, int, float, float], str],
     save: Callable[[Path, xr.Dataset, Network], list[str]],
+    *,
+    as_published: bool,
 ) -> int:
     """Run an experiment beside its output file; return the exit code.
 
     ``line`` makes a report's line of stage, batch, loss and fractional loss; ``save`` writes the output file and
-    returns the last lines.
+    returns the last lines; ``as_published`` reports what the scripts take for the fractional loss of CD-1.
     """
     from ..compat.scripts import reports
     from ..runfolder import RunFolder
@@ -172,7 +177,8 @@ def _execute(
     printed = [0] * len(stages)
 
     def report(now: Progress) -> None:
-        for values in reports(stages[now.stage], now.history, after=printed[now.stage]):
+        task, after = stages[now.stage], printed[now.stage]
+        for values in reports(task, now.history, after, as_published=as_published):
             click.echo(line(now.stage, *values))
             printed[now.stage] += 1
 

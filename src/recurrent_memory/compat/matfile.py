@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat, savemat
 
-from .. import analysis, storage, tasks
+from .. import analysis, evaluation, storage, tasks
 from ..networks import Network
 from ..settings import InputError
 from .scripts import SCRIPTS, PriorTraining, Script
@@ -64,16 +64,15 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
     network
         The trained network.
     as_published
-        Write what the published script takes for the fractional loss of CD-1 in the test.
+        Write what the published script takes for the fractional loss of CD-1.
     """
-    loss = float(result["fractional_loss"])
-    if as_published and "fractional_loss_misaligned" in result:
-        loss = float(result["fractional_loss_misaligned"])
+    test, reported = _fractional_losses(result, as_published=as_published)
+    loss = float(test)
     content = {
         "inpResps": result["inputs"].values,
         "hidResps": result["activity"].values,
         f"{script.measure}_test": loss,
-        f"{script.measure}_vec": result["report_fractional_loss"].values,
+        f"{script.measure}_vec": reported,
     }
     if "trial_delay" in result.coords:
         content["delay_vec"] = result["trial_delay"].values
@@ -83,8 +82,8 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
 
 def save_multitask_mat(
     path: Path, job: PriorTraining, result: xr.Dataset, network: Network, *, as_published: bool = False
-) -> float:
-    """Write a result under the names of the published multi-task output files, and return the index that it holds.
+) -> tuple[float, float]:
+    """Write a result under the names of the published multi-task output files.
 
     Parameters
     ----------
@@ -95,13 +94,17 @@ def save_multitask_mat(
     network
         The trained network.
     as_published
-        Write 0 for the sequentiality index where the second task is not solved.
+        Write what the published scripts take for the fractional loss of CD-1, and 0 for the sequentiality index where
+        by that measure the second task is not solved.
+
+    Returns
+    -------
+    The second task's fractional loss and the sequentiality index, as written.
     """
-    index = float(result["sequentiality_index"])
-    if as_published and not bool(result["solved"]):
-        index = 0.0
-    first, second = result["stage_fractional_loss"].values
-    reported = result["stage_report_fractional_loss"].values
+    test, reported = _fractional_losses(result, "stage_", as_published=as_published)
+    first, second = test
+    solved = second < evaluation.SOLVED_BELOW
+    index = float(result["sequentiality_index"]) if solved or not as_published else 0.0
     content = {
         "SI": index,
         "infloss_test_first": first,
@@ -111,7 +114,16 @@ def save_multitask_mat(
         "jobidx": job.job_index,
     }
     _write(path, network, content)
-    return index
+    return float(second), index
+
+
+def _fractional_losses(result: xr.Dataset, prefix: str = "", *, as_published: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fractional losses of the test and of the reports, for CD-1 the published ones if asked for."""
+    found = [result[f"{prefix}{name}"] for name in ("fractional_loss", "report_fractional_loss")]
+    if as_published:
+        found = [result.get(f"{losses.name}_misaligned", losses).fillna(losses) for losses in found]
+    test, reported = found
+    return test.values, reported.values
 
 
 def load_mat(path: Path) -> xr.Dataset:

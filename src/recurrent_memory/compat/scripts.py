@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import tasks
+from .. import misaligned, tasks
 from ..experiment import Experiment
 from ..history import History
 from ..networks import find_model
@@ -190,9 +190,16 @@ PUBLISHED_NAMES = {"2afc": "har12"}
 """Names of tasks in the published file names, where they differ from ours."""
 
 
-def reports(task: tasks.AbstractTask, history: History, after: int = 0) -> list[tuple[int, float, float]]:
-    """Return batch, loss and fractional loss of each report from the ``after``-th on, as the scripts print them."""
+def reports(
+    task: tasks.AbstractTask, history: History, after: int = 0, *, as_published: bool = False
+) -> list[tuple[int, float, float]]:
+    """Return batch, loss and fractional loss of each report from the ``after``-th on, as the scripts print them.
+
+    With ``as_published`` the fractional loss of CD-1 is what the scripts take for it.
+    """
     batches, fractional = history.reports(task)
+    if as_published and misaligned.concerns(task):
+        fractional = history.mispaired_reports()
     return [
         (int(b), float(history.loss[b]), float(f)) for b, f in zip(batches[after:], fractional[after:], strict=True)
     ]
