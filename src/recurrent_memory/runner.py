@@ -221,8 +221,8 @@ def trainer(experiment: Experiment, task: AbstractTask) -> Trainer:
     objective = Objective(
         response=task.response,
         resp_dur=stop - start,
-        activity_penalty=experiment.activity_penalty,
-        rho=experiment.rho,
+        activity_penalty=jnp.asarray(experiment.activity_penalty),
+        rho=jnp.asarray(experiment.rho),
         masked=task.skips_steps,
         separate_clipping=experiment.separate_clipping,
     )

@@ -69,7 +69,8 @@ def _answer(
 ) -> Answers:
     def answer(index: Int[Array, ""]) -> Answers:
         trials = task.sample(jr.fold_in(key, index), batch_size)
-        return answers(task, trials, network(trials.inputs, _mask(task, trials))[0], until)
+        outputs, _ = network(trials.inputs, _mask(task, trials), task.resp_dur)
+        return answers(task, trials, outputs, until)
 
     given: Answers = jax.lax.map(answer, indices)
     return given

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from scipy.io import loadmat
@@ -58,6 +59,7 @@ def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return Outcome(done.value.code, *capsys.readouterr())
 
     yield call
+    jax.clear_caches()  # every combination compiles programs of its own: one process cannot hold them all
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from helpers import TOLERANCE, assert_trees_close
 from recurrent_memory import networks
-from recurrent_memory.networks import AbstractCell, recur, recur_by_autodiff
+from recurrent_memory.networks import AbstractCell, recur_by_autodiff, recur_by_loop
 
 N_INPUTS, N_HIDDEN, N_TRIALS = 5, 13, 4
 
@@ -70,7 +70,7 @@ def problem(name: str, n_steps: int, **options: Any) -> tuple[AbstractCell, Arra
 
 def gradients(run: Callable[..., Array], cell: AbstractCell, inputs: Array, mask: Array | None, signal: Array) -> Any:
     def loss(cell: AbstractCell, inputs: Array) -> Array:
-        return jnp.sum(signal * run(cell, cell.drive(inputs), mask))
+        return jnp.sum(signal * run(cell, inputs, mask))
 
     return jax.jit(jax.grad(loss, argnums=(0, 1)))(cell, inputs)
 
@@ -81,7 +81,7 @@ def gradients(run: Callable[..., Array], cell: AbstractCell, inputs: Array, mask
 def test_gradient_equals_autodiff(name: str, n_steps: int, masked: bool, precision: str) -> None:
     cell, inputs, mask, signal = problem(name, n_steps)
     expected = gradients(recur_by_autodiff, cell, inputs, mask if masked else None, signal)
-    actual = gradients(recur, cell, inputs, mask if masked else None, signal)
+    actual = gradients(recur_by_loop, cell, inputs, mask if masked else None, signal)
     assert_trees_close(actual, expected, TOLERANCE[precision])
 
 
@@ -93,7 +93,7 @@ def test_gradient_equals_autodiff_where_clipping_is_active(name: str, x64: None)
     clipped = gradients(recur_by_autodiff, cell, inputs, None, signal)
     unclipped = gradients(recur_by_autodiff, free, inputs, None, signal)
     assert float(jnp.max(jnp.abs(clipped[0].W_rec - unclipped[0].W_rec))) > 0.1, "the bound is never reached"
-    assert_trees_close(gradients(recur, cell, inputs, None, signal), clipped, TOLERANCE["float64"])
+    assert_trees_close(gradients(recur_by_loop, cell, inputs, None, signal), clipped, TOLERANCE["float64"])
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -105,21 +105,21 @@ def test_activity_is_that_of_a_plain_python_loop(name: str, x64: None) -> None:
         new = cell.update(state, drive[t], cell.activity(state) @ cell.W_rec)
         state = jax.tree.map(lambda n, s, t=t: jnp.where(mask[t][:, None], n, s), new, state)
         expected.append(cell.activity(state))
-    assert_trees_close(recur(cell, drive, mask), jnp.stack(expected), 1e-14)
+    assert_trees_close(recur_by_loop(cell, inputs, mask), jnp.stack(expected), 1e-14)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_masked_steps_hold_the_activity(name: str) -> None:
     cell, inputs, mask, _ = problem(name, 20)
-    activity = recur(cell, cell.drive(inputs), mask.at[7:12].set(False))
+    activity = recur_by_loop(cell, inputs, mask.at[7:12].set(False))
     assert jnp.array_equal(activity[7:12], jnp.broadcast_to(activity[6], (5, *activity.shape[1:])))
 
 
 def test_what_the_inputs_are_in_masked_steps_does_not_matter() -> None:
     cell, inputs, mask, signal = problem("relu", 20)
     other = jnp.where(mask[..., None], inputs, 7.0)
-    of_cell, of_inputs = gradients(recur, cell, other, mask, signal)
-    assert_trees_close(of_cell, gradients(recur, cell, inputs, mask, signal)[0], TOLERANCE["float32"])
+    of_cell, of_inputs = gradients(recur_by_loop, cell, other, mask, signal)
+    assert_trees_close(of_cell, gradients(recur_by_loop, cell, inputs, mask, signal)[0], TOLERANCE["float32"])
     assert not jnp.any(jnp.where(mask[..., None], 0.0, of_inputs))
 
 
@@ -127,9 +127,9 @@ def test_what_the_inputs_are_in_masked_steps_does_not_matter() -> None:
 def test_networks_can_be_batched(name: str, x64: None) -> None:
     cell, inputs, mask, signal = problem(name, 6)
     cells = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.9 * leaf]), cell)
-    together = jax.vmap(lambda c: gradients(recur, c, inputs, mask, signal))(cells)
+    together = jax.vmap(lambda c: gradients(recur_by_loop, c, inputs, mask, signal))(cells)
     for i in range(2):
-        alone = gradients(recur, jax.tree.map(lambda leaf, i=i: leaf[i], cells), inputs, mask, signal)
+        alone = gradients(recur_by_loop, jax.tree.map(lambda leaf, i=i: leaf[i], cells), inputs, mask, signal)
         assert_trees_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), alone, TOLERANCE["float64"])
 
 

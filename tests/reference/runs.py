@@ -34,8 +34,8 @@ QUICK = {
 
 
 def _forward(objective: Objective, network: Network, trials: Trials) -> tuple[Terms, jax.Array, jax.Array]:
-    terms, outputs = objective.terms(network, trials)
-    return terms, outputs, network(trials.inputs, trials.mask if objective.masked else None)[1]
+    terms, _ = objective.terms(network, trials)
+    return terms, *network(trials.inputs, trials.mask if objective.masked else None)
 
 
 def _gradient(objective: Objective, network: Network, trials: Trials) -> tuple[jax.Array, jax.Array, Network]:

@@ -1,5 +1,6 @@
 """Who remembers: cells, their initialisation, and the recurrence over time."""
 
+from . import kernel
 from .cells import (
     CELLS,
     AbstractCell,
@@ -14,7 +15,7 @@ from .cells import (
 )
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
 from .network import Network, check_options, find_model, initialize
-from .recurrence import recur, recur_by_autodiff
+from .recurrence import recur, recur_by_autodiff, recur_by_loop
 
 __all__ = [
     "CELLS",
@@ -30,8 +31,10 @@ __all__ = [
     "find_model",
     "glorot_normal",
     "initialize",
+    "kernel",
     "recur",
     "recur_by_autodiff",
+    "recur_by_loop",
     "register",
     "relu",
     "scaled_identity",

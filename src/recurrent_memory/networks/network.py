@@ -23,7 +23,8 @@ class Network(eqx.Module):
     """A recurrent network with a readout at every step.
 
     Called with inputs (trial, time, neuron), and a mask (trial, time) where trials have steps to skip, it returns
-    the outputs (trial, time, output) and the activity of its units (trial, time, unit).
+    the outputs (trial, time, output) and the activity of its units (trial, time, unit); with ``last`` those of the last
+    so many steps alone.
     """
 
     cell: AbstractCell
@@ -34,12 +35,14 @@ class Network(eqx.Module):
     """Whether outputs are kept inside [10⁻⁶, 1 − 10⁻⁶], so that they have a cross-entropy."""
 
     def __call__(
-        self, inputs: Float[Array, "trial time neuron"], mask: Bool[Array, "trial time"] | None = None
-    ) -> tuple[Float[Array, "trial time output"], Float[Array, "trial time unit"]]:
+        self,
+        inputs: Float[Array, "trial time neuron"],
+        mask: Bool[Array, "trial time"] | None = None,
+        last: int | None = None,
+    ) -> tuple[Float[Array, "trial kept output"], Float[Array, "trial kept unit"]]:
         """Return outputs and activity."""
         # Time comes first inside, so that a step reads and writes one contiguous block.
-        drive = self.cell.drive(inputs.swapaxes(0, 1))
-        activity = recur(self.cell, drive, None if mask is None else mask.T)
+        activity = recur(self.cell, inputs.swapaxes(0, 1), None if mask is None else mask.T, last)
         outputs = activity @ self.W_out + self.b_out
         if self.readout == "sigmoid":
             outputs = jax.nn.sigmoid(outputs)

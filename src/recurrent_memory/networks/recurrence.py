@@ -26,36 +26,60 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .cells import AbstractCell
+from . import kernel
+from .cells import AbstractCell, ReluCell
 
 
 def recur(
-    cell: AbstractCell, drive: Float[Array, "time trial block"], mask: Bool[Array, "time trial"] | None = None
-) -> Float[Array, "time trial unit"]:
-    """Run a cell over all time steps.
+    cell: AbstractCell,
+    inputs: Float[Array, "time trial neuron"],
+    mask: Bool[Array, "time trial"] | None = None,
+    last: int | None = None,
+) -> Float[Array, "kept trial unit"]:
+    """Run a cell over all time steps, by the fastest means at hand.
 
     Parameters
     ----------
     cell
         The cell with its weights.
-    drive
-        What the inputs contribute at each step (``cell.drive(inputs)``), time first.
+    inputs
+        Input counts, time first.
     mask
         Steps to take; where False a trial holds its state. None: all of them.
+    last
+        Return the last so many steps alone, which spares the way back a signal that is zero before. None: all.
 
     Returns
     -------
     Activity after each step.
     """
+    if kernel.is_for(cell, inputs):
+        assert isinstance(cell, ReluCell)
+        return kernel.recur(cell, inputs, mask, last)
+    return recur_by_loop(cell, inputs, mask, last)
+
+
+def recur_by_loop(
+    cell: AbstractCell,
+    inputs: Float[Array, "time trial neuron"],
+    mask: Bool[Array, "time trial"] | None = None,
+    last: int | None = None,
+) -> Float[Array, "kept trial unit"]:
+    """Do the same as :func:`recur` in XLA's own loop, for any cell, precision and device."""
     params, static = eqx.partition(cell, eqx.is_inexact_array)
-    return _recur(static, params, drive, mask)
+    activity: Array = _recur(static, params, cell.drive(inputs), mask)
+    return activity if last is None else activity[len(activity) - last :]
 
 
 def recur_by_autodiff(
-    cell: AbstractCell, drive: Float[Array, "time trial block"], mask: Bool[Array, "time trial"] | None = None
-) -> Float[Array, "time trial unit"]:
+    cell: AbstractCell,
+    inputs: Float[Array, "time trial neuron"],
+    mask: Bool[Array, "time trial"] | None = None,
+    last: int | None = None,
+) -> Float[Array, "kept trial unit"]:
     """Do the same as :func:`recur`, differentiated automatically step by step: slow, and the reference for tests."""
-    return _forward(cell, drive, mask)[0]
+    activity = _forward(cell, cell.drive(inputs), mask)[0]
+    return activity if last is None else activity[len(activity) - last :]
 
 
 def _step(cell: AbstractCell, state: PyTree, drive: Array, feedback: Array, mask: Array | None) -> PyTree:

@@ -105,13 +105,15 @@ class Trainer(eqx.Module):
 
 
 def answers(
-    task: AbstractTask, trials: Trials, outputs: Float[Array, "trial time output"], until: int | None = None
+    task: AbstractTask, trials: Trials, outputs: Float[Array, "trial response output"], until: int | None = None
 ) -> Answers:
-    """Keep of a batch what is needed to judge it; ``until`` asks for the evidence of that many steps as well."""
-    start, stop = task.epochs["response"]
+    """Keep of a batch what is needed to judge it: outputs in the response epoch, targets, evidence.
+
+    ``until`` asks for the evidence of that many steps as well.
+    """
     return Answers(
-        outputs[:, start:stop],
-        trials.targets[:, start:stop],
+        outputs,
+        trials.targets[:, slice(*task.epochs["response"])],
         task.evidence(trials),
         None if until is None else task.evidence(trials, until),
         trials.mask[:, slice(*task.epochs["delay"])].sum(axis=1) if task.skips_steps else None,

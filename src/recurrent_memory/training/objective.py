@@ -37,9 +37,9 @@ class Objective(eqx.Module):
     """What the answer is: it decides the task loss."""
     resp_dur: int = eqx.field(static=True)
     """Steps at the end of the trial on which the answer counts."""
-    activity_penalty: float = 1e-4
-    """Coefficient of the activity term."""
-    rho: float = 0.0
+    activity_penalty: Float[Array, ""] | float = 1e-4
+    """Coefficient of the activity term. As an array, like ρ, it does not ask for a program of its own."""
+    rho: Float[Array, ""] | float = 0.0
     """Coefficient ρ of the weight term."""
     masked: bool = eqx.field(static=True, default=False)
     """Whether trials have steps to skip; where they have none, no time is spent on holding states."""
@@ -47,17 +47,19 @@ class Objective(eqx.Module):
     """Propagate task loss and activity term back one by one, each clipped on its own, as the published code does;
     otherwise their sum is propagated once. The two differ only where a signal reaches the clipping bound."""
 
-    def terms(self, network: Network, trials: Trials) -> tuple[Terms, Float[Array, "trial time output"]]:
-        """Return the three terms and the network's outputs at every step."""
-        outputs, activity = network(trials.inputs, trials.mask if self.masked else None)
-        task = task_loss(self.response, outputs[:, -self.resp_dur :], trials.targets[:, -self.resp_dur :])
+    def terms(self, network: Network, trials: Trials) -> tuple[Terms, Float[Array, "trial response output"]]:
+        """Return the three terms and the network's outputs in the response epoch."""
+        kept = max(self.resp_dur, min(ACTIVITY_STEPS, trials.inputs.shape[1]))
+        outputs, activity = network(trials.inputs, trials.mask if self.masked else None, kept)
+        outputs = outputs[:, kept - self.resp_dur :]
+        task = task_loss(self.response, outputs, trials.targets[:, -self.resp_dur :])
         energy = jnp.mean(activity[:, -ACTIVITY_STEPS:] ** 2)
         return Terms(task, self.activity_penalty * energy, self.rho * sum_of_squares(network)), outputs
 
     def gradient(
         self, network: Network, trials: Trials
-    ) -> tuple[Float[Array, ""], Float[Array, "trial time output"], Network]:
-        """Return the loss, the network's outputs, and the gradient with respect to all parameters."""
+    ) -> tuple[Float[Array, ""], Float[Array, "trial response output"], Network]:
+        """Return the loss, the outputs in the response epoch, and the gradient with respect to all parameters."""
 
         def part(names: tuple[str, ...]) -> tuple[tuple[Array, tuple[Terms, Array]], Network]:
             def loss(network: Network) -> tuple[Array, tuple[Terms, Array]]:
