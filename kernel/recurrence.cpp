@@ -102,31 +102,35 @@ INLINE int64_t list_columns(const float* rows, int64_t stride, int64_t columns, 
   return count;
 }
 
-// Rows are done in blocks of 4 and, so that none is a single row without need, 3; columns in panels of 3 or 2 vectors.
+// A row of things cut into pieces as equal as they can be. Divides once: in the innermost loops a division would show.
 struct Part {
   int64_t first, size;
 };
 
-INLINE Part part(int64_t number, int64_t total, int64_t n) {
-  const int64_t size = total / n, longer = total % n;
-  return {number * size + smaller(number, longer), size + (number < longer)};
-}
+struct Cut {
+  int64_t pieces, size, longer;
+  INLINE Cut(int64_t total, int64_t largest)
+      : pieces(parts(total, largest)), size(pieces ? total / pieces : 0), longer(total - size * pieces) {}
+  INLINE Part operator[](int64_t i) const { return {i * size + smaller(i, longer), size + (i < longer)}; }
+};
 
-INLINE int64_t blocks_of(int64_t rows) { return parts(rows, ROWS); }
-INLINE Part block(int64_t number, int64_t rows) { return part(number, rows, blocks_of(rows)); }
-
-INLINE int64_t panels_of(int64_t columns) { return parts(parts(columns, LANES), VECTORS); }
-
+// Rows are done in blocks of 4 and, so that none is a single row without need, 3; columns in panels of 3 or 2 vectors.
 struct Panel {
   int64_t number, first, columns;
   int vectors;
 };
 
-INLINE Panel panel(int64_t number, int64_t columns) {
-  const Part vectors = part(number, parts(columns, LANES), panels_of(columns));
-  const int64_t first = vectors.first * LANES;
-  return {number, first, smaller(vectors.size * LANES, columns - first), static_cast<int>(vectors.size)};
-}
+struct Panels {
+  int64_t columns;
+  Cut vectors;
+  INLINE explicit Panels(int64_t columns) : columns(columns), vectors(parts(columns, LANES), VECTORS) {}
+  INLINE int64_t number() const { return vectors.pieces; }
+  INLINE Panel operator[](int64_t i) const {
+    const Part part = vectors[i];
+    const int64_t first = part.first * LANES;
+    return {i, first, smaller(part.size * LANES, columns - first), static_cast<int>(part.size)};
+  }
+};
 
 // Call a function template with the numbers of rows and of vectors as constants.
 #define WITH_VECTORS(R, vectors, function, ...)         \
@@ -151,9 +155,9 @@ struct Lists {
   const int32_t* of(int64_t i) const { return index + i * capacity; }
 };
 
-void list_blocks(const float* rows, int64_t trials, int64_t units, const Lists& lists) {
-  for (int64_t i = 0; i < blocks_of(trials); i++) {
-    const Part b = block(i, trials);
+void list_blocks(const float* rows, const Cut& blocks, int64_t units, const Lists& lists) {
+  for (int64_t i = 0; i < blocks.pieces; i++) {
+    const Part b = blocks[i];
     const float* from = rows + b.first * units;
     int32_t* index = lists.index + i * lists.capacity;
     switch (b.size) {
@@ -171,12 +175,12 @@ struct Scratch {
 };
 
 int64_t scan_scratch(const Shape& s, int64_t trials) {
-  const int64_t blocks = blocks_of(trials);
+  const int64_t blocks = parts(trials, ROWS);
   return 2 * (blocks + trials) + blocks * s.units + trials * s.neurons + 3 * trials * s.units;
 }
 
 INLINE Scratch carve(float* scratch, const Shape& s, int64_t trials) {
-  const int64_t blocks = blocks_of(trials);
+  const int64_t blocks = parts(trials, ROWS);
   int64_t* counts = reinterpret_cast<int64_t*>(scratch);
   int32_t* indices = reinterpret_cast<int32_t*>(counts + blocks + trials);
   int32_t* of_inputs = indices + blocks * s.units;
@@ -221,17 +225,19 @@ TILE void forward_tile(const Forward& f, int64_t t, int64_t trial, int64_t row, 
 void forward(const Forward& f, int64_t first_trial, int64_t last_trial, float* scratch) {
   const Shape& s = f.shape;
   const int64_t trials = last_trial - first_trial;
+  const Cut blocks(trials, ROWS);
+  const Panels panels(s.units);
   const Scratch of = carve(scratch, s, trials);
   for (int64_t t = 0; t < s.steps; t++) {
     const int64_t first = t * s.trials + first_trial;
-    if (t) list_blocks(f.activity + (first - s.trials) * s.units, trials, s.units, of.state);
+    if (t) list_blocks(f.activity + (first - s.trials) * s.units, blocks, s.units, of.state);
     for (int64_t b = 0; b < trials; b++)
       of.inputs.count[b] = list_columns<1>(f.inputs + (first + b) * s.neurons, s.neurons, s.neurons,
                                            of.inputs.index + b * s.neurons);
-    for (int64_t p = 0; p < panels_of(s.units); p++) {
-      const Panel of_units = panel(p, s.units);
-      for (int64_t i = 0; i < blocks_of(trials); i++) {
-        const Part b = block(i, trials);
+    for (int64_t p = 0; p < panels.number(); p++) {
+      const Panel of_units = panels[p];
+      for (int64_t i = 0; i < blocks.pieces; i++) {
+        const Part b = blocks[i];
         WITH_SIZES(b.size, of_units.vectors, forward_tile, f, t, first_trial + b.first, b.first, of_units, of, i)
       }
     }
@@ -287,14 +293,16 @@ TILE void backward_tile(const Backward& g, int64_t t, int64_t trial, int64_t row
 void backward(const Backward& g, int64_t first_trial, int64_t last_trial, float* scratch) {
   const Shape& s = g.shape;
   const int64_t trials = last_trial - first_trial;
+  const Cut blocks(trials, ROWS);
+  const Panels panels(s.units);
   const Scratch of = carve(scratch, s, trials);
   float *delta = of.delta, *next = of.other_delta;
   for (int64_t t = s.steps - 1; t >= 0; t--) {
-    if (t + 1 < s.steps) list_blocks(next, trials, s.units, of.state);
-    for (int64_t p = 0; p < panels_of(s.units); p++) {
-      const Panel of_units = panel(p, s.units);
-      for (int64_t i = 0; i < blocks_of(trials); i++) {
-        const Part b = block(i, trials);
+    if (t + 1 < s.steps) list_blocks(next, blocks, s.units, of.state);
+    for (int64_t p = 0; p < panels.number(); p++) {
+      const Panel of_units = panels[p];
+      for (int64_t i = 0; i < blocks.pieces; i++) {
+        const Part b = blocks[i];
         WITH_SIZES(b.size, of_units.vectors, backward_tile, g, t, first_trial + b.first, b.first, of_units, of, i, next,
                    delta)
       }
@@ -343,12 +351,14 @@ TILE void gradient_tile(float* weights, int64_t units, int64_t columns, const in
 void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last_strip, float* scratch) {
   const Shape& s = g.shape;
   const int64_t strips = last_strip - first_strip, all_rows = s.steps * s.trials, rows = all_rows - s.trials;
+  const Cut cut(s.units, ROWS);
+  const Panels panels(s.units);
   int64_t* counts = reinterpret_cast<int64_t*>(scratch);
   int32_t* indices = reinterpret_cast<int32_t*>(counts + strips);
   float* values = reinterpret_cast<float*>(indices + strips * DEPTH);
   for (int64_t r = 0; r < rows || r == 0; r += DEPTH) {
     for (int64_t i = 0; i < strips; i++) {
-      const Part b = block(first_strip + i, s.units);
+      const Part b = cut[first_strip + i];
       const float* from = g.activity + r * s.units + b.first;
       const int64_t depth = smaller(DEPTH, rows - r);
       int32_t* index = indices + i * DEPTH;
@@ -360,11 +370,11 @@ void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last_strip,
         default: counts[i] = pack_strip<4>(from, s.units, depth, index, to);
       }
     }
-    for (int64_t p = 0; p < panels_of(s.units); p++) {
-      const Panel of_units = panel(p, s.units);
+    for (int64_t p = 0; p < panels.number(); p++) {
+      const Panel of_units = panels[p];
       const float* delta = g.delta + (p * all_rows + s.trials + r) * WIDTH;  // what activity meets, one step later
       for (int64_t i = 0; i < strips; i++) {
-        const Part b = block(first_strip + i, s.units);
+        const Part b = cut[first_strip + i];
         float* to = g.recurrent_weights + b.first * s.units + of_units.first;
         WITH_SIZES(b.size, of_units.vectors, gradient_tile, to, s.units, of_units.columns, indices + i * DEPTH,
                    counts[i], values + i * DEPTH * ROWS, delta, r == 0)
@@ -396,10 +406,11 @@ TILE void input_tile(const Gradient& g, const Panel& panel, const Lists& lists, 
 void input_gradient(const Gradient& g, int64_t first_panel, int64_t last_panel, float* scratch) {
   const Shape& s = g.shape;
   const int64_t rows = s.steps * s.trials;
+  const Panels panels(s.units);
   int64_t* counts = reinterpret_cast<int64_t*>(scratch);
   const Lists lists{counts, reinterpret_cast<int32_t*>(counts + DEPTH), s.neurons};
   for (int64_t p = first_panel; p < last_panel; p++) {
-    const Panel of_units = panel(p, s.units);
+    const Panel of_units = panels[p];
     for (int64_t k = 0; k < s.neurons; k++)
       for (int64_t j = 0; j < of_units.columns; j++) g.input_weights[k * s.units + of_units.first + j] = 0;
     for (int64_t j = 0; j < of_units.columns; j++) g.bias[of_units.first + j] = 0;
@@ -409,32 +420,32 @@ void input_gradient(const Gradient& g, int64_t first_panel, int64_t last_panel, 
     for (int64_t i = 0; i < depth; i++)
       lists.count[i] = list_columns<1>(g.inputs + (r + i) * s.neurons, s.neurons, s.neurons, lists.index + i * s.neurons);
     for (int64_t p = first_panel; p < last_panel; p++) {
-      const Panel of_units = panel(p, s.units);
+      const Panel of_units = panels[p];
       WITH_VECTORS(1, of_units.vectors, input_tile, g, of_units, lists, r, depth)
     }
   }
 }
 
 void pack(const float* matrix, int64_t rows, int64_t columns, float* packed) {
-  for (int64_t p = 0; p < panels_of(columns); p++) {
-    const Panel of = panel(p, columns);
+  const Panels panels(columns);
+  for (int64_t p = 0; p < panels.number(); p++) {
+    const Panel of = panels[p];
     for (int64_t k = 0; k < rows; k++, packed += WIDTH)
       for (int64_t j = 0; j < WIDTH; j++) packed[j] = j < of.columns ? matrix[k * columns + of.first + j] : 0;
   }
 }
 
 void pack_transposed(const float* matrix, int64_t rows, int64_t columns, float* packed) {
-  for (int64_t p = 0; p < panels_of(rows); p++) {
-    const Panel of = panel(p, rows);
+  const Panels panels(rows);
+  for (int64_t p = 0; p < panels.number(); p++) {
+    const Panel of = panels[p];
     for (int64_t k = 0; k < columns; k++, packed += WIDTH)
       for (int64_t j = 0; j < WIDTH; j++) packed[j] = j < of.columns ? matrix[(of.first + j) * columns + k] : 0;
   }
 }
 
-int64_t panels(int64_t columns) { return panels_of(columns); }
-int64_t panel_start(int64_t number, int64_t columns) {
-  return number == panels_of(columns) ? columns : panel(number, columns).first;
-}
+int64_t number_of_panels(int64_t columns) { return Panels(columns).number(); }
+int64_t panel_start(int64_t number, int64_t columns) { return smaller(Panels(columns)[number].first, columns); }
 
 }  // namespace
 
@@ -442,7 +453,7 @@ int64_t panel_start(int64_t number, int64_t columns) {
 #define TEXT(x) TEXT_OF(x)
 
 extern const Functions INSTRUCTION_SET = {
-    TEXT(INSTRUCTION_SET), WIDTH, pack, pack_transposed, forward, backward, weight_gradient, input_gradient, panels, panel_start, scan_scratch, gradient_scratch,
+    TEXT(INSTRUCTION_SET), WIDTH, pack, pack_transposed, forward, backward, weight_gradient, input_gradient, number_of_panels, panel_start, scan_scratch, gradient_scratch,
 };
 
 }  // namespace recurrence
