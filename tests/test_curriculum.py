@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from recurrent_memory.course import InterruptedRunError, carry_over, initial_network, trainer
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runfolder import RunFolder
-from recurrent_memory.runner import InterruptedRunError, carry_over, initial_network, run, trainer
+from recurrent_memory.runner import run
 from recurrent_memory.settings import InputError
 from recurrent_memory.training import TrainingState
 from small import contents, small_experiment, stops_after

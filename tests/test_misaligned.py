@@ -11,8 +11,9 @@ from scipy.io import loadmat
 from recurrent_memory import evaluation, misaligned
 from recurrent_memory.compat.matfile import save_multitask_mat
 from recurrent_memory.compat.scripts import PriorTraining, reports
+from recurrent_memory.course import initial_network, trainer
 from recurrent_memory.history import History
-from recurrent_memory.runner import initial_network, run, trainer
+from recurrent_memory.runner import run
 from recurrent_memory.training import join_batches
 from small import small_experiment
 

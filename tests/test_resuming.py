@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+from recurrent_memory.course import InterruptedRunError, Progress
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runner import InterruptedRunError, Progress, run
+from recurrent_memory.runner import run
 from small import contents, small_experiment, stops_after, words
 
 RUN = """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import analysis, compat, evaluation, figures, networks, tasks, training
+    from .ensembles import run_many
     from .experiment import Experiment
     from .runner import run
     from .settings import InputError
@@ -24,13 +25,14 @@ __all__ = [
     "figures",
     "networks",
     "run",
+    "run_many",
     "tasks",
     "training",
 ]
 
 __version__ = metadata.version("recurrent-memory")
 
-_HOME = {"Experiment": "experiment", "run": "runner", "InputError": "settings"}
+_HOME = {"Experiment": "experiment", "run": "runner", "run_many": "ensembles", "InputError": "settings"}
 
 
 def __getattr__(name: str) -> Any:

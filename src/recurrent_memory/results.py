@@ -130,7 +130,7 @@ def assemble(
             "unit": np.arange(experiment.n_hidden),
             "iteration": np.arange(len(history)),
         },
-        attrs=provenance(experiment, task),
+        attrs={**provenance(experiment, task), "status": "finished"},
     )
     if task.skips_steps:
         dataset = dataset.assign_coords(
@@ -175,13 +175,13 @@ def _stages(result: xr.Dataset) -> xr.Dataset:
     return stages.assign(task=((), result.attrs["task"], {"long_name": "task, in order"})).expand_dims("stage")
 
 
-def training_so_far(experiment: Experiment, history: History) -> xr.Dataset:
-    """Label the training curves of a run that is not finished."""
+def training_so_far(experiment: Experiment, history: History, status: str = "training") -> xr.Dataset:
+    """Label the training curves of a run that is not finished; ``status`` says why."""
     task = experiment.make_task()
     return xr.Dataset(
         _training_curves(task, history),
         coords={"iteration": np.arange(len(history))},
-        attrs=provenance(experiment, task),
+        attrs={**provenance(experiment, task), "status": status},
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from helpers import Outcome
 from recurrent_memory.cli.main import main
-from recurrent_memory.runner import InterruptedRunError, run
+from recurrent_memory.course import InterruptedRunError
+from recurrent_memory.runner import run
 from small import small_experiment, stops_after
 
 Command = Callable[..., Outcome]

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..runner import Progress as RunProgress
+from ..course import Progress as RunProgress
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -18,8 +18,8 @@ def show(run: Path, formats: tuple[str, ...]) -> None:
     Of a run that is not finished it shows how far it has come, and draws its learning curve so far.
     """
     from .. import results
+    from ..course import initial_network
     from ..runfolder import RunFolder
-    from ..runner import initial_network
     from .report import draw, print_summary
 
     place = RunFolder(run)

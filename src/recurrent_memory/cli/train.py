@@ -21,7 +21,7 @@ from .options import formats_option, options_from
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..runner import Progress
+    from ..course import Progress
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +87,8 @@ def execute(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[xr.Dataset | None, int]:
     """Run an experiment with progress shown; return its result, or None, and the exit code."""
-    from ..runner import DivergedError, InterruptedRunError, run
+    from ..course import DivergedError, InterruptedRunError
+    from ..runner import run
     from .display import Display
 
     _cache_compiled_programs()
