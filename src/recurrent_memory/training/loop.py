@@ -100,7 +100,8 @@ class Trainer(eqx.Module):
         """
         state, n_done, losses, records = _advance(self, state, jnp.asarray(n_iterations, jnp.int32))
         done = int(n_done)
-        host = jax.tree.map(lambda r: np.asarray(r[:done]), (losses, records))
+        # Cut on the host: on the device, each length would be a program of its own.
+        host = jax.tree.map(lambda r: np.asarray(r)[:done].copy(), (losses, records))
         return state, Chunk(done, *host)
 
 
