@@ -215,11 +215,13 @@ class _Team:
         order = [number for group in made.groups for number in group]
         left = len(order)
         cores = _cores()
+        in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
         def run_one(number: int) -> None:
             nonlocal left
             try:
-                with self._diverging(number):
+                # The caller's precision may be set for the caller's thread alone.
+                with jax.enable_x64(in_double_precision), self._diverging(number):
                     result, _ = run_stage(self.experiments[number], self.places[number], self.watch(number))
                     self._finish(number, result)
             except BaseException:
