@@ -267,7 +267,10 @@ class _Team:
                     self._done[number] = sum(before.values())
                     self._tell()
 
-        return Watch(on_progress, self._say, self._asks_to_stop, self._checkpoint_every)
+        def on_message(line: str) -> None:
+            self._say(f"network {number + 1}: {line}")
+
+        return Watch(on_progress, on_message, self._asks_to_stop, self._checkpoint_every)
 
     def _run_part(self, numbers: list[int]) -> None:
         with contextlib.ExitStack() as claims:
@@ -351,7 +354,7 @@ class _Team:
         try:
             yield
         except DivergedError as error:
-            self._say(str(error).splitlines()[0])
+            self._say(f"network {number + 1}: {str(error).splitlines()[0]}")
             self._finish(number, results.training_so_far(error.experiment, error.history, "diverged"))
 
     def _finish(self, number: int, result: xr.Dataset, *, is_last: bool = True) -> None:

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from ..course import Progress as RunProgress
+from ..ensembles import ManyProgress
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -30,7 +31,7 @@ class Display:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  fractional loss {task.fields[fractional]:.3f}"),
+            TextColumn("{task.fields[words]}"),
             TextColumn("{task.fields[rate]:.1f}/s"),
             TimeElapsedColumn(),
             TextColumn("left"),
@@ -55,29 +56,30 @@ class Display:
         self.console.print(line)
 
     def update(self, now: RunProgress) -> None:
-        """Show the newest state of the run."""
-        if now.phase != self.phase:
-            self._begin(now)
-        elapsed = time.monotonic() - self.started
-        rate = (now.done - self.first) / elapsed if elapsed > 0 else 0.0
-        if self.live:
-            self.bar.update(self.task, completed=now.done, loss=now.loss, fractional=now.fractional_loss, rate=rate)
-        elif now.done == now.total or time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
-            self.last_line = time.monotonic()
-            left = f"{(now.total - now.done) / rate:.0f} s left" if rate > 0 else ""
-            self.message(
-                f"{now.phase} {now.done}/{now.total}  loss {now.loss:.4f}  "
-                f"fractional loss {now.fractional_loss:.3f}  {rate:.1f}/s  {left}"
-            )
+        """Show the newest state of a run."""
+        words = f"loss {now.loss:.4f}  fractional loss {now.fractional_loss:.3f}"
+        self._show(now.phase, now.done, now.total, words)
 
-    def _begin(self, now: RunProgress) -> None:
-        self.phase, self.started, self.first = now.phase, time.monotonic(), now.done
+    def update_many(self, now: ManyProgress) -> None:
+        """Show how far many networks have come."""
+        words = f"networks {now.finished}/{now.networks}"
+        if now.diverged:
+            words += f", {now.diverged} diverged"
+        self._show("training", now.done, now.total, words)
+
+    def _show(self, phase: str, done: int, total: int, words: str) -> None:
+        if phase != self.phase:
+            self._begin(phase, done, total, words)
+        elapsed = time.monotonic() - self.started
+        rate = (done - self.first) / elapsed if elapsed > 0 else 0.0
+        if self.live:
+            self.bar.update(self.task, completed=done, words=words, rate=rate)
+        elif done == total or time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            left = f"{(total - done) / rate:.0f} s left" if rate > 0 else ""
+            self.message(f"{phase} {done}/{total}  {words}  {rate:.1f}/s  {left}")
+
+    def _begin(self, phase: str, done: int, total: int, words: str) -> None:
+        self.phase, self.started, self.first = phase, time.monotonic(), done
         self.last_line = self.started
-        self.task = self.bar.add_task(
-            now.phase,
-            total=now.total,
-            completed=now.done,
-            loss=now.loss,
-            fractional=now.fractional_loss,
-            rate=0.0,
-        )
+        self.task = self.bar.add_task(phase, total=total, completed=done, words=words, rate=0.0)

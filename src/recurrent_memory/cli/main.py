@@ -48,20 +48,33 @@ class _Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="recurrent-memory", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.group(
+    cls=_Lazy, invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option("--version", is_flag=True, help="Show the version; with --verbose also how this machine computes")
+@click.option("--verbose", is_flag=True, help="With --version: libraries, devices, and which code runs the networks")
+@click.pass_context
+def cli(ctx: click.Context, version: bool, verbose: bool) -> None:
     """Train recurrent networks on short-term memory tasks, and measure how they remember.
 
     With neurons that stay on (persistent activity), or with neurons that fire in turn (sequences)? The tasks,
     networks and measures are those of Orhan & Ma (2019), Nature Neuroscience 22:275-283.
     """
+    if version:
+        from .versions import print_versions
+
+        print_versions(verbose=verbose)
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
 
 
 def main(command: click.Command = cli, name: str = "recurrent-memory") -> None:
     """Run the command line; the errors a user can cause end in one short message."""
     try:
-        command.main(prog_name=name, standalone_mode=False)
+        code = command.main(prog_name=name, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)  # what `ctx.exit` was given comes back as a value
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

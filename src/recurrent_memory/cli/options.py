@@ -16,6 +16,9 @@ from ..settings import InputError, Settings
 
 Command = Callable[..., None]
 
+MOST_NETWORKS = 100_000
+"""Most values of one option."""
+
 formats_option = click.option(
     "--format",
     "formats",
@@ -59,6 +62,8 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
     metavar = _metavar(kind)
     if name in ("task", "model", "condition"):
         kind = _Named(name)
+    elif kind in (int, float):
+        kind = _Numbers(kind)
     return click.option(flag, name, type=kind, default=None, required=required, help=help_text, metavar=metavar)
 
 
@@ -81,6 +86,55 @@ class _Named(click.types.StringParamType):
             "condition": ("basic", *tasks.CONDITIONS, *OWN_CONDITIONS),
         }[self.name]
         return [click.shell_completion.CompletionItem(word) for word in known if word.startswith(incomplete)]
+
+
+class Several(tuple[Any, ...]):
+    """Values of one option for several networks."""
+
+
+class _Numbers(click.types.StringParamType):
+    """A number; or several, for as many networks: 1,2,5, evenly spaced 0.9:0.98:5, whole numbers 0:20."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = kind.__name__
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        from numpy import linspace  # here, so that --help need not wait for it
+
+        try:
+            if ":" not in value:
+                numbers = [self.kind(word) for word in value.split(",")]
+                return numbers[0] if len(numbers) == 1 else Several(numbers)
+            bounds = value.split(":")
+            if self.kind is int and len(bounds) == 2:
+                found: list[Any] = list(range(*map(int, bounds)))
+            else:
+                first, last, count = bounds
+                found = [self.kind(x) for x in linspace(float(first), float(last), int(count))]
+        except (ValueError, TypeError):
+            self.fail(f"{value!r} is not {self._rule()}.", param, ctx)
+        if not 1 <= len(found) <= MOST_NETWORKS:
+            self.fail(f"{value!r} is {len(found)} values: give from 1 to {MOST_NETWORKS}.", param, ctx)
+        return Several(found)
+
+    def _rule(self) -> str:
+        if self.kind is int:
+            return "a whole number, several (1,2,5) or a range (0:20, the last left out)"
+        return "a number, several (0.9,0.98) or a range with how many (0.9:0.98:5)"
+
+
+def several_seeds(words: str) -> Any:
+    """Return the seed or seeds that --seeds names.
+
+    Raises
+    ------
+    click.BadParameter
+        Where it names none.
+    """
+    return _Numbers(int).convert(words, click.Option(["--seeds"]), None)
 
 
 def _kind(annotation: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import click
 
 from ..experiment import PRESETS, Experiment, preset
 from ..settings import InputError
-from .options import formats_option, options_from
+from .options import Several, formats_option, options_from, several_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,19 +40,27 @@ if TYPE_CHECKING:
     metavar="INTEGER",
     help="Iterations between checkpoints  [default: about a second]",
 )
+@click.option(
+    "--seeds", "seeds", metavar="A:B", help="The same as --seed for several networks: seeds A … B−1, or a,b,c"
+)
 @formats_option
 def train(
     preset_name: str | None,
+    seeds: str | None,
     out: Path | None,
     checkpoint_every: int | None,
     formats: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Train one network, test it on fresh trials, measure and draw how it remembers.
+    """Train a network, test it on fresh trials, measure and draw how it remembers.
 
     The run folder gets the result (result.nc), the final weights (weights.safetensors) and the pictures; the summary
     goes to standard output, progress to standard error. Cut off at any moment, the same command with the same --out
     goes on where it was; a finished run prints its summary again.
+
+    Any option that takes a number takes several, for as many networks, as many at once as there are cores:
+    --seeds 0:20 (whole numbers, the last left out), --lambda0 0.9:0.98:5 (evenly spaced, so many), --rho 0,1e-5. Each
+    network gets a run folder of its own in --out; `recurrent-memory show` draws it.
 
     \b
     Examples:
@@ -60,13 +69,31 @@ def train(
       recurrent-memory train --task de1 --task-option delay_dur=50 --stop-at 0.4
       recurrent-memory train --task comp --condition variable_delay+dynamic
       recurrent-memory train --curriculum cd1,2afc --n-hidden 100 --iterations 3001
+      recurrent-memory train --preset quick --seeds 0:4 --lambda0 0.9:0.98:5 --out runs/grid
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if seeds is not None:
+        if "seed" in given:
+            raise InputError("`--seed` and `--seeds` were both given: give one of them.")
+        given["seed"] = several_seeds(seeds)
     values = {**preset(preset_name), **given} if preset_name else given
-    experiment = Experiment(**({} if values.get("curriculum") else {"task": "de1"}) | values)
+    values = ({} if values.get("curriculum") else {"task": "de1"}) | values
     if checkpoint_every is not None and checkpoint_every < 1:
         raise InputError(f"`checkpoint_every` = {checkpoint_every} is not allowed: must be 1 or more iterations.")
-    sys.exit(_train(experiment, out or _new_folder(experiment), checkpoint_every, formats))
+    axes = {name: value for name, value in values.items() if isinstance(value, Several)}
+    if axes:
+        from .many import train_many
+
+        experiments = {
+            ",".join(f"{name}={value:g}" for name, value in zip(axes, point, strict=True)): Experiment(
+                **values | dict(zip(axes, point, strict=True))
+            )
+            for point in itertools.product(*axes.values())
+        }
+        folder = out or _new_folder(next(iter(experiments.values())), "many")
+        sys.exit(train_many(experiments, tuple(axes), folder, checkpoint_every))
+    experiment = Experiment(**values)
+    sys.exit(_train(experiment, out or _new_folder(experiment, f"seed{experiment.seed}"), checkpoint_every, formats))
 
 
 def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:
@@ -91,8 +118,8 @@ def execute(
     from ..runner import run
     from .display import Display
 
-    _cache_compiled_programs()
-    caught = _catch_signals()
+    cache_compiled_programs()
+    caught = catch_signals()
     try:
         with Display() as display:
 
@@ -117,14 +144,14 @@ def execute(
     return result, 0
 
 
-def _new_folder(experiment: Experiment) -> Path:
+def _new_folder(experiment: Experiment, which: str) -> Path:
     """Return a name in ./runs that says what the run is, and when it was started."""
-    words = f"{experiment.task}-{experiment.model}-n{experiment.n_hidden}-seed{experiment.seed}"
+    words = f"{experiment.task}-{experiment.model}-n{experiment.n_hidden}-{which}"
     base = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{re.sub(r'[^a-z0-9_-]', '', words)}"
     return next(p for i in range(1_000_000) if not (p := base if i == 0 else Path(f"{base}-{i}")).exists())
 
 
-def _catch_signals() -> list[int]:
+def catch_signals() -> list[int]:
     """Note the first SIGINT or SIGTERM in the list returned; a second one ends the process at once."""
     caught: list[int] = []
 
@@ -137,7 +164,7 @@ def _catch_signals() -> list[int]:
     return caught
 
 
-def _cache_compiled_programs() -> None:
+def cache_compiled_programs() -> None:
     """Keep compiled programs between runs, so that the second start takes no time to compile."""
     import jax
 
