@@ -69,5 +69,7 @@ def test_both_tasks_are_reported_as_published_where_asked(order: tuple[str, str]
         written[-1] += [content[f"infloss_vec_{stage}"].item() for stage in ("first", "second")]
     published, aligned = np.array(written).reshape(2, 2, 2)
     assert published[0, cd1] == result["stage_fractional_loss_misaligned"].values[cd1] != aligned[0, cd1]
-    assert published[1, cd1] == result["stage_report_fractional_loss_misaligned"].values[cd1, 0] != aligned[1, cd1]
+    # The one report of so short a run is of batch 0 alone, which has no other to be paired with.
+    assert published[1, cd1] == result["stage_report_fractional_loss_misaligned"].values[cd1, 0]
+    assert published[1, cd1] == pytest.approx(aligned[1, cd1])
     np.testing.assert_array_equal(published[:, 1 - cd1], aligned[:, 1 - cd1])

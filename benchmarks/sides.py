@@ -1,0 +1,190 @@
+"""What is timed: one training iteration of the same network, by this package and by others.
+
+Each side is made for N units and returns a function that does one iteration and waits for its end. All train DE-1
+with the paper's sizes (150 steps, 50 trials, 50 input neurons) in single precision.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recurrent_memory.course import fresh_state, trainer
+from recurrent_memory.experiment import Experiment
+from recurrent_memory.networks import kernel
+from recurrent_memory.training import adam, task_loss
+
+Iteration = Callable[[], Any]
+STEPS, TRIALS, NEURONS, RESPONSE = 150, 50, 50, 25
+PER_CALL = 10
+"""Iterations that one call of ours does: the unit of training is a compiled chunk."""
+
+
+class MissingError(RuntimeError):
+    """What a side needs is not installed."""
+
+
+def experiment(n_hidden: int, **changes: Any) -> Experiment:
+    """Return the experiment that all sides do."""
+    return Experiment(task="de1", n_hidden=n_hidden, lambda0=0.98, sigma0=0.0, **changes)
+
+
+def limit(n_hidden: int) -> Iteration:
+    """Return the machine's limit: the three large products of an iteration, each in one piece."""
+    rows = STEPS * TRIALS
+    a, b = (jax.random.normal(jax.random.key(i), (rows, n_hidden)) for i in range(2))
+    product = jax.jit(lambda a, b: a.T @ b)
+
+    def iteration() -> None:
+        for _ in range(3):
+            jax.block_until_ready(product(a, b))
+
+    return iteration
+
+
+def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True) -> Iteration:
+    """Return this package's training, trials drawn, from a given number of iterations on."""
+    if by_kernel and kernel.instruction_set() is None:
+        raise MissingError("the package was installed without a compiler")
+    made = experiment(n_hidden)
+    on = trainer(made, made.make_task())
+
+    def iterate(state: Any) -> Any:
+        return on.iterate(state)[0]
+
+    @eqx.filter_jit
+    def several(state: Any) -> Any:
+        arrays, static = eqx.partition(state, eqx.is_array)
+        body = lambda _, arrays: eqx.filter(iterate(eqx.combine(arrays, static)), eqx.is_array)  # noqa: E731
+        return eqx.combine(jax.lax.fori_loop(0, PER_CALL, body, arrays), static)
+
+    with _environment(kernel.SWITCH, "on" if by_kernel else "off"):
+        start = fresh_state(made)
+        for _ in range(after // PER_CALL):
+            start = several(start)
+        jax.block_until_ready(jax.tree.leaves(eqx.filter(several(start), eqx.is_array)))
+
+    def iteration() -> None:
+        jax.block_until_ready(jax.tree.leaves(eqx.filter(several(start), eqx.is_array)))
+
+    return iteration
+
+
+def plain_scan(n_hidden: int) -> Iteration:
+    """Return the same iteration as one would first write it in JAX: a scan, differentiated automatically.
+
+    Its trials are ready-made.
+    """
+    made = experiment(n_hidden)
+    task, state = made.make_task(), fresh_state(made)
+    trials = task.sample(jax.random.key(0), TRIALS)
+    inputs, targets = trials.inputs.swapaxes(0, 1), trials.targets[:, -RESPONSE:]
+
+    def loss(network: Any) -> Any:
+        cell = network.cell
+
+        def step(h: Any, x: Any) -> Any:
+            h = jax.nn.relu(x @ cell.W_in + cell.b_in + cell.b_rec + h @ cell.W_rec)
+            return h, h
+
+        _, h = jax.lax.scan(step, jnp.zeros((TRIALS, n_hidden)), inputs)
+        outputs = (h @ network.W_out + network.b_out).swapaxes(0, 1)
+        return task_loss("angle", outputs[:, -RESPONSE:], targets) + 1e-4 * jnp.mean(h[-5:] ** 2)
+
+    @eqx.filter_jit
+    def one(network: Any, optimizer: Any) -> Any:
+        gradient = eqx.filter_grad(loss)(network)
+        return adam.step(network, gradient, optimizer, jnp.asarray(5e-4))
+
+    carried = list(one(state.network, state.optimizer))
+
+    def iteration() -> None:
+        carried[:] = one(*carried)
+        jax.block_until_ready(jax.tree.leaves(eqx.filter(carried, eqx.is_array)))
+
+    return iteration
+
+
+def torch_loop(n_hidden: int, *, built_in: bool = False) -> Iteration:
+    """Return the same iteration in PyTorch, on ready-made trials: a plain loop, or its own ``nn.RNN``."""
+    torch = _import("torch", "torch")
+    torch.set_num_threads(cores())
+    task = experiment(n_hidden).make_task()
+    trials = task.sample(jax.random.key(0), TRIALS)
+    inputs = torch.tensor(np.array(trials.inputs.swapaxes(0, 1)))
+    targets = torch.tensor(np.array(trials.targets.swapaxes(0, 1)[-RESPONSE:]))
+    readout = torch.nn.Linear(n_hidden, 1)
+    if built_in:
+        rnn = torch.nn.RNN(NEURONS, n_hidden, nonlinearity="relu")
+        weights = rnn.weight_hh_l0
+        parameters = [*rnn.parameters(), *readout.parameters()]
+    else:
+        w_in = torch.nn.Linear(NEURONS, n_hidden)
+        weights = torch.nn.Parameter(torch.empty(n_hidden, n_hidden))
+        parameters = [*w_in.parameters(), weights, *readout.parameters()]
+    with torch.no_grad():
+        weights.copy_(0.98 * torch.eye(n_hidden))
+    optimizer = torch.optim.Adam(parameters, lr=5e-4)
+
+    def activity() -> Any:
+        if built_in:
+            return rnn(inputs)[0]
+        drive, h, kept = w_in(inputs), torch.zeros(TRIALS, n_hidden), []
+        for t in range(STEPS):
+            h = torch.relu(drive[t] + h @ weights)
+            kept.append(h)
+        return torch.stack(kept)
+
+    def iteration() -> None:
+        optimizer.zero_grad()
+        h = activity()
+        error = torch.remainder(torch.abs(readout(h[-RESPONSE:]) - targets), np.pi).mean()
+        (error + 1e-4 * (h[-5:] ** 2).mean()).backward()
+        optimizer.step()
+
+    return iteration
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _import(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingError(f"{package} is not installed (pip install {package})") from None
+
+
+LIMIT, OURS = "limit: three large products", "ours, first iterations"
+SIDES: dict[str, Callable[[int], Iteration]] = {
+    LIMIT: limit,
+    OURS: ours,
+    "ours, after 1000 iterations": lambda n: ours(n, after=1000),
+    "ours without the kernel": lambda n: ours(n, by_kernel=False),
+    "plain jax.lax.scan": plain_scan,
+    "torch.nn.RNN": lambda n: torch_loop(n, built_in=True),
+    "plain PyTorch loop": torch_loop,
+}
+"""By name; those of ours do ``PER_CALL`` iterations a call."""
