@@ -75,13 +75,13 @@ import sys, time; started = time.perf_counter()
 from recurrent_memory.cli.train import cache_compiled_programs; cache_compiled_programs()
 from recurrent_memory.course import fresh_state, trainer
 from recurrent_memory.experiment import Experiment
-import resource
 e = Experiment(task="de1", n_hidden=500); t = trainer(e, e.make_task()); s = fresh_state(e)
 imported = time.perf_counter() - started
 s, _ = t.advance(s, 1)
 print(f"{time.perf_counter() - started:.2f} {imported:.2f}", flush=True)
 s, _ = t.advance(s, 20)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]  # `getrusage` starts with the parent's
+print(int(peak[0].split()[1]) / 1e6)
 """
 
 
