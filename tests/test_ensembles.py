@@ -121,6 +121,16 @@ def check_interrupted(batched: bool, tmp_path: Path, alone: list[xr.Dataset]) ->
         xr.testing.assert_identical(one.load(), other.load())
 
 
+def test_an_error_on_the_way_stops_the_others_and_is_raised() -> None:
+    def full_disk(now: ManyProgress) -> None:
+        if now.done:
+            raise OSError(28, "No space left on device")
+
+    many = [small_experiment(seed=seed, iterations=100_000) for seed in range(4)]
+    with pytest.raises(OSError, match="No space left"):
+        run_many(many, on_progress=full_disk, batched=False)
+
+
 def test_threads_of_the_kernel_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
     monkeypatch.setattr(kernel, "limit_threads", limits.append)

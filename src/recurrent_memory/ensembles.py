@@ -236,9 +236,14 @@ class _Team:
         try:
             with ThreadPoolExecutor(made.at_once, thread_name_prefix="network") as pool:
                 futures = [pool.submit(run_one, number) for number in order]
-                wait(futures, return_when=FIRST_EXCEPTION)
-                for future in futures:
-                    future.cancel()  # those that have not begun, after an exception; the others see it and stop
+                try:
+                    wait(futures, return_when=FIRST_EXCEPTION)
+                except BaseException:  # such as Ctrl-C here: those under way save their state and stop
+                    self._stopped = True
+                    raise
+                finally:
+                    for future in futures:
+                        future.cancel()  # those that have not begun
         finally:
             kernel.limit_threads(0)
         failures = [error for f in futures if not f.cancelled() and (error := f.exception()) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -147,3 +148,10 @@ def test_cells_are_pytrees_of_arrays_alone() -> None:
     for name in CELLS:
         cell, *_ = problem(name, 1)
         assert all(eqx.is_inexact_array(leaf) for leaf in jax.tree.leaves(cell))
+
+
+def test_there_is_a_kernel_where_there_is_a_compiler() -> None:
+    """Its own tests are skipped without it: that must not pass unnoticed."""
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler")
+    assert networks.kernel.instruction_set() is not None
