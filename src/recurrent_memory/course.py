@@ -291,7 +291,8 @@ def trainer(experiment: Experiment, task: AbstractTask) -> Trainer:
         separate_clipping=experiment.separate_clipping,
     )
     learning_rate = jnp.asarray(experiment.learning_rate)
-    return Trainer(task, objective, stream(experiment, "training"), learning_rate, experiment.batch_size)
+    key, size = stream(experiment, "training"), experiment.batch_size
+    return Trainer(task, objective, key, learning_rate, size, experiment.judge_after_step)
 
 
 def fresh_state(experiment: Experiment) -> TrainingState:

@@ -86,6 +86,13 @@ class Experiment(Settings):
     separate_clipping: Annotated[
         bool, Field(description="Clip the gradients of task loss and activity term one by one, as published")
     ] = False
+    judge_after_step: Annotated[
+        bool,
+        Field(
+            description="While training, judge the answers after each step, in a second pass over its batch, as "
+            "published; otherwise those that the step was made from"
+        ),
+    ] = False
     task_options: Annotated[
         dict[str, Any],
         Field(description="Settings of the task that differ from the paper's, such as delay_dur"),

@@ -46,8 +46,8 @@ class History(NamedTuple):
 
         Notes
         -----
-        The network's answers are those of the pass that was trained on, before its step; the published code runs the
-        network once more after the step. Errors and observer are the published ones.
+        The network's answers are those of the pass that was trained on, before its step, unless ``judge_after_step``:
+        the published code runs the network once more after the step. Errors and observer are the published ones.
         """
         batch = chunk.answers.outputs.shape[1]
         given = evaluation.given(task, join_batches(chunk.answers), readout_step, "paper")

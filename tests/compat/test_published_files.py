@@ -94,10 +94,10 @@ def test_as_published_refuses_what_never_ran(script: str, task: int, reason: str
 
 def test_as_published_does_what_ran() -> None:
     gru = experiment("vardelay", task=6, model=1, sigma_val=0.02, as_published=True, n_hidden=100)
-    assert (gru.lambda0, gru.readout, gru.separate_clipping) == (0.9, "linear", True)
+    assert (gru.lambda0, gru.readout, gru.separate_clipping, gru.judge_after_step) == (0.9, "linear", True, True)
     assert gru.sigma0 == pytest.approx(0.1)
     relu = experiment("vardelay", task=6, as_published=True)
-    assert relu == experiment("vardelay", task=6).replace(separate_clipping=True)
+    assert relu == experiment("vardelay", task=6).replace(separate_clipping=True, judge_after_step=True)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,18 @@ def test_cutting_into_chunks_changes_nothing() -> None:
     np.testing.assert_array_equal(chunk.losses, np.concatenate([first.losses, second.losses]))
 
 
+def test_answers_are_those_before_the_step_or_after_it() -> None:
+    made, state = start()
+    after, _ = start(judge_after_step=True)
+    trials = made.task.sample(jr.fold_in(made.key, 0), made.batch_size)
+    stepped, first = made.advance(copy(state), 1)
+    also_stepped, second = after.advance(copy(state), 1)
+    assert identical(stepped, also_stepped)
+    for chunk, network in ((first, state.network), (second, stepped.network)):
+        assert_close(chunk.answers.outputs[0], network(trials.inputs)[0][:, -6:], TOLERANCE["float32"])
+    assert not np.array_equal(first.answers.outputs, second.answers.outputs)
+
+
 def test_divergence_leaves_the_state_before_the_step() -> None:
     made, state = start()
     broken = eqx.tree_at(lambda s: s.network.b_out, state, jnp.full_like(state.network.b_out, jnp.inf))

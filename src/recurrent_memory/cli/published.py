@@ -141,9 +141,9 @@ def _run_multitask(
     from ..compat.scripts import PriorTraining
 
     job = PriorTraining(first, second, jobidx, model)
-    experiment = job.experiment(
-        seed=jobidx if seed is None else seed, n_hidden=n_hidden, iterations=n_iter, test_batches=n_test
-    )
+    sizes = {"n_hidden": n_hidden, "iterations": n_iter, "test_batches": n_test}
+    as_there = {"separate_clipping": as_published, "judge_after_step": as_published}
+    experiment = job.experiment(seed=jobidx if seed is None else seed, **sizes, **as_there)
 
     def save(path: Path, result: xr.Dataset, network: Network) -> list[str]:
         loss, index = save_multitask_mat(path, job, result, network, as_published=as_published)

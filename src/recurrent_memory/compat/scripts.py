@@ -97,7 +97,7 @@ class Script:
             # The script passes neither λ nor σ to its GRU, and a linear readout whatever the task.
             experiment, sigma_val = experiment.replace(lambda0=0.9, readout="linear"), 0.01
         if as_published:
-            experiment = experiment.replace(separate_clipping=True)
+            experiment = experiment.replace(separate_clipping=True, judge_after_step=True)
         return experiment.replace(sigma0=sigma_val * math.sqrt(experiment.n_hidden))
 
     def _stops(self, task: type[tasks.AbstractTask]) -> str:

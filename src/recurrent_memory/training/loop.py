@@ -76,6 +76,8 @@ class Trainer(eqx.Module):
     """Stream of the training trials; trial batch i is drawn with ``fold_in(key, i)``."""
     learning_rate: Float[Array, ""]
     batch_size: int = eqx.field(static=True)
+    judge_after_step: bool = eqx.field(static=True, default=False)
+    """Whether the answers that are recorded are those after the step, which takes a second pass."""
 
     def start(self, network: Network) -> TrainingState:
         """Return the state before the first iteration."""
@@ -86,6 +88,8 @@ class Trainer(eqx.Module):
         trials = self.task.sample(jr.fold_in(self.key, state.iteration), self.batch_size)
         loss, outputs, gradient = self.objective.gradient(state.network, trials)
         network, optimizer = adam.step(state.network, gradient, state.optimizer, self.learning_rate)
+        if self.judge_after_step:
+            _, outputs = self.objective.terms(network, trials)
         moved = TrainingState(network, optimizer, state.iteration + 1)
         # A network that diverges is left as it was before the step that broke it.
         (new, static), (old, _) = (eqx.partition(s, eqx.is_array) for s in (moved, state))
