@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from recurrent_memory.cli.options import Several, several_seeds
+from recurrent_memory.cli.options import Numbers, Several
 from recurrent_memory.networks import kernel
 from recurrent_memory.runner import run
 from small import contents, small_experiment, words
@@ -52,12 +52,28 @@ def test_one_that_diverges_is_told_by_table_and_exit_code(command: Any, tmp_path
     assert "Traceback" not in done.err
 
 
+def test_numbers_that_differ_late_are_networks_of_their_own(command: Any, tmp_path: Path) -> None:
+    given = [w for w in without("--seed") if w not in ("--lambda0", "0.98")]
+    ranges = ("--seeds", "1000000:1000002", "--lambda0", "0.9,0.9000000000000001")
+    done = command("train", *given, *ranges, "--out", tmp_path / "grid")
+    assert done.code == 0, done.err
+    names = [f"lambda0={value},seed={seed}" for value in ("0.9", "0.9000000000000001") for seed in (1000000, 1000001)]
+    assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == sorted(names)
+
+
+def test_the_same_network_twice_is_refused(command: Any, tmp_path: Path) -> None:
+    done = command("train", "--seeds", "3,3", "--out", tmp_path / "grid")
+    assert done.code == 2
+    assert "named twice" in done.err
+    assert not (tmp_path / "grid").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [("3", 3), ("0:4", (0, 1, 2, 3)), ("5,2", (5, 2)), ("0:20:3", (0, 10, 20)), ("7:8", (7,))],
 )
 def test_what_ranges_mean(given: str, expected: Any) -> None:
-    found = several_seeds(given)
+    found = Numbers(int).convert(given, None, None)
     assert found == expected
     assert isinstance(found, Several) == isinstance(expected, tuple)
 

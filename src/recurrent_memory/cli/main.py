@@ -75,8 +75,6 @@ def main(command: click.Command = cli, name: str = "recurrent-memory") -> None:
     try:
         code = command.main(prog_name=name, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)  # what `ctx.exit` was given comes back as a value
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import xarray as xr
-from rich.console import Console
 from rich.table import Table
 
 from ..course import InterruptedRunError
 from ..ensembles import run_many
 from ..experiment import Experiment
 from .display import Display
+from .tables import table_console
 from .train import cache_compiled_programs, catch_signals
 
 MEASURES = {
@@ -20,21 +21,18 @@ MEASURES = {
     "sequentiality index": "sequentiality_index",
 }
 
-WIDTH_OF_A_FILE = 200
-"""Columns of a table that does not go to a terminal: wide enough to cut nothing off."""
-
 
 def train_many(
-    experiments: dict[str, Experiment], axes: tuple[str, ...], folder: Path, checkpoint_every: int | None
+    experiments: list[Experiment], points: list[dict[str, Any]], folder: Path, checkpoint_every: int | None
 ) -> int:
-    """Train networks by the names of their folders, print a table of them, and return the exit code.
+    """Train networks, each in a run folder of its own, print a table of them, and return the exit code.
 
     Parameters
     ----------
     experiments
-        By the name of the run folder that each gets in ``folder``.
-    axes
-        The fields in which they differ.
+        What to do.
+    points
+        Values of the fields in which they differ, for each.
     folder
         Where the run folders are.
     checkpoint_every
@@ -45,8 +43,8 @@ def train_many(
     try:
         with Display() as display:
             found = run_many(
-                list(experiments.values()),
-                [folder / name for name in experiments],
+                experiments,
+                [folder / ",".join(f"{name}={_exactly(value)}" for name, value in point.items()) for point in points],
                 on_progress=display.update_many,
                 on_message=display.message,
                 should_stop=lambda: bool(caught),
@@ -55,22 +53,24 @@ def train_many(
     except InterruptedRunError as error:
         click.echo(f"{error} The same command with --out {folder} goes on from there.", err=True)
         return 128 + caught[0]
-    _print_table(experiments, axes, found)
+    _print_table(points, found)
     click.echo(f"files: {folder} (one run folder for each network)")
     return 3 if any(result.attrs["status"] == "diverged" for result in found) else 0
 
 
-def _print_table(experiments: dict[str, Experiment], axes: tuple[str, ...], found: list[xr.Dataset]) -> None:
+def _exactly(value: int | float) -> str:
+    """Return a number in so many digits that no other one has the same."""
+    short = f"{value:.12g}"
+    return short if float(short) == value else repr(value)
+
+
+def _print_table(points: list[dict[str, Any]], found: list[xr.Dataset]) -> None:
     table = Table(header_style="bold")
-    for column in (*axes, "status", *MEASURES, "solved"):
+    for column in (*points[0], "status", *MEASURES, "solved"):
         table.add_column(column, justify="right")
-    for experiment, result in zip(experiments.values(), found, strict=True):
-        row = [f"{getattr(experiment, name):g}" for name in axes]
-        row.append(result.attrs["status"])
+    for point, result in zip(points, found, strict=True):
+        row = [*map(_exactly, point.values()), result.attrs["status"]]
         row += [f"{float(result[name]):.3f}" if name in result else "" for name in MEASURES.values()]
         solved = result.get("solved")
         table.add_row(*row, "" if solved is None else "yes" if bool(solved) else "no")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_FILE
-    console.print(table)
+    table_console().print(table)

@@ -63,7 +63,7 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
     if name in ("task", "model", "condition"):
         kind = _Named(name)
     elif kind in (int, float):
-        kind = _Numbers(kind)
+        kind = Numbers(kind)
     return click.option(flag, name, type=kind, default=None, required=required, help=help_text, metavar=metavar)
 
 
@@ -92,7 +92,7 @@ class Several(tuple[Any, ...]):
     """Values of one option for several networks."""
 
 
-class _Numbers(click.types.StringParamType):
+class Numbers(click.types.StringParamType):
     """A number; or several, for as many networks: 1,2,5, evenly spaced 0.9:0.98:5, whole numbers 0:20."""
 
     def __init__(self, kind: type[int] | type[float]) -> None:
@@ -100,6 +100,7 @@ class _Numbers(click.types.StringParamType):
         self.name = kind.__name__
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or `Several`."""
         if not isinstance(value, str):
             return value
         from numpy import linspace  # here, so that --help need not wait for it
@@ -124,17 +125,6 @@ class _Numbers(click.types.StringParamType):
         if self.kind is int:
             return "a whole number, several (1,2,5) or a range (0:20, the last left out)"
         return "a number, several (0.9,0.98) or a range with how many (0.9:0.98:5)"
-
-
-def several_seeds(words: str) -> Any:
-    """Return the seed or seeds that --seeds names.
-
-    Raises
-    ------
-    click.BadParameter
-        Where it names none.
-    """
-    return _Numbers(int).convert(words, click.Option(["--seeds"]), None)
 
 
 def _kind(annotation: Any) -> Any:

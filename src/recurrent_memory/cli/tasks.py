@@ -13,10 +13,10 @@ def tasks() -> None:
     combine (train --condition variable_delay+dynamic); tethered and hebbian go with every task.
     """
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     from .. import tasks as known
+    from .tables import table_console
 
     table = Table(box=SIMPLE, header_style="bold")
     for column in ("name", "code", "what must be remembered", "inputs", "outputs", "epochs (steps)", "conditions"):
@@ -33,7 +33,4 @@ def tasks() -> None:
         table.add_row(
             task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, ", ".join(in_which[task.name])
         )
-    console = Console(highlight=False)
-    # Without a terminal there is no width to fit into.
-    console.width = console.width if console.is_terminal else 200
-    console.print(table)
+    table_console().print(table)

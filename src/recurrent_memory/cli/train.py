@@ -17,7 +17,7 @@ import click
 
 from ..experiment import PRESETS, Experiment, preset
 from ..settings import InputError
-from .options import Several, formats_option, options_from, several_seeds
+from .options import Numbers, Several, formats_option, options_from
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,12 +41,15 @@ if TYPE_CHECKING:
     help="Iterations between checkpoints  [default: about a second]",
 )
 @click.option(
-    "--seeds", "seeds", metavar="A:B", help="The same as --seed for several networks: seeds A … B−1, or a,b,c"
+    "--seeds",
+    type=Numbers(int),
+    metavar="A:B",
+    help="The same as --seed for several networks: seeds A … B−1, or a,b,c",
 )
 @formats_option
 def train(
     preset_name: str | None,
-    seeds: str | None,
+    seeds: int | Several | None,
     out: Path | None,
     checkpoint_every: int | None,
     formats: tuple[str, ...],
@@ -75,7 +78,7 @@ def train(
     if seeds is not None:
         if "seed" in given:
             raise InputError("`--seed` and `--seeds` were both given: give one of them.")
-        given["seed"] = several_seeds(seeds)
+        given["seed"] = seeds
     values = {**preset(preset_name), **given} if preset_name else given
     values = ({} if values.get("curriculum") else {"task": "de1"}) | values
     if checkpoint_every is not None and checkpoint_every < 1:
@@ -84,14 +87,9 @@ def train(
     if axes:
         from .many import train_many
 
-        experiments = {
-            ",".join(f"{name}={value:g}" for name, value in zip(axes, point, strict=True)): Experiment(
-                **values | dict(zip(axes, point, strict=True))
-            )
-            for point in itertools.product(*axes.values())
-        }
-        folder = out or _new_folder(next(iter(experiments.values())), "many")
-        sys.exit(train_many(experiments, tuple(axes), folder, checkpoint_every))
+        points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+        experiments = [Experiment(**values | point) for point in points]
+        sys.exit(train_many(experiments, points, out or _new_folder(experiments[0], "many"), checkpoint_every))
     experiment = Experiment(**values)
     sys.exit(_train(experiment, out or _new_folder(experiment, f"seed{experiment.seed}"), checkpoint_every, formats))
 
