@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <thread>
 
 #include "recurrence.hpp"
@@ -26,7 +27,8 @@ const Functions& choose() {
   const char* asked = std::getenv("RECURRENT_MEMORY_INSTRUCTION_SET");
   const bool allow_avx512 = !asked || std::string_view(asked) == "avx512";
   const bool allow_avx2 = allow_avx512 || std::string_view(asked) == "avx2";
-  if (allow_avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return recurrence::avx512;
+  if (allow_avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+    return recurrence::avx512;
   if (allow_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return recurrence::avx2;
 #endif
   return recurrence::baseline;
@@ -46,7 +48,7 @@ float* scratch(int64_t floats, int which) {
     int64_t size = 0;
     ~Buffer() { std::free(data); }
   };
-  static thread_local Buffer buffers[4];
+  static thread_local Buffer buffers[3];
   Buffer& buffer = buffers[which];
   if (buffer.size < floats) {
     std::free(buffer.data);

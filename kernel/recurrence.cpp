@@ -132,7 +132,7 @@ struct Panels {
   }
 };
 
-// Call a function template with the numbers of rows and of vectors as constants.
+// Call a function template with the numbers of rows, of vectors, or of both as constants.
 #define WITH_VECTORS(R, vectors, function, ...)         \
   switch (vectors) {                                    \
     case 1: function<R, 1>(__VA_ARGS__); break;         \
@@ -195,7 +195,7 @@ INLINE Scratch carve(float* scratch, const Shape& s, int64_t trials) {
 // One block of trials (rows `row` ... of this call's) and one panel of units, at step t.
 template <int R, int V>
 TILE void forward_tile(const Forward& f, int64_t t, int64_t trial, int64_t row, const Panel& panel, const Scratch& of,
-                  int64_t number) {
+                       int64_t number) {
   const Shape& s = f.shape;
   const float* input_panel = f.input_weights + panel.number * s.neurons * WIDTH;
   float* to = f.activity + (t * s.trials + trial) * s.units;
@@ -246,7 +246,7 @@ void forward(const Forward& f, int64_t first_trial, int64_t last_trial, float* s
 
 template <int R, int V>
 TILE void backward_tile(const Backward& g, int64_t t, int64_t trial, int64_t row, const Panel& panel, const Scratch& of,
-                   int64_t number, const float* next, float* delta) {
+                        int64_t number, const float* next, float* delta) {
   const Shape& s = g.shape;
   const int64_t entering = t - (s.steps - g.signal_steps);
   const bool last = t + 1 == s.steps;
@@ -255,7 +255,7 @@ TILE void backward_tile(const Backward& g, int64_t t, int64_t trial, int64_t row
     for (int v = 0; v < V; v++) sums[i][v] = Vector{};
   if (!last)
     multiply<R, V>(of.state.of(number), of.state.count[number], g.transposed_weights + panel.number * s.units * WIDTH,
-                   [from = next + row * s.units, units = s.units](int i, int64_t, int64_t k) { return from[i * units + k]; },
+                   [from = next + row * s.units, n = s.units](int i, int64_t, int64_t k) { return from[i * n + k]; },
                    sums);
   const Vector zero = Vector{} + 0.0f, one = zero + 1.0f, half = zero + 0.5f, high = zero + g.clip, low = -high;
   for (int i = 0; i < R; i++) {
@@ -314,7 +314,7 @@ void backward(const Backward& g, int64_t first_trial, int64_t last_trial, float*
 }
 
 int64_t gradient_scratch(const Shape& s, int64_t strips) {
-  return strips * (2 + DEPTH * (1 + ROWS)) + DEPTH * (1 + s.neurons);
+  return strips * (2 + DEPTH * (1 + ROWS)) + DEPTH * (2 + s.neurons);
 }
 
 // The activity of R units at the steps and trials where one of them is active: (entry, unit), and where that is.
@@ -338,7 +338,7 @@ INLINE int64_t pack_strip(const float* activity, int64_t units, int64_t rows, in
 
 template <int R, int V>
 TILE void gradient_tile(float* weights, int64_t units, int64_t columns, const int32_t* index, int64_t count,
-                   const float* values, const float* delta, bool begin) {
+                        const float* values, const float* delta, bool begin) {
   Vector sums[R][V];
   for (int i = 0; i < R; i++)
     for (int v = 0; v < V; v++) sums[i][v] = Vector{};
@@ -418,7 +418,8 @@ void input_gradient(const Gradient& g, int64_t first_panel, int64_t last_panel, 
   for (int64_t r = 0; r < rows; r += DEPTH) {
     const int64_t depth = smaller(DEPTH, rows - r);
     for (int64_t i = 0; i < depth; i++)
-      lists.count[i] = list_columns<1>(g.inputs + (r + i) * s.neurons, s.neurons, s.neurons, lists.index + i * s.neurons);
+      lists.count[i] =
+          list_columns<1>(g.inputs + (r + i) * s.neurons, s.neurons, s.neurons, lists.index + i * s.neurons);
     for (int64_t p = first_panel; p < last_panel; p++) {
       const Panel of_units = panels[p];
       WITH_VECTORS(1, of_units.vectors, input_tile, g, of_units, lists, r, depth)
@@ -453,7 +454,8 @@ int64_t panel_start(int64_t number, int64_t columns) { return smaller(Panels(col
 #define TEXT(x) TEXT_OF(x)
 
 extern const Functions INSTRUCTION_SET = {
-    TEXT(INSTRUCTION_SET), WIDTH, pack, pack_transposed, forward, backward, weight_gradient, input_gradient, number_of_panels, panel_start, scan_scratch, gradient_scratch,
+    TEXT(INSTRUCTION_SET), WIDTH, pack, pack_transposed, forward, backward, weight_gradient, input_gradient,
+    number_of_panels, panel_start, scan_scratch, gradient_scratch,
 };
 
 }  // namespace recurrence

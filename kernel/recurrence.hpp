@@ -3,8 +3,9 @@
 // The rectified recurrence h_t = relu(x_t W_in + b + h_{t-1} W) spends its time in three products, all of which have
 // a factor that is zero wherever a unit is silent: h W forward, delta W' backward, h' delta for the weights. Trained
 // networks are silent in most places (9 to 27 % of activity is not zero in the networks of docs/training-runs.md), so
-// every product packs the entries that are not zero before it multiplies, four rows at a time, and costs what the
-// activity costs. Where nothing is zero, packing is a small part of the work, and this is an ordinary blocked product.
+// every product first lists the entries at which one of four rows is not zero, multiplies those alone, and costs what
+// the activity costs. Where nothing is zero, the lists are a small part of the work, and this is an ordinary blocked
+// product.
 //
 // All arrays are row-major; activity, inputs and signals are (time, trial, ...). A trial's numbers do not depend on
 // which trials are done together, and a weight's gradient is summed in one fixed order, so the results are the same
@@ -53,9 +54,9 @@ struct Gradient {
   float* bias;               // (unit): result
 };
 
-// Functions compiled for one instruction set. Weights are packed into panels: (panel, row, column), where each panel has
-// room for `width` columns, not all of which need be used.
-// `scratch` holds as many floats as the function of the same name below asks for.
+// Functions compiled for one instruction set. Weights are packed into panels: (panel, row, column), where each panel
+// has room for `width` columns, not all of which need be used.
+// `scratch` holds as many floats as `scan_scratch` (forward, backward) or `gradient_scratch` (both gradients) says.
 struct Functions {
   const char* name;
   int64_t width;
