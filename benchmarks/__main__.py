@@ -10,11 +10,11 @@ import click
 import jax
 import matplotlib.pyplot as plt
 
+from recurrent_memory.ensembles import cores
 from recurrent_memory.networks import kernel
 
 from . import parts
 from .measure import Times, compare, table
-from .sides import cores
 
 
 @click.command()

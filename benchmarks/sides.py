@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recurrent_memory.course import fresh_state, trainer
+from recurrent_memory.ensembles import cores
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.networks import kernel
 from recurrent_memory.training import adam, task_loss
@@ -57,13 +58,13 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True) -> Iteration:
     made = experiment(n_hidden)
     on = trainer(made, made.make_task())
 
-    def iterate(state: Any) -> Any:
-        return on.iterate(state)[0]
-
     @eqx.filter_jit
     def several(state: Any) -> Any:
         arrays, static = eqx.partition(state, eqx.is_array)
-        body = lambda _, arrays: eqx.filter(iterate(eqx.combine(arrays, static)), eqx.is_array)  # noqa: E731
+
+        def body(_: Any, arrays: Any) -> Any:
+            return eqx.filter(on.iterate(eqx.combine(arrays, static))[0], eqx.is_array)
+
         return eqx.combine(jax.lax.fori_loop(0, PER_CALL, body, arrays), static)
 
     with _environment(kernel.SWITCH, "on" if by_kernel else "off"):
@@ -163,11 +164,6 @@ def _environment(name: str, value: str) -> Iterator[None]:
         os.environ.pop(name)
         if before is not None:
             os.environ[name] = before
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _import(module: str, package: str) -> Any:

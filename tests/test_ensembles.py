@@ -134,13 +134,13 @@ def test_an_error_on_the_way_stops_the_others_and_is_raised() -> None:
 def test_threads_of_the_kernel_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
     monkeypatch.setattr(kernel, "limit_threads", limits.append)
-    monkeypatch.setattr(ensembles, "_cores", lambda: 4)
+    monkeypatch.setattr(ensembles, "cores", lambda: 4)
     run_many([small_experiment(seed=i, iterations=1, test_batches=1) for i in range(3)], at_once=2, batched=False)
     assert limits == [2, 2, 4, 4, 0]
 
 
 def test_the_plan_groups_what_shares_a_program_and_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ensembles, "_cores", lambda: 3)
+    monkeypatch.setattr(ensembles, "cores", lambda: 3)
     made = plan(MANY)
     assert made.groups == ((0, 1, 3), (2,), (4,))
     assert (made.at_once, made.batched) == (3, False)

@@ -141,7 +141,7 @@ def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batch
     use_batches = jax.default_backend() != "cpu" if batched is None else batched
     largest = max((estimated_bytes(e) for e in experiments), default=1)
     fitting = max(1, int(SHARE_OF_MEMORY * _free_memory(use_batches) / largest))
-    wanted = max(map(len, groups.values()), default=1) if use_batches else _cores()
+    wanted = max(map(len, groups.values()), default=1) if use_batches else cores()
     return Plan(
         groups=tuple(map(tuple, groups.values())),
         at_once=min(at_once or wanted, fitting, max(1, len(experiments))),
@@ -161,7 +161,8 @@ def estimated_bytes(experiment: Experiment) -> int:
     return 4 * max(training, testing)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
@@ -206,7 +207,8 @@ class _Team:
         self._on_progress, self._on_message = on_progress, on_message
         self._should_stop, self._checkpoint_every = should_stop, checkpoint_every
         self._lock, self._stopped = threading.RLock(), False
-        self._done = [0] * len(experiments)
+        self._done, self._all_done = [0] * len(experiments), 0
+        self._finished = self._diverged = 0
         self._total = sum(sum(stage.iterations for stage in _stages(e)) for e in experiments)
         self.results: list[xr.Dataset | None] = [None] * len(experiments)
 
@@ -214,7 +216,7 @@ class _Team:
         """Give each network a core of its own; the last ones share the cores that are left over."""
         order = [number for group in made.groups for number in group]
         left = len(order)
-        cores = _cores()
+        n_cores = cores()
         in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
         def run_one(number: int) -> None:
@@ -230,9 +232,9 @@ class _Team:
             finally:
                 with self._lock:
                     left -= 1
-                    kernel.limit_threads(max(1, cores // max(1, min(left, made.at_once))))
+                    kernel.limit_threads(max(1, n_cores // max(1, min(left, made.at_once))))
 
-        kernel.limit_threads(max(1, cores // made.at_once))
+        kernel.limit_threads(max(1, n_cores // made.at_once))
         try:
             with ThreadPoolExecutor(made.at_once, thread_name_prefix="network") as pool:
                 futures = [pool.submit(run_one, number) for number in order]
@@ -268,9 +270,7 @@ class _Team:
         def on_progress(now: Progress) -> None:
             if now.phase == "training":
                 before[now.stage] = now.done
-                with self._lock:
-                    self._done[number] = sum(before.values())
-                    self._tell()
+                self._has_done(number, sum(before.values()))
 
         def on_message(line: str) -> None:
             self._say(f"network {number + 1}: {line}")
@@ -296,7 +296,8 @@ class _Team:
             found = find_finished(experiments[number], places[number], keep_state=not last)
             if found is not None:
                 ended[number] = found
-                self._finish(number, found[0], is_last=last)
+                if last:
+                    self._finish(number, found[0])
                 continue
             place = places[number]
             if place is not None:
@@ -321,7 +322,8 @@ class _Team:
             known = earlier.get(number)
             result = courses[number].conclude(None if known is None else known[0], keep_state=not last)
             ended[number] = (result, courses[number].state)
-            self._finish(number, result, is_last=last)
+            if last:
+                self._finish(number, result)
         return ended
 
     def _train_in_step(self, courses: dict[int, Course]) -> list[int]:
@@ -362,23 +364,27 @@ class _Team:
             self._say(f"network {number + 1}: {str(error).splitlines()[0]}")
             self._finish(number, results.training_so_far(error.experiment, error.history, "diverged"))
 
-    def _finish(self, number: int, result: xr.Dataset, *, is_last: bool = True) -> None:
-        if not is_last:
-            return
+    def _finish(self, number: int, result: xr.Dataset) -> None:
         with self._lock:
             self.results[number] = result
-            self._done[number] = sum(stage.iterations for stage in _stages(self.experiments[number]))
-            self._tell()
+            if result.attrs["status"] == "diverged":
+                self._diverged += 1
+            else:
+                self._finished += 1
+            self._has_done(number, sum(stage.iterations for stage in _stages(self.experiments[number])))
+
+    def _has_done(self, number: int, iterations: int) -> None:
+        """Tell how far all have come, now that one has done so many iterations."""
+        with self._lock:
+            self._all_done += iterations - self._done[number]
+            self._done[number] = iterations
+            self._on_progress(
+                ManyProgress(len(self.results), self._finished, self._diverged, self._all_done, self._total)
+            )
 
     def _interruption(self) -> InterruptedRunError:
-        finished = sum(result is not None for result in self.results)
-        return InterruptedRunError(f"Stopped with {finished} of {len(self.results)} networks finished.")
-
-    def _tell(self) -> None:
-        finished = [r for r in self.results if r is not None]
-        diverged = sum(r.attrs["status"] == "diverged" for r in finished)
-        self._on_progress(
-            ManyProgress(len(self.results), len(finished) - diverged, diverged, sum(self._done), self._total)
+        return InterruptedRunError(
+            f"Stopped with {self._finished + self._diverged} of {len(self.results)} networks finished."
         )
 
     def _say(self, line: str) -> None:

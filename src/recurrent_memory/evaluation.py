@@ -99,15 +99,15 @@ def errors(
         return _ERRORS[response](arrays[0].ravel(), arrays[1].ravel(), arrays[2].ravel(), variant)
 
 
-def judge(
+def given(
     task: AbstractTask,
     answers: Answers,
     readout_step: int,
     variant: Variant = "paper",
     *,
     causal: bool = False,
-) -> Errors:
-    """Return the errors of a network's answers to trials of a task.
+) -> Given:
+    """Return true, ideal and network's answers to trials of a task, for :func:`errors`.
 
     Parameters
     ----------
@@ -123,18 +123,6 @@ def judge(
     causal
         Compare with an observer that has seen no more than the network had at the read-out step.
     """
-    return errors(task.response, *given(task, answers, readout_step, variant, causal=causal), variant)
-
-
-def given(
-    task: AbstractTask,
-    answers: Answers,
-    readout_step: int,
-    variant: Variant = "paper",
-    *,
-    causal: bool = False,
-) -> Given:
-    """Return true, ideal and network's answers; for parameters see :func:`judge`."""
     if causal:
         observer = task.observe(answers.evidence_seen, variant, until=task.n_steps + readout_step + 1)
     else:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from recurrent_memory import misaligned
 from recurrent_memory.analysis import sequentiality_index
-from recurrent_memory.evaluation import errors, judge, mean, performance
+from recurrent_memory.evaluation import errors, given, mean, performance
 from recurrent_memory.networks import CELLS, find_model
 from recurrent_memory.tasks import AbstractTask, PopulationTask, make
 from recurrent_memory.training import Answers, adam
@@ -463,7 +463,7 @@ def _first_fractional_loss(file: ReferenceFile, precision: str) -> list[Check]:
     task, step = file.make_task(), file.meta["readout_offset"]
     outputs = runs.start(file, precision).outputs
     answers = _training_answers(file, 0, outputs, np.dtype(precision))
-    actual = performance(task.response, judge(task, answers, step)).fractional_loss
+    actual = performance(task.response, errors(task.response, *given(task, answers, step))).fractional_loss
     network, reference = _published_errors(file, task, step)
     allowed = TOLERANCE[precision]["fractional_loss"]
     if task.response == "value":

@@ -67,8 +67,7 @@ def recur_by_loop(
 ) -> Float[Array, "kept trial unit"]:
     """Do the same as :func:`recur` in XLA's own loop, for any cell, precision and device."""
     params, static = eqx.partition(cell, eqx.is_inexact_array)
-    activity: Array = _recur(static, params, cell.drive(inputs), mask)
-    return activity if last is None else activity[len(activity) - last :]
+    return _kept(_recur(static, params, cell.drive(inputs), mask), last)
 
 
 def recur_by_autodiff(
@@ -78,7 +77,10 @@ def recur_by_autodiff(
     last: int | None = None,
 ) -> Float[Array, "kept trial unit"]:
     """Do the same as :func:`recur`, differentiated automatically step by step: slow, and the reference for tests."""
-    activity = _forward(cell, cell.drive(inputs), mask)[0]
+    return _kept(_forward(cell, cell.drive(inputs), mask)[0], last)
+
+
+def _kept(activity: Float[Array, "time trial unit"], last: int | None) -> Float[Array, "kept trial unit"]:
     return activity if last is None else activity[len(activity) - last :]
 
 
