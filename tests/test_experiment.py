@@ -32,6 +32,7 @@ def test_defaults_are_the_papers() -> None:
         "curriculum": (),
         "readout": "auto",
         "separate_clipping": False,
+        "judge_after_step": False,
         "task_options": {},
         "model_options": {},
     }
