@@ -10,8 +10,8 @@ import click
 import jax
 import matplotlib.pyplot as plt
 
+from recurrent_memory import compiled
 from recurrent_memory.ensembles import cores
-from recurrent_memory.networks import kernel
 
 from . import parts
 from .measure import Times, compare, table
@@ -24,7 +24,7 @@ from .measure import Times, compare, table
 @click.option("--only-iteration", is_flag=True, help="Leave out everything but the training iteration")
 def main(repetitions: int, sizes: str, out: Path, only_iteration: bool) -> None:
     """Time training here, beside the machine's limit and beside others."""
-    machine = f"{platform.machine()}, {_processor()}, {cores()} cores; JAX {jax.__version__}; {kernel.description()}"
+    machine = f"{platform.machine()}, {_processor()}, {cores()} cores; JAX {jax.__version__}; {compiled.description()}"
     click.echo(machine)
     found = {n: compare(n, repetitions, lambda line: click.echo(line, err=True)) for n in map(int, sizes.split(","))}
     for n, times in found.items():

@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recurrent_memory import compiled
 from recurrent_memory.course import fresh_state, trainer
 from recurrent_memory.ensembles import cores
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.networks import kernel
 from recurrent_memory.training import adam, task_loss
 
 Iteration = Callable[[], Any]
@@ -53,7 +53,7 @@ def limit(n_hidden: int) -> Iteration:
 
 def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True) -> Iteration:
     """Return this package's training, trials drawn, from a given number of iterations on."""
-    if by_kernel and kernel.instruction_set() is None:
+    if by_kernel and compiled.instruction_set() is None:
         raise MissingError("the package was installed without a compiler")
     made = experiment(n_hidden)
     on = trainer(made, made.make_task())
@@ -67,7 +67,7 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True) -> Iteration:
 
         return eqx.combine(jax.lax.fori_loop(0, PER_CALL, body, arrays), static)
 
-    with _environment(kernel.SWITCH, "on" if by_kernel else "off"):
+    with _environment(compiled.SWITCH, "on" if by_kernel else "off"):
         start = fresh_state(made)
         for _ in range(after // PER_CALL):
             start = several(start)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field
 
 from recurrent_memory import Experiment, run
-from recurrent_memory.tasks import AbstractTask, register
+from recurrent_memory.tasks import AbstractTask, HeldRates, register
 
 
 @register  # from here on, experiments know it by its name
@@ -31,7 +31,7 @@ class WhichHalf(AbstractTask):
         label = jr.bernoulli(key).astype(int)
         return label.astype(float).reshape(1, 1), label
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> HeldRates:
         """Return every neuron's expected spikes at every step; the spikes are drawn for you."""
         half = jnp.arange(self.n_neurons) >= self.n_neurons // 2
         noise = jnp.full(self.n_neurons, 0.02)

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <thread>
 
+#include "counts.hpp"
 #include "recurrence.hpp"
 #include "xla/ffi/api/ffi.h"
 
@@ -21,23 +22,31 @@ using recurrence::Shape;
 
 namespace {
 
-const Functions& choose() {
+struct InstructionSet {
+  const Functions& of;
+  counts::Draw draw;
+};
+
+InstructionSet choose() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const char* asked = std::getenv("RECURRENT_MEMORY_INSTRUCTION_SET");
   const bool allow_avx512 = !asked || std::string_view(asked) == "avx512";
   const bool allow_avx2 = allow_avx512 || std::string_view(asked) == "avx2";
   if (allow_avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-    return recurrence::avx512;
-  if (allow_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return recurrence::avx2;
+    return {recurrence::avx512, counts::draw_avx512};
+  if (allow_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return {recurrence::avx2, counts::draw_avx2};
 #endif
-  return recurrence::baseline;
+  return {recurrence::baseline, counts::draw_baseline};
 }
 
-const Functions& functions() {
-  static const Functions& chosen = choose();
+const InstructionSet& instruction_set() {
+  static const InstructionSet chosen = choose();
   return chosen;
 }
+
+const Functions& functions() { return instruction_set().of; }
 
 std::atomic<int64_t> thread_limit{0};  // 0: as many as XLA has
 
@@ -157,6 +166,34 @@ ffi::Error run_backward(ffi::ThreadPool pool, Floats signal, Floats activity, Fl
   return ffi::Error::Success();
 }
 
+using Words = ffi::Buffer<ffi::U32>;
+
+ffi::Error run_draw(ffi::ThreadPool pool, Words keys, Words thresholds, Floats zeros, ffi::Span<const int64_t> ends,
+                    Result drawn) {
+  // All arrays may have axes in front, the same for all: one trial for each place in them.
+  auto of = thresholds.dimensions().last(3), to = drawn->dimensions().last(2);  // (term, stretch, neuron), (step, neuron)
+  const counts::Shape s{to[0], to[1], of[1], of[0], ends.begin()};
+  const int64_t trials = keys.element_count() / 2;
+  if (ends.size() != static_cast<size_t>(s.stretches))
+    return ffi::Error::InvalidArgument("recurrent_memory: as many ends as stretches are needed");
+  const int64_t n = std::min(threads(pool), trials), levels = s.stretches * s.neurons;
+  share(pool, n, [&](int64_t i) {
+    for (int64_t trial = bound(trials, n, i); trial < bound(trials, n, i + 1); trial++)
+      instruction_set().draw(s, keys.typed_data() + trial * 2, thresholds.typed_data() + trial * s.terms * levels,
+                             zeros.typed_data() + trial * levels, drawn->typed_data() + trial * s.steps * s.neurons);
+  });
+  return ffi::Error::Success();
+}
+
+XLA_FFI_DEFINE_HANDLER(draw_handler, run_draw,
+                       ffi::Ffi::Bind()
+                           .Ctx<ffi::ThreadPool>()
+                           .Arg<Words>()
+                           .Arg<Words>()
+                           .Arg<Floats>()
+                           .Attr<ffi::Span<const int64_t>>("ends")
+                           .Ret<Floats>());
+
 XLA_FFI_DEFINE_HANDLER(forward_handler, run_forward,
                        ffi::Ffi::Bind()
                            .Ctx<ffi::ThreadPool>()
@@ -203,7 +240,7 @@ PyMethodDef methods[] = {{"set_thread_limit", set_thread_limit, METH_O,
                           "The first unit of each panel of a number of units, and that number."},
                          {nullptr, nullptr, 0, nullptr}};
 
-PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Compiled recurrence; see networks/kernel.py.", -1, methods,
+PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Compiled recurrence and spike counts; see compiled.py.", -1, methods,
                       nullptr, nullptr, nullptr, nullptr};
 
 int add_handler(PyObject* to, const char* name, XLA_FFI_Handler* handler) {
@@ -220,6 +257,7 @@ PyMODINIT_FUNC PyInit__kernel() {
   PyObject* made = PyModule_Create(&module);
   if (!made) return nullptr;
   if (add_handler(made, "forward", forward_handler) || add_handler(made, "backward", backward_handler) ||
+      add_handler(made, "draw", draw_handler) ||
       PyModule_AddStringConstant(made, "instruction_set", functions().name) ||
       PyModule_AddIntConstant(made, "panel_width", static_cast<long>(functions().width))) {
     Py_DECREF(made);

@@ -13,11 +13,10 @@ import pytest
 import xarray as xr
 
 import recurrent_memory as rm
-from recurrent_memory import ensembles
+from recurrent_memory import compiled, ensembles
 from recurrent_memory.course import InterruptedRunError, fresh_state, trainer
 from recurrent_memory.ensembles import ManyProgress, plan, run_many
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.networks import kernel
 from recurrent_memory.runner import run
 from recurrent_memory.settings import InputError
 from recurrent_memory.training import Member
@@ -133,7 +132,7 @@ def test_an_error_on_the_way_stops_the_others_and_is_raised() -> None:
 
 def test_threads_of_the_kernel_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
-    monkeypatch.setattr(kernel, "limit_threads", limits.append)
+    monkeypatch.setattr(compiled, "limit_threads", limits.append)
     monkeypatch.setattr(ensembles, "cores", lambda: 4)
     run_many([small_experiment(seed=i, iterations=1, test_batches=1) for i in range(3)], at_once=2, batched=False)
     assert limits == [2, 2, 4, 4, 0]

@@ -18,10 +18,9 @@ import jax
 import psutil
 import xarray as xr
 
-from . import results
+from . import compiled, results
 from .course import Course, DivergedError, InterruptedRunError, Progress, Watch, carry_over, fresh_state
 from .experiment import Experiment
-from .networks import kernel
 from .runfolder import RunFolder
 from .runner import find_finished, next_length, run_stage
 from .settings import InputError
@@ -232,9 +231,9 @@ class _Team:
             finally:
                 with self._lock:
                     left -= 1
-                    kernel.limit_threads(max(1, n_cores // max(1, min(left, made.at_once))))
+                    compiled.limit_threads(max(1, n_cores // max(1, min(left, made.at_once))))
 
-        kernel.limit_threads(max(1, n_cores // made.at_once))
+        compiled.limit_threads(max(1, n_cores // made.at_once))
         try:
             with ThreadPoolExecutor(made.at_once, thread_name_prefix="network") as pool:
                 futures = [pool.submit(run_one, number) for number in order]
@@ -247,7 +246,7 @@ class _Team:
                     for future in futures:
                         future.cancel()  # those that have not begun
         finally:
-            kernel.limit_threads(0)
+            compiled.limit_threads(0)
         failures = [error for f in futures if not f.cancelled() and (error := f.exception()) is not None]
         for error in failures:
             if not isinstance(error, InterruptedRunError):

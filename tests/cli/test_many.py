@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import xarray as xr
 
+from recurrent_memory import compiled
 from recurrent_memory.cli.options import Numbers, Several
-from recurrent_memory.networks import kernel
 from recurrent_memory.runner import run
 from small import contents, small_experiment, words
 
@@ -102,7 +102,7 @@ def test_versions_say_which_code_runs_the_networks(command: Any) -> None:
     assert command("--version").out.startswith("recurrent-memory ")
     done = command("--version", "--verbose")
     assert done.code == 0
-    assert kernel.description() in done.out
+    assert compiled.description() in done.out
     assert "jaxlib" in done.out
 
 

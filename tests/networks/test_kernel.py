@@ -15,9 +15,12 @@ import pytest
 from jaxtyping import Array, Float
 
 from helpers import TOLERANCE, assert_trees_close
+from recurrent_memory import compiled
 from recurrent_memory.networks import FastWeightsCell, ReluCell, kernel, recur, recur_by_autodiff
 
-pytestmark = pytest.mark.skipif(kernel.instruction_set() is None, reason="the package was installed without a compiler")
+pytestmark = pytest.mark.skipif(
+    compiled.instruction_set() is None, reason="the package was installed without a compiler"
+)
 
 SIZES = [  # units, trials, steps, neurons, steps kept
     (1, 1, 3, 1, 1),
@@ -121,11 +124,11 @@ def test_the_number_of_threads_changes_no_bit(masked: bool) -> None:
     given = (cell, inputs, mask if masked else None)
     together = [gradients(recur, *given) for _ in range(3)]
     for number in (1, 2, 3):
-        kernel.limit_threads(number)
+        compiled.limit_threads(number)
         try:
             other = gradients(recur, *given)
         finally:
-            kernel.limit_threads(0)
+            compiled.limit_threads(0)
         for one in together:
             jax.tree.map(np.testing.assert_array_equal, one, other)
 
@@ -165,10 +168,10 @@ def test_only_what_it_can_do_is_given_to_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert not kernel.is_for(FastWeightsCell(**fields), inputs)
     with jax.enable_x64(True):
         assert not kernel.is_for(cell, inputs.astype(jnp.float64))
-    assert "compiled kernel (" in kernel.description()
-    monkeypatch.setenv(kernel.SWITCH, "off")
+    assert "compiled kernel (" in compiled.description()
+    monkeypatch.setenv(compiled.SWITCH, "off")
     assert not kernel.is_for(cell, inputs)
-    assert "turned off" in kernel.description()
+    assert "turned off" in compiled.description()
 
 
 @pytest.mark.parametrize("instruction_set", ["baseline", "avx2"])
@@ -179,7 +182,7 @@ def test_every_instruction_set_gives_these_numbers(instruction_set: str) -> None
 import sys
 sys.path[:0] = ["tests", "tests/networks"]
 from test_kernel import *
-if kernel.instruction_set() != {instruction_set!r}:
+if compiled.instruction_set() != {instruction_set!r}:
     sys.exit(77)
 for size in SIZES[3:6]:
     cell, inputs, mask = problem(*size[:4])

@@ -15,7 +15,7 @@ import pytest
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from helpers import TOLERANCE, assert_trees_close
-from recurrent_memory import networks
+from recurrent_memory import compiled, networks
 from recurrent_memory.networks import AbstractCell, recur_by_autodiff, recur_by_loop
 
 N_INPUTS, N_HIDDEN, N_TRIALS = 5, 13, 4
@@ -154,4 +154,4 @@ def test_there_is_a_kernel_where_there_is_a_compiler() -> None:
     """Its own tests are skipped without it: that must not pass unnoticed."""
     if shutil.which("c++") is None:
         pytest.skip("no C++ compiler")
-    assert networks.kernel.instruction_set() is not None
+    assert compiled.instruction_set() is not None

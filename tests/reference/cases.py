@@ -20,7 +20,7 @@ from recurrent_memory import misaligned
 from recurrent_memory.analysis import sequentiality_index
 from recurrent_memory.evaluation import errors, given, mean, performance
 from recurrent_memory.networks import CELLS, find_model
-from recurrent_memory.tasks import AbstractTask, PopulationTask, make
+from recurrent_memory.tasks import AbstractTask, PopulationTask, at_every_step, make
 from recurrent_memory.training import Answers, adam
 
 from . import runs
@@ -177,13 +177,18 @@ def _hidden_variables(arrays: dict[str, np.ndarray], dtype: Any) -> tuple[jax.Ar
     return jnp.asarray(stimuli, dtype), jnp.asarray(label.astype(int))
 
 
+def _rates_at_every_step(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> jax.Array:
+    rates: jax.Array = jax.vmap(lambda *hidden: at_every_step(task.rates(*hidden)))(*_hidden_variables(arrays, dtype))
+    return rates
+
+
 def _rates(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[ArrayLike, ArrayLike]:
-    rates = jax.vmap(task.rates)(*_hidden_variables(arrays, dtype))
+    rates = _rates_at_every_step(task, arrays, dtype)
     return rates[..., task.input_locations >= 0], arrays["rates"]
 
 
 def _irrelevant_rates(task: AbstractTask, arrays: dict[str, np.ndarray], dtype: Any) -> tuple[ArrayLike, ArrayLike]:
-    rates = jax.vmap(task.rates)(*_hidden_variables(arrays, dtype))
+    rates = _rates_at_every_step(task, arrays, dtype)
     stored = arrays["rates_irrelevant"]
     return rates[..., task.input_locations < 0], np.broadcast_to(stored, (len(rates), *stored.shape))
 

@@ -8,8 +8,10 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jax.extend.random import threefry_2x32
+from jaxtyping import Array, Float
 from scipy import stats
 
+from recurrent_memory import compiled
 from recurrent_memory.settings import InputError
 from recurrent_memory.tasks import populations
 
@@ -91,9 +93,56 @@ def test_the_generator_is_the_one_of_jax() -> None:
     np.testing.assert_array_equal(jnp.concatenate([left, right]), expected)
 
 
+HELD = populations.HeldRates(0.04 * jr.uniform(jr.key(2), (3, 13)), (4, 8, 3))
+
+
+@pytest.mark.parametrize("way", ["on", "off"])
+def test_held_rates_give_the_counts_of_the_same_rates_step_by_step(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.SWITCH, way)
+    keys = jr.split(jr.key(0), 500)
+    held = jax.jit(jax.vmap(lambda key: populations.poisson_counts(key, HELD, 0.04)))(keys)
+    stepwise = jax.jit(jax.vmap(lambda key: populations.poisson_counts(key, populations.at_every_step(HELD), 0.04)))(
+        keys
+    )
+    assert stepwise.max() > 1
+    np.testing.assert_array_equal(held, stepwise)
+
+
+@pytest.mark.parametrize("n_neurons", [1, 3, 4, 7, 8, 9, 16, 50])
+@pytest.mark.parametrize("durations", [(1,), (2, 1, 1), (3, 4)])
+def test_the_kernel_draws_what_xla_draws(
+    n_neurons: int, durations: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(way: str) -> np.ndarray:
+        monkeypatch.setenv(compiled.SWITCH, way)
+        return np.asarray(jax.jit(lambda key: populations.poisson_counts(key, rates, 2.0))(jr.key(1)))
+
+    levels = 2 * jr.uniform(jr.key(0), (len(durations), n_neurons))
+    rates = populations.HeldRates(levels.at[0, -1].set(jnp.nan), durations)
+    np.testing.assert_array_equal(drawn("on"), drawn("off"))
+    assert np.isnan(drawn("on")).sum() == durations[0]
+
+
+@pytest.mark.skipif(compiled.instruction_set() is None, reason="the package was installed without a compiler")
+def test_the_kernel_is_used_for_held_rates_in_single_precision() -> None:
+    def program(levels: Float[Array, "stretch neuron"]) -> str:
+        rates = populations.HeldRates(levels, HELD.durations)
+        return str(jax.make_jaxpr(lambda key: populations.poisson_counts(key, rates, 0.04))(jr.key(0)))
+
+    assert "recurrent_memory_draw" in program(HELD.levels)
+    with jax.enable_x64(True):
+        assert "recurrent_memory_draw" not in program(HELD.levels.astype(jnp.float64))
+
+
+def test_normal_numbers_are_normal() -> None:
+    numbers = np.asarray(populations.standard_normal(jr.key(0), (201, 1000)), float)
+    assert stats.kstest(numbers.ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(np.abs(numbers[:100] - numbers[101:]).ravel() / np.sqrt(2), "halfnorm").pvalue > 1e-3
+
+
 @pytest.mark.slow  # every operation is compiled by itself
 def test_compiled_counts_equal_the_others() -> None:
     rates = 0.04 * jr.uniform(jr.key(2), (25, 50))
-    compiled = draw(jr.key(0), rates, 0.04)
+    together = draw(jr.key(0), rates, 0.04)
     # Compilation may round a tail differently: one count in some millions may differ.
-    assert (compiled != populations.poisson_counts(jr.key(0), rates, 0.04)).sum() <= 1
+    assert (together != populations.poisson_counts(jr.key(0), rates, 0.04)).sum() <= 1

@@ -89,7 +89,7 @@ class Parity(tasks.AbstractTask):
         bits = jr.bernoulli(key, shape=(2, 1))
         return bits.astype(float), (bits[0, 0] == bits[1, 0]).astype(int)
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> tasks.HeldRates:
         shown = jnp.broadcast_to(stimuli, (2, self.n_inputs)) * 0.5
         return self.over_time(shown[0], jnp.zeros(self.n_inputs), shown[1])
 

@@ -78,14 +78,15 @@ def test_shapes_types_and_epochs(name: str) -> None:
 @pytest.mark.usefixtures("x64")
 def test_rates_are_the_published_formulas() -> None:
     stimuli, label = jnp.array([[0.4, 2.5]]), jnp.array(1)
-    rates = np.asarray(tasks.GDE().rates(stimuli, label))
+    rates = np.asarray(tasks.at_every_step(tasks.GDE().rates(stimuli, label)))
     phi = np.linspace(0, np.pi, 50)
     shown = np.concatenate([np.exp(2 * (np.cos(2 * (s - phi)) - 1)) for s in (0.4, 2.5)]) / 25
     np.testing.assert_allclose(rates[:25], np.tile(shown, (25, 1)), rtol=1e-13)
     np.testing.assert_allclose(rates[25:125], 0.001, rtol=1e-13)
     np.testing.assert_allclose(rates[125:, :50], 0.004, rtol=1e-13)
     np.testing.assert_allclose(rates[125:, 50:], 0.02, rtol=1e-13)
-    rates = np.asarray(tasks.COMP(resp_dur=10).rates(jnp.array([[12.0], [-30.0]]), jnp.array(1)))
+    values = jnp.array([[12.0], [-30.0]])
+    rates = np.asarray(tasks.at_every_step(tasks.COMP(resp_dur=10).rates(values, jnp.array(1))))
     gaussian = np.exp(-((-30 - np.linspace(-50, 50, 50)) ** 2) / 200) / 10
     np.testing.assert_allclose(rates[125:], np.tile(gaussian, (10, 1)), rtol=1e-13)
 
@@ -125,7 +126,7 @@ def test_labels_say_what_was_shown() -> None:
 
 def test_sine_is_noise_then_a_quarter_period() -> None:
     task = tasks.Sine()
-    trials = task.sample(jr.key(0), 20)
+    trials = task.sample(jr.key(1), 20)
     assert not trials.inputs[:, :25].any()
     assert not trials.inputs[:, 125:].any()
     assert stats.kstest(np.asarray(trials.inputs[:, 25:125]).ravel() / 0.1, "norm").pvalue > 1e-3

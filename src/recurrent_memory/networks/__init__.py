@@ -1,6 +1,5 @@
 """Who remembers: cells, their initialisation, and the recurrence over time."""
 
-from . import kernel
 from .cells import (
     CELLS,
     AbstractCell,
@@ -31,7 +30,6 @@ __all__ = [
     "find_model",
     "glorot_normal",
     "initialize",
-    "kernel",
     "recur",
     "recur_by_autodiff",
     "recur_by_loop",

@@ -5,7 +5,7 @@ from .change_detection import CD1, CD2, ChangeDetectionTask
 from .conditions import CONDITIONS, DynamicInput, VariableDelay, condition_parts
 from .discrimination import COMP, TwoAFC, ValueTask
 from .estimation import DE1, DE2, GDE, VDE1, EstimationTask, OrientationTask
-from .populations import poisson_counts
+from .populations import HeldRates, at_every_step, poisson_counts
 from .registry import find, make, names, register
 from .sine import Sine
 from .task import (
@@ -32,6 +32,7 @@ __all__ = [
     "DynamicInput",
     "EstimationTask",
     "Evidence",
+    "HeldRates",
     "OrientationTask",
     "PopulationTask",
     "Response",
@@ -40,6 +41,7 @@ __all__ = [
     "TwoAFC",
     "ValueTask",
     "VariableDelay",
+    "at_every_step",
     "condition_parts",
     "find",
     "make",

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..settings import InputError
+from .populations import at_every_step
 from .task import AbstractTask, Evidence, PopulationTask, Trials
 
 # What stands in front of a task's class is no task by itself: as one, its fields would hide the task's.
@@ -119,7 +120,7 @@ class DynamicInput(_Task):
 
     def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
         """Return the irrelevant neurons' rates beside the task's own."""
-        return jnp.concatenate([self.irrelevant_rates(), super().rates(stimuli, label)], axis=1)
+        return jnp.concatenate([self.irrelevant_rates(), at_every_step(super().rates(stimuli, label))], axis=1)
 
     def irrelevant_rates(self) -> Float[Array, "time neuron"]:
         """Return the rates of the irrelevant neurons."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, ClassVar, final
 
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -13,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field
 
 from . import observers
-from .populations import preferred_values, von_mises_log_tuning
+from .populations import HeldRates, preferred_values, von_mises_log_tuning
 from .registry import register
 from .task import Evidence, PopulationTask, Response
 
@@ -172,18 +171,15 @@ class GDE(EstimationTask):
         stimuli, _ = super().draw(key_stimuli)
         return stimuli, jr.randint(key_cue, (), 0, self.n_locations)
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> HeldRates:
         """Return tuning curves in the stimulus epoch, and the cue in the response epoch."""
         location = np.repeat(np.arange(self.n_locations), self.n_neurons)
         gain = jnp.where(location == label, self.cue_gain, 1.0)
-        rates = self.over_time(
+        return self.over_time(
             self.evoked(stimuli[0], "stimulus"),
             self.spontaneous("delay"),
             self.spontaneous("response") * gain,
         )
-        # Fused with the drawing of counts, these rates make it three times as slow on a CPU.
-        apart: Array = jax.lax.optimization_barrier(rates)
-        return apart
 
     def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return the cued orientation at every step."""

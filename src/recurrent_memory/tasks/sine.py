@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field
 
+from .populations import HeldRates, standard_normal
 from .registry import register
 from .task import AbstractTask, Response
 
@@ -39,14 +39,18 @@ class Sine(AbstractTask):
         """Return nothing shown, and no binary variable."""
         return jnp.zeros((0, 0)), jnp.array(0)
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
+    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> HeldRates:
         """Return the standard deviation of the input noise."""
         nothing = jnp.zeros(self.n_inputs)
         return self.over_time(nothing, nothing + self.noise, nothing)
 
-    def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"]) -> Float[Array, "time neuron"]:
+    def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"] | HeldRates) -> Float[Array, "time neuron"]:
         """Draw normal noise."""
-        return rates * jr.normal(key, rates.shape)
+        assert isinstance(rates, HeldRates)  # see above
+        # Random numbers are the work here, so they are drawn for the delay alone.
+        noise = rates.levels[1] * standard_normal(key, (self.delay_dur, self.n_inputs))
+        silence = [jnp.zeros((duration, self.n_inputs)) for duration in (self.stim_dur, self.resp_dur)]
+        return jnp.concatenate([silence[0], noise, silence[1]])
 
     def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return 0 before the response epoch, then the sine."""

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pydantic import Field, model_validator
 
 from ..settings import InputError, Settings
-from .populations import MAX_RATE, poisson_counts
+from .populations import MAX_RATE, HeldRates, at_every_step, poisson_counts
 
 Response: TypeAlias = Literal["angle", "probability", "value"]
 _OwnTask = TypeVar("_OwnTask", bound="PopulationTask")
@@ -99,8 +99,13 @@ class AbstractTask(Settings):
         """Draw the hidden variables of one trial: what is shown, and the binary variable (or 0)."""
 
     @abstractmethod
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
-        """Return the expected counts a step in one trial, a pure function of its hidden variables."""
+    def rates(
+        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
+    ) -> Float[Array, "time neuron"] | HeldRates:
+        """Return the expected counts a step in one trial, a pure function of its hidden variables.
+
+        Rates that change at few steps are drawn from faster as `HeldRates`, such as `over_time` returns.
+        """
 
     def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return the wanted output at every step: the label, or the orientations of the first display."""
@@ -109,7 +114,7 @@ class AbstractTask(Settings):
         answer = stimuli[0] if self.response == "angle" else label[None].astype(float)
         return jnp.broadcast_to(answer, (self.n_steps, self.n_outputs))
 
-    def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"]) -> Float[Array, "time neuron"]:
+    def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"] | HeldRates) -> Float[Array, "time neuron"]:
         """Draw the input neurons' activity in one trial given their rates: Poisson counts."""
         return poisson_counts(key, rates, self.max_rate)
 
@@ -243,15 +248,9 @@ class AbstractTask(Settings):
         stimulus: Float[Array, " neuron"],
         delay: Float[Array, " neuron"],
         response: Float[Array, " neuron"],
-    ) -> Float[Array, "time neuron"]:
+    ) -> HeldRates:
         """Hold one value for each neuron constant over each epoch."""
-        durations = (self.stim_dur, self.delay_dur, self.resp_dur)
-        return jnp.concatenate(
-            [
-                jnp.broadcast_to(values, (duration, *values.shape))
-                for values, duration in zip((stimulus, delay, response), durations, strict=True)
-            ]
-        )
+        return HeldRates(jnp.stack([stimulus, delay, response]), (self.stim_dur, self.delay_dur, self.resp_dur))
 
     def _truth(self, targets: Float[Array, "trial time output"]) -> Float[Array, " trial *answer"]:
         if self.response == "value":
@@ -312,7 +311,9 @@ class PopulationTask(AbstractTask):
             )
         return self
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
+    def rates(
+        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
+    ) -> Float[Array, "time neuron"] | HeldRates:
         """Return tuning curves during the displays, spontaneous rates elsewhere, location after location."""
         shown = dict(zip(self.displays, stimuli, strict=True))
         return self.over_time(
@@ -377,7 +378,7 @@ def _sample(task: AbstractTask, key: PRNGKeyArray, batch_size: int) -> Trials:
         if task.skips_steps:
             mask = task.steps(jr.fold_in(key_trial, 2))  # `split` has taken 0 and 1
             inputs, targets = (jnp.where(mask[:, None], values, 0) for values in (inputs, targets))
-        return inputs, targets, mask, stimuli, label, rates
+        return inputs, targets, mask, stimuli, label, at_every_step(rates)
 
     return Trials(*jax.vmap(trial)(jnp.arange(batch_size)))
 

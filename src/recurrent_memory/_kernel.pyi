@@ -2,6 +2,7 @@
 
 forward: object
 backward: object
+draw: object
 instruction_set: str
 panel_width: int
 

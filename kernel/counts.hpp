@@ -1,0 +1,28 @@
+// Poisson counts of input neurons, independent of the instruction set they are drawn with.
+//
+// A count is the number of thresholds that a uniform 32-bit number lies below (see tasks/populations.py). The uniform
+// numbers are those of the generator Threefry-2x32 with 20 rounds (Salmon et al., 2011), one run of which gives the
+// words of one neuron at two steps, half a trial apart. Thresholds are computed outside, once for each stretch of
+// constant rates; here are only integers, so every instruction set gives the same counts.
+#pragma once
+
+#include <cstdint>
+
+namespace counts {
+
+struct Shape {
+  int64_t steps, neurons, stretches, terms;
+  const int64_t* ends;  // (stretch): step after the last of each
+};
+
+// Draw one trial. `key` are two words; `thresholds` is (term, stretch, neuron), falling along the terms; `zero` is
+// (stretch, neuron), what a count of 0 is written as: NaN where there is no valid rate. `drawn` is (step, neuron).
+using Draw = void (*)(const Shape&, const uint32_t* key, const uint32_t* thresholds, const float* zero, float* drawn);
+
+void draw_baseline(const Shape&, const uint32_t*, const uint32_t*, const float*, float*);
+#if defined(__x86_64__)
+void draw_avx2(const Shape&, const uint32_t*, const uint32_t*, const float*, float*);
+void draw_avx512(const Shape&, const uint32_t*, const uint32_t*, const float*, float*);
+#endif
+
+}  // namespace counts

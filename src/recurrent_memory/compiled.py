@@ -1,0 +1,68 @@
+"""The compiled kernel (``kernel/``): whether there is one here, and calls of it from JAX.
+
+It is built where a C++ compiler is at hand when the package is installed, and serves CPUs. Whoever uses it has a way of
+its own without it, to the same numbers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+import jax
+
+_kernel: Any
+try:
+    _kernel = importlib.import_module("._kernel", __package__)
+except ImportError:  # installed without a compiler, or for another machine
+    _kernel = None
+
+SWITCH = "RECURRENT_MEMORY_KERNEL"
+"""Environment variable that turns the kernel off where it is "off"."""
+
+if _kernel is not None:
+    for _name in ("forward", "backward", "draw"):
+        jax.ffi.register_ffi_target(f"recurrent_memory_{_name}", getattr(_kernel, _name), platform="cpu")
+
+
+def is_usable() -> bool:
+    """Return whether programs that are compiled now may call the kernel."""
+    return _kernel is not None and os.environ.get(SWITCH) != "off" and jax.default_backend() == "cpu"
+
+
+def instruction_set() -> str | None:
+    """Return what the kernel was compiled for, of what this machine has; None where there is no kernel."""
+    return None if _kernel is None else str(_kernel.instruction_set)
+
+
+def description() -> str:
+    """Return in words how the recurrence is computed here, and if not by the kernel, why not."""
+    if _kernel is None:
+        return "XLA loop (no compiled kernel: none was built when the package was installed)"
+    if os.environ.get(SWITCH) == "off":
+        return f"XLA loop (compiled kernel turned off by {SWITCH})"
+    if jax.default_backend() != "cpu":
+        return f"XLA loop (compiled kernel is for CPUs, this is {jax.default_backend()})"
+    return f"compiled kernel ({instruction_set()}) for relu and orthogonal in float32, XLA loop for the rest"
+
+
+def limit_threads(number: int) -> None:
+    """Let each call use no more than so many threads; 0 gives it all that XLA has. The numbers do not depend on it."""
+    if _kernel is not None:
+        _kernel.set_thread_limit(number)
+
+
+def call(name: str, results: Any, *arguments: Any, vmap_method: str, **attributes: Any) -> Any:
+    """Call one of the kernel's functions; see :func:`jax.ffi.ffi_call`."""
+    return jax.ffi.ffi_call(f"recurrent_memory_{name}", results, vmap_method=vmap_method)(*arguments, **attributes)
+
+
+def panel_starts(n_units: int) -> list[int]:
+    """Return the first unit of each of the panels into which the kernel packs so many units, and that number."""
+    return list(_kernel.panels(n_units))
+
+
+def panel_width() -> int:
+    """Return the number of columns of a panel."""
+    return int(_kernel.panel_width)
