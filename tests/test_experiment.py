@@ -31,6 +31,7 @@ def test_defaults_are_the_papers() -> None:
         "readout_step": -5,
         "curriculum": (),
         "readout": "auto",
+        "precision": "float32",
         "separate_clipping": False,
         "judge_after_step": False,
         "task_options": {},

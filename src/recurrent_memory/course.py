@@ -275,6 +275,7 @@ def initial_network(experiment: Experiment) -> Network:
         is_probability=asks_for_probability,
         lambda0=experiment.lambda0,
         sigma0=experiment.sigma0,
+        precision=experiment.precision,
         **experiment.model_options,
     )
 

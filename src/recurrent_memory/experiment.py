@@ -83,6 +83,13 @@ class Experiment(Settings):
         Literal["auto", "linear", "sigmoid"],
         Field(description="Output nonlinearity; auto: sigmoid where the answer is a probability, otherwise linear"),
     ] = "auto"
+    precision: Annotated[
+        Literal["float32", "tf32", "bfloat16"],
+        Field(
+            description="What the factors of matrix products are rounded to; all else is float32. GPUs are faster "
+            "for tf32 and bfloat16; other devices round as they do, and are slower"
+        ),
+    ] = "float32"
     separate_clipping: Annotated[
         bool, Field(description="Clip the gradients of task loss and activity term one by one, as published")
     ] = False

@@ -111,10 +111,11 @@ class Problem:
         if self.meta.get("gamma") is not None:
             options["gamma"] = self.meta["gamma"]
         ours = {name: jnp.asarray(value, self.dtype) for name, value in _our_weights(weights).items()}
-        readout = {name: ours.pop(name) for name in ("W_out", "b_out")}
+        W_out, b_out = ours.pop("W_out"), ours.pop("b_out")
         return Network(
             cell=cell_class(**ours, **options),
-            **readout,
+            W_out=W_out,
+            b_out=b_out,
             readout="sigmoid" if self.has_sigmoid else "linear",
             is_probability=self.task.response == "probability",
         )

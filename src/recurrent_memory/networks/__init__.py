@@ -14,6 +14,7 @@ from .cells import (
 )
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
 from .network import Network, check_options, find_model, initialize
+from .precision import Precision, product
 from .recurrence import recur, recur_by_autodiff, recur_by_loop
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "GRUCell",
     "Network",
     "OrthogonalCell",
+    "Precision",
     "ReluCell",
     "check_options",
     "clip_gradient",
@@ -30,6 +32,7 @@ __all__ = [
     "find_model",
     "glorot_normal",
     "initialize",
+    "product",
     "recur",
     "recur_by_autodiff",
     "recur_by_loop",

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..settings import InputError
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
+from .precision import product
 
 
 class AbstractCell(eqx.Module):
@@ -172,7 +173,7 @@ class _RectifiedCell(AbstractCell):
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch unit"]:
         """Return the weighted inputs plus both biases."""
         # Two biases that act as one: Adam moves both, so the effective bias moves twice as fast, as published.
-        return inputs @ self.W_in + (self.b_in + self.b_rec)
+        return product(inputs, self.W_in) + (self.b_in + self.b_rec)
 
 
 @register
@@ -292,7 +293,7 @@ class GRUCell(AbstractCell):
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:
         """Return the weighted inputs plus the bias, in three blocks."""
-        return inputs @ self.W_in + self.b_in
+        return product(inputs, self.W_in) + self.b_in
 
     def update(
         self,

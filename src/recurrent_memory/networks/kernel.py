@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import compiled
 from .cells import AbstractCell, ReluCell
+from .precision import current
 
 
 def is_for(cell: AbstractCell, inputs: Float[Array, "time trial neuron"]) -> bool:
@@ -26,7 +27,11 @@ def is_for(cell: AbstractCell, inputs: Float[Array, "time trial neuron"]) -> boo
         for name in ("drive", "update", "activity", "initial_state")
     )
     return bool(
-        compiled.is_usable() and is_relu and cell.W_rec.dtype == inputs.dtype == jnp.float32 and inputs.size > 0
+        compiled.is_usable()
+        and is_relu
+        and current() == "float32"
+        and cell.W_rec.dtype == inputs.dtype == jnp.float32
+        and inputs.size > 0
     )
 
 

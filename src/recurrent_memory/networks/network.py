@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from ..settings import InputError
 from .cells import CELLS, AbstractCell, clip_through
 from .initialization import glorot_normal
+from .precision import Precision, at, product
 from .recurrence import recur
 
 PROBABILITY_MARGIN = 1e-6
@@ -33,6 +34,8 @@ class Network(eqx.Module):
     readout: Literal["linear", "sigmoid"] = eqx.field(static=True)
     is_probability: bool = eqx.field(static=True)
     """Whether outputs are kept inside [10⁻⁶, 1 − 10⁻⁶], so that they have a cross-entropy."""
+    precision: Precision = eqx.field(static=True, default="float32")
+    """Of all products with weights."""
 
     def __call__(
         self,
@@ -41,9 +44,10 @@ class Network(eqx.Module):
         last: int | None = None,
     ) -> tuple[Float[Array, "trial kept output"], Float[Array, "trial kept unit"]]:
         """Return outputs and activity."""
-        # Time comes first inside, so that a step reads and writes one contiguous block.
-        activity = recur(self.cell, inputs.swapaxes(0, 1), None if mask is None else mask.T, last)
-        outputs = activity @ self.W_out + self.b_out
+        with at(self.precision):
+            # Time comes first inside, so that a step reads and writes one contiguous block.
+            activity = recur(self.cell, inputs.swapaxes(0, 1), None if mask is None else mask.T, last)
+            outputs = product(activity, self.W_out) + self.b_out
         if self.readout == "sigmoid":
             outputs = jax.nn.sigmoid(outputs)
         if self.is_probability:
@@ -78,6 +82,7 @@ def initialize(
     is_probability: bool,
     lambda0: float,
     sigma0: float,
+    precision: Precision = "float32",
     **options: Any,
 ) -> Network:
     """Draw a network of a named model with the published initialisation.
@@ -94,6 +99,8 @@ def initialize(
         Output nonlinearity, and whether outputs are kept away from 0 and 1.
     lambda0, sigma0
         The paper's λ0 and σ0.
+    precision
+        Of all products with weights.
     options
         The model's own settings, such as ``gamma`` of ``fast_weights``.
 
@@ -111,6 +118,7 @@ def initialize(
         b_out=jnp.zeros(n_outputs),
         readout=readout,
         is_probability=is_probability,
+        precision=precision,
     )
 
 

@@ -28,6 +28,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from . import kernel
 from .cells import AbstractCell, ReluCell
+from .precision import Precision, at, current, product
 
 
 def recur(
@@ -67,7 +68,7 @@ def recur_by_loop(
 ) -> Float[Array, "kept trial unit"]:
     """Do the same as :func:`recur` in XLA's own loop, for any cell, precision and device."""
     params, static = eqx.partition(cell, eqx.is_inexact_array)
-    return _kept(_recur(static, params, cell.drive(inputs), mask), last)
+    return _kept(_recur(static, current(), params, cell.drive(inputs), mask), last)
 
 
 def recur_by_autodiff(
@@ -96,7 +97,7 @@ def _forward(cell: AbstractCell, drive: Array, mask: Array | None) -> tuple[Arra
 
     def advance(state: PyTree, now: tuple[Array, Array | None]) -> tuple[PyTree, tuple[Array, PyTree, Array]]:
         drive_t, mask_t = now
-        feedback = cell.activity(state) @ cell.W_rec
+        feedback = product(cell.activity(state), cell.W_rec)
         new = _step(cell, state, drive_t, feedback, mask_t)
         return new, (cell.activity(new), state, feedback)
 
@@ -104,17 +105,24 @@ def _forward(cell: AbstractCell, drive: Array, mask: Array | None) -> tuple[Arra
     return history
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _recur(static: PyTree, params: PyTree, drive: Array, mask: Array | None) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _recur(static: PyTree, precision: Precision, params: PyTree, drive: Array, mask: Array | None) -> Array:
     return _forward(eqx.combine(params, static), drive, mask)[0]
 
 
-def _recur_forward(static: PyTree, params: PyTree, drive: Array, mask: Array | None) -> tuple[Array, Any]:
+def _recur_forward(
+    static: PyTree, precision: Precision, params: PyTree, drive: Array, mask: Array | None
+) -> tuple[Array, Any]:
     activity, states, feedback = _forward(eqx.combine(params, static), drive, mask)
     return activity, (params, drive, mask, states, feedback)
 
 
-def _recur_backward(static: PyTree, residuals: Any, signal: Array) -> tuple[PyTree, Array, None]:
+def _recur_backward(static: PyTree, precision: Precision, residuals: Any, signal: Array) -> tuple[PyTree, Array, None]:
+    with at(precision):  # of the way forward, whose context has been left by now
+        return _transposed(static, residuals, signal)
+
+
+def _transposed(static: PyTree, residuals: Any, signal: Array) -> tuple[PyTree, Array, None]:
     params, drive, mask, states, feedback = residuals
     cell = eqx.combine(params, static)
     used, unused = _split_by_use(static, params, states, drive, feedback)
@@ -130,7 +138,7 @@ def _recur_backward(static: PyTree, residuals: Any, signal: Array) -> tuple[PyTr
         _, transpose_step = jax.vjp(step, used, state, drive_t, feedback_t)
         step_gradient, state_signal, drive_signal, feedback_signal = transpose_step((state_signal, signal_t))
         _, transpose_activity = jax.vjp(cell.activity, state)
-        (through_weights,) = transpose_activity(feedback_signal @ cell.W_rec.T)
+        (through_weights,) = transpose_activity(product(feedback_signal, cell.W_rec.T))
         state_signal = jax.tree.map(jnp.add, state_signal, through_weights)
         used_gradient = jax.tree.map(jnp.add, used_gradient, step_gradient)
         return (state_signal, used_gradient), (drive_signal, feedback_signal)
@@ -140,7 +148,8 @@ def _recur_backward(static: PyTree, residuals: Any, signal: Array) -> tuple[PyTr
         retreat, start, (signal, states, drive, feedback, mask), reverse=True
     )
     activity_before = jax.vmap(cell.activity)(states)
-    weight_gradient = jnp.einsum("tbn,tbm->nm", activity_before, feedback_signal)
+    before, after = (x.reshape(-1, x.shape[-1]) for x in (activity_before, feedback_signal))
+    weight_gradient = product(before.T, after)
     gradient = eqx.combine(used_gradient, jax.tree.map(jnp.zeros_like, unused))
     gradient = eqx.tree_at(lambda g: g.W_rec, gradient, gradient.W_rec + weight_gradient)
     return gradient, drive_signal, None
