@@ -15,7 +15,7 @@ import xarray as xr
 import recurrent_memory as rm
 from recurrent_memory import compiled, ensembles
 from recurrent_memory.course import InterruptedRunError, fresh_state, trainer
-from recurrent_memory.ensembles import ManyProgress, plan, run_many
+from recurrent_memory.ensembles import ManyProgress, plan, result_bytes, run_many
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runner import run
 from recurrent_memory.settings import InputError
@@ -118,6 +118,21 @@ def check_interrupted(batched: bool, tmp_path: Path, alone: list[xr.Dataset]) ->
     again = run_many(experiments, folders, batched=batched)
     for one, other in zip(found, again, strict=True):
         xr.testing.assert_identical(one.load(), other.load())
+
+
+def test_results_in_folders_are_left_there(tmp_path: Path, alone: list[xr.Dataset]) -> None:
+    (found,) = run_many(MANY[:1], [tmp_path / "run"], batched=False)
+    assert not found["activity"].variable._in_memory
+    xr.testing.assert_identical(found.load(), alone[0])
+    assert result_bytes(MANY[0]) == pytest.approx(alone[0].nbytes, rel=0.5)
+
+
+def test_results_that_would_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensembles, "SHARE_OF_MEMORY", 1e-9)
+    with pytest.raises(
+        InputError, match="5 networks take about .* of memory are free. Give `folders`"
+    ):
+        run_many(MANY)
 
 
 def test_an_error_on_the_way_stops_the_others_and_is_raised() -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+from recurrent_memory import storage
 from recurrent_memory.course import InterruptedRunError, Progress
 from recurrent_memory.experiment import Experiment
+from recurrent_memory.runfolder import CHECKPOINT
 from recurrent_memory.runner import run
+from recurrent_memory.settings import InputError
 from small import contents, small_experiment, stops_after, words
 
 RUN = """
@@ -52,6 +55,18 @@ def test_interrupted_several_times_ends_the_same(changes: dict[str, object], tmp
     assert resumed.identical(whole)
     assert same_results(tmp_path / "whole", cut)
     assert not (cut / "training.checkpoint").exists()
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    experiment, folder = small_experiment(iterations=40), tmp_path / "run"
+    with pytest.raises(InterruptedRunError):
+        run(experiment, folder, should_stop=stops_after(2), checkpoint_every=3)
+    arrays, metadata = storage.load_arrays(folder / CHECKPOINT)
+    storage.save_arrays(folder / CHECKPOINT, {n: a for n, a in arrays.items() if n != "history.mispaired"}, metadata)
+    with pytest.raises(
+        InputError, match="of another version .* its history lacks mispaired"
+    ):
+        run(experiment, folder)
 
 
 def test_a_run_without_folder_gives_the_same(tmp_path: Path) -> None:

@@ -18,12 +18,13 @@ import jax
 import psutil
 import xarray as xr
 
-from . import compiled, results
+from . import compiled, results, storage
 from .course import Course, DivergedError, InterruptedRunError, Progress, Watch, carry_over, fresh_state
 from .experiment import Experiment
-from .runfolder import RunFolder
+from .runfolder import RESULT, RunFolder
 from .runner import find_finished, next_length, run_stage
 from .settings import InputError
+from .simulation import ACTIVITY_BATCHES
 from .training import Ensemble, Member, TrainingState
 
 OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
@@ -84,7 +85,8 @@ def run_many(
     experiments
         What to do; they may differ in anything.
     folders
-        Where to keep each run (see :func:`recurrent_memory.run`); None keeps nothing.
+        Where to keep each run (see :func:`recurrent_memory.run`); None keeps nothing, so that all results have to fit
+        into memory.
     on_progress
         Called several times a second with how far all have come.
     on_message
@@ -102,13 +104,15 @@ def run_many(
     Returns
     -------
     A data set for each experiment, in their order, as :func:`recurrent_memory.run` gives it: unbatched, bit for bit;
-    batched, up to rounding. One whose network diverged has the training curves alone, and says so in the attribute
+    batched, up to rounding. Where folders are given, its variables are read from the file when they are looked at. One
+    whose network diverged has the training curves alone, and says so in the attribute
     ``status``.
 
     Raises
     ------
     InputError
-        Where a folder cannot be used or is named twice, before anything starts.
+        Where a folder cannot be used or is named twice, or no folders are given and the results would not fit into
+        memory; before anything starts.
     InterruptedRunError
         Where ``should_stop`` said so.
     """
@@ -117,6 +121,8 @@ def run_many(
         places = list(_places(experiments, folders))
     if not experiments:
         return []
+    if folders is None:
+        _check_that_results_fit(experiments)
     made = plan(experiments, at_once=at_once, batched=batched)
     on_message(str(made))
     team = _Team(experiments, places, on_progress, on_message, should_stop, checkpoint_every)
@@ -158,6 +164,23 @@ def estimated_bytes(experiment: Experiment) -> int:
     training = 10 * weights + 4 * steps * (blocks * experiment.n_hidden + task.n_inputs)
     testing = weights + 6 * steps * (4 * experiment.n_hidden + 2 * task.n_inputs)
     return 4 * max(training, testing)
+
+
+def _check_that_results_fit(experiments: Sequence[Experiment]) -> None:
+    needed, free = sum(map(result_bytes, experiments)), psutil.virtual_memory().available
+    if needed > SHARE_OF_MEMORY * free:
+        raise InputError(
+            f"The results of {len(experiments)} networks take about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of "
+            "memory are free. Give `folders`, so that they are kept in files, or run fewer at a time."
+        )
+
+
+def result_bytes(experiment: Experiment) -> int:
+    """Return about how much memory the data set of a network takes."""
+    task = experiment.make_task()
+    trials = min(ACTIVITY_BATCHES, experiment.test_batches) * experiment.batch_size
+    columns = experiment.n_hidden + task.n_inputs + 2 * task.n_outputs
+    return 4 * (trials * task.n_steps * columns + experiment.n_hidden**2) + 8 * 6 * experiment.iterations
 
 
 def cores() -> int:
@@ -364,8 +387,11 @@ class _Team:
             self._finish(number, results.training_so_far(error.experiment, error.history, "diverged"))
 
     def _finish(self, number: int, result: xr.Dataset) -> None:
+        place = self.places[number]
         with self._lock:
-            self.results[number] = result
+            # Of many networks not all activity fits into memory: where it is in a file, it is left there.
+            kept = place is not None and place.finished
+            self.results[number] = storage.open_dataset(place / RESULT) if place is not None and kept else result
             if result.attrs["status"] == "diverged":
                 self._diverged += 1
             else:

@@ -167,15 +167,14 @@ class RunFolder:
         dynamic, static = eqx.partition(like, eqx.is_array)
         restored = storage.unflatten(dynamic, arrays, path, "state.")
         state = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
-        history = History(*(arrays[f"history.{name}"] for name in History._fields))
-        return state, history, float(metadata["seconds"])
+        return state, _history(arrays, path), float(metadata["seconds"])
 
     def load_history(self) -> History:
         """Return the history of an unfinished run, empty before its first checkpoint."""
         if not (self / CHECKPOINT).exists():
             return History.empty()
         arrays, _ = storage.load_arrays(self / CHECKPOINT)
-        return History(*(arrays[f"history.{name}"] for name in History._fields))
+        return _history(arrays, self / CHECKPOINT)
 
     def save_result(self, network: Network, result: xr.Dataset, timing: dict[str, Any]) -> None:
         """Save the final weights and the result, the result last; then the checkpoint is no longer needed."""
@@ -215,6 +214,16 @@ class RunFolder:
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         storage.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _history(arrays: dict[str, np.ndarray], path: Path) -> History:
+    missing = [name for name in History._fields if f"history.{name}" not in arrays]
+    if missing:
+        raise InputError(
+            f"{path} is of another version of this package: its history lacks {', '.join(missing)}.\n"
+            f"Finish it with that version, or delete {path.parent} and train again."
+        )
+    return History(*(arrays[f"history.{name}"] for name in History._fields))
 
 
 def load_weights(path: str | os.PathLike[str], like: Network) -> Network:

@@ -147,6 +147,13 @@ def load_dataset(path: Path) -> xr.Dataset:
     return dataset
 
 
+def open_dataset(path: Path) -> xr.Dataset:
+    """Open a NetCDF file that was just written or checked; its variables are read when they are looked at."""
+    dataset = xr.open_dataset(path, engine="h5netcdf")
+    dataset.attrs.pop(CHECKSUM, None)
+    return dataset
+
+
 def _checksum_of(dataset: xr.Dataset) -> str:
     return _checksum({str(name): variable.values for name, variable in dataset.variables.items()})
 
