@@ -129,9 +129,7 @@ def test_results_in_folders_are_left_there(tmp_path: Path, alone: list[xr.Datase
 
 def test_results_that_would_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ensembles, "SHARE_OF_MEMORY", 1e-9)
-    with pytest.raises(
-        InputError, match="5 networks take about .* of memory are free. Give `folders`"
-    ):
+    with pytest.raises(InputError, match=r"5 networks take about .* of memory are free. Give `folders`"):
         run_many(MANY)
 
 

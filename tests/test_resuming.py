@@ -63,9 +63,7 @@ def test_a_checkpoint_of_an_older_version_is_refused(tmp_path: Path) -> None:
         run(experiment, folder, should_stop=stops_after(2), checkpoint_every=3)
     arrays, metadata = storage.load_arrays(folder / CHECKPOINT)
     storage.save_arrays(folder / CHECKPOINT, {n: a for n, a in arrays.items() if n != "history.mispaired"}, metadata)
-    with pytest.raises(
-        InputError, match="of another version .* its history lacks mispaired"
-    ):
+    with pytest.raises(InputError, match=r"of another version .* its history lacks mispaired"):
         run(experiment, folder)
 
 
