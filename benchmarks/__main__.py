@@ -13,23 +13,24 @@ import matplotlib.pyplot as plt
 from recurrent_memory import compiled
 from recurrent_memory.ensembles import cores
 
-from . import parts
+from . import parts, sizes
 from .measure import Times, compare, table
 
 
 @click.command()
 @click.option("--repetitions", default=5, show_default=True, help="Times that each side is measured, in turns")
-@click.option("--sizes", default="500,100", show_default=True, help="Numbers of units")
+@click.option("--units", default="500,100", show_default=True, help="Numbers of units")
 @click.option("--out", default="benchmark-results", show_default=True, type=click.Path(path_type=Path))
 @click.option("--only-iteration", is_flag=True, help="Leave out everything but the training iteration")
-def main(repetitions: int, sizes: str, out: Path, only_iteration: bool) -> None:
+def main(repetitions: int, units: str, out: Path, only_iteration: bool) -> None:
     """Time training here, beside the machine's limit and beside others."""
     machine = f"{platform.machine()}, {_processor()}, {cores()} cores; JAX {jax.__version__}; {compiled.description()}"
     click.echo(machine)
-    found = {n: compare(n, repetitions, lambda line: click.echo(line, err=True)) for n in map(int, sizes.split(","))}
+    found = {n: compare(n, repetitions, lambda line: click.echo(line, err=True)) for n in map(int, units.split(","))}
     for n, times in found.items():
         click.echo("\n".join(["", f"N = {n}", "", *table(times)]))
     rows: parts.Rows = []
+    costs: list[sizes.Costs] = []
     if not only_iteration:
         rows = [
             *parts.drawing(),
@@ -39,14 +40,18 @@ def main(repetitions: int, sizes: str, out: Path, only_iteration: bool) -> None:
             *parts.starting(),
         ]
         click.echo("\n".join(["", "| what | measured |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]))
+        costs = sizes.measure(lambda line: click.echo(line, err=True))
     out.mkdir(parents=True, exist_ok=True)
     content = {
         "machine": machine,
         "iteration_milliseconds": {n: {t.name: t.milliseconds for t in times} for n, times in found.items()},
         "others": dict(rows),
+        "cost_against_size": [one._asdict() for one in costs],
     }
     (out / "benchmark.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     _draw(found, out / "benchmark.png")
+    if costs:
+        sizes.draw(costs, out / "cost.png")
     click.echo(f"\nkept in {out}")
 
 

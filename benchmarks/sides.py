@@ -38,9 +38,11 @@ def experiment(n_hidden: int, **changes: Any) -> Experiment:
     return Experiment(task="de1", n_hidden=n_hidden, lambda0=0.98, sigma0=0.0, **changes)
 
 
-def limit(n_hidden: int) -> Iteration:
-    """Return the machine's limit: the three large products of an iteration, each in one piece."""
-    rows = STEPS * TRIALS
+def limit(n_hidden: int, rows: int = STEPS * TRIALS) -> Iteration:
+    """Return the machine's limit: the three large products of an iteration, each in one piece.
+
+    ``rows`` are steps times trials.
+    """
     a, b = (jax.random.normal(jax.random.key(i), (rows, n_hidden)) for i in range(2))
     product = jax.jit(lambda a, b: a.T @ b)
 
@@ -51,11 +53,14 @@ def limit(n_hidden: int) -> Iteration:
     return iteration
 
 
-def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True) -> Iteration:
-    """Return this package's training, trials drawn, from a given number of iterations on."""
+def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True, **changes: Any) -> Iteration:
+    """Return this package's training, trials drawn, from a given number of iterations on.
+
+    ``changes`` are of the experiment.
+    """
     if by_kernel and compiled.instruction_set() is None:
         raise MissingError("the package was installed without a compiler")
-    made = experiment(n_hidden)
+    made = experiment(n_hidden, **changes)
     on = trainer(made, made.make_task())
 
     @eqx.filter_jit
@@ -67,6 +72,7 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True) -> Iteration:
 
         return eqx.combine(jax.lax.fori_loop(0, PER_CALL, body, arrays), static)
 
+    jax.clear_caches()  # or trials would be drawn as they were for the side before, with or without the kernel
     with _environment(compiled.SWITCH, "on" if by_kernel else "off"):
         start = fresh_state(made)
         for _ in range(after // PER_CALL):
@@ -116,7 +122,7 @@ def plain_scan(n_hidden: int) -> Iteration:
 
 def torch_loop(n_hidden: int, *, built_in: bool = False) -> Iteration:
     """Return the same iteration in PyTorch, on ready-made trials: a plain loop, or its own ``nn.RNN``."""
-    torch = _import("torch", "torch")
+    torch = _import("torch", "pip install torch")
     torch.set_num_threads(cores())
     task = experiment(n_hidden).make_task()
     trials = task.sample(jax.random.key(0), TRIALS)
@@ -154,6 +160,34 @@ def torch_loop(n_hidden: int, *, built_in: bool = False) -> Iteration:
     return iteration
 
 
+def neuralrnn(n_hidden: int) -> Iteration:
+    """Return a step of NeuralRNN's own trainer on ready-made trials: its continuous-time network with dt = τ, a relu.
+
+    It has no circular error, so it learns the orientation by squared error in the response epoch.
+    """
+    torch = _import("torch", "pip install torch")
+    package = _import("neuralrnn", "pip install gymnasium tqdm && pip install --no-deps neuralrnn")
+    models = _import("neuralrnn.models.ctrnn", "")
+    torch.set_num_threads(cores())
+    trials = experiment(n_hidden).make_task().sample(jax.random.key(0), TRIALS)
+    in_response = torch.zeros(TRIALS, STEPS)
+    in_response[:, -RESPONSE:] = 1
+    arrays = {"inputs": torch.tensor(np.array(trials.inputs)), "targets": torch.tensor(np.array(trials.targets))}
+    batch = {**arrays, "mask": in_response}
+
+    class ReadyMade:
+        def sample_batch(self) -> dict[str, Any]:
+            return batch
+
+    settings = models.CTRNNConfig(input_dim=NEURONS, latent_dim=n_hidden, output_dim=1, alpha=1.0, activation="relu")
+    model = models.CTRNNModel(settings)
+    with torch.no_grad():
+        model.h2h.weight.copy_(0.98 * torch.eye(n_hidden))
+    arguments = package.TrainingArguments(learning_rate=5e-4, max_steps=1, log_every=0, disable_progress_bar=True)
+    trainer = package.Trainer(model, ReadyMade(), package.SupervisedObjective("regression"), arguments)
+    return trainer.train  # type: ignore[no-any-return]
+
+
 @contextlib.contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
     before = os.environ.get(name)
@@ -166,11 +200,11 @@ def _environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _import(module: str, package: str) -> Any:
+def _import(module: str, how: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise MissingError(f"{package} is not installed (pip install {package})") from None
+        raise MissingError(f"{module} is not installed ({how})") from None
 
 
 LIMIT, OURS = "limit: three large products", "ours, first iterations"
@@ -182,5 +216,6 @@ SIDES: dict[str, Callable[[int], Iteration]] = {
     "plain jax.lax.scan": plain_scan,
     "torch.nn.RNN": lambda n: torch_loop(n, built_in=True),
     "plain PyTorch loop": torch_loop,
+    "NeuralRNN": neuralrnn,
 }
 """By name; those of ours do ``PER_CALL`` iterations a call."""

@@ -168,7 +168,8 @@ class _RectifiedCell(AbstractCell):
         key: PRNGKeyArray, n_hidden: int, lambda0: float, sigma0: float
     ) -> Float[Array, "{n_hidden} {n_hidden}"]:
         """Draw W_rec = λ0·I + off-diagonal noise of standard deviation σ0/√N."""
-        return scaled_identity(key, n_hidden, lambda0, sigma0)
+        weights: Array = scaled_identity(key, n_hidden, lambda0, sigma0)
+        return weights
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch unit"]:
         """Return the weighted inputs plus both biases."""
@@ -205,7 +206,8 @@ class OrthogonalCell(ReluCell):
         key: PRNGKeyArray, n_hidden: int, lambda0: float, sigma0: float
     ) -> Float[Array, "{n_hidden} {n_hidden}"]:
         """Draw W_rec = λ0·U with U orthogonal."""
-        return scaled_orthogonal(key, n_hidden, lambda0)
+        weights: Array = scaled_orthogonal(key, n_hidden, lambda0)
+        return weights
 
 
 @register

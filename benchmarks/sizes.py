@@ -1,0 +1,108 @@
+"""Cost against size: time of an iteration for numbers of units, trials, steps and networks, beside the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import matplotlib.pyplot as plt
+
+from recurrent_memory import compiled
+from recurrent_memory.course import fresh_state, trainer
+from recurrent_memory.ensembles import cores
+
+from .measure import milliseconds
+from .sides import PER_CALL, RESPONSE, STEPS, TRIALS, Iteration, experiment, limit, ours
+
+N_HIDDEN = 100
+"""Units where something else is varied."""
+
+
+class Costs(NamedTuple):
+    """Milliseconds an iteration of one network, against one size."""
+
+    size: str
+    values: list[int]
+    ours: list[float]
+    limit: list[float]
+
+
+def measure(say: Callable[[str], None]) -> list[Costs]:
+    """Time training at each size, at its start, where nothing can be left out yet."""
+    delays = [25, 50, 100, 200, 400, 800]
+    ways: list[tuple[str, list[int], Callable[[int], Iteration], Callable[[int], Iteration]]] = [
+        ("units", [50, 100, 200, 500, 1000, 2000], ours, limit),
+        (
+            f"trials in a batch (N = {N_HIDDEN})",
+            [10, 25, 50, 100, 250, 500],
+            lambda n: ours(N_HIDDEN, batch_size=n),
+            lambda n: limit(N_HIDDEN, STEPS * n),
+        ),
+        (
+            f"steps of a trial (N = {N_HIDDEN})",
+            [delay + STEPS - 100 for delay in delays],
+            lambda n: ours(N_HIDDEN, task_options={"delay_dur": n - 2 * RESPONSE}),
+            lambda n: limit(N_HIDDEN, n * TRIALS),
+        ),
+    ]
+    found = []
+    for size, values, side, bound in ways:
+        say(f"cost against {size}")
+        times = [(milliseconds(side(n), PER_CALL), milliseconds(bound(n), 1)) for n in values]
+        found.append(Costs(size, values, *map(list, zip(*times, strict=True))))
+    say("cost against networks")
+    numbers = [1, 2, 4, 8, 16]
+    of_limit = milliseconds(limit(N_HIDDEN), 1)
+    found.append(
+        Costs(
+            f"networks trained at once (N = {N_HIDDEN})",
+            numbers,
+            [milliseconds(networks(n), n * PER_CALL) for n in numbers],
+            [of_limit] * len(numbers),
+        )
+    )
+    return found
+
+
+def networks(number: int) -> Iteration:
+    """Return some iterations of several networks, one a core, as :func:`recurrent_memory.run_many` trains them."""
+    made = [experiment(N_HIDDEN, seed=seed) for seed in range(number)]
+    trainers = [trainer(one, one.make_task()) for one in made]
+    states = [fresh_state(one) for one in made]
+    at_once = min(number, cores())
+
+    def advance(i: int) -> Any:
+        state = jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, states[i])  # it is given away
+        return trainers[i].advance(state, PER_CALL)[1].losses
+
+    advance(0)
+
+    def iterations() -> None:
+        compiled.limit_threads(max(1, cores() // at_once))
+        try:
+            with ThreadPoolExecutor(at_once) as pool:
+                list(pool.map(advance, range(number)))
+        finally:
+            compiled.limit_threads(0)
+
+    return iterations
+
+
+def draw(found: list[Costs], path: Path) -> None:
+    """Draw the time of an iteration against each size."""
+    figure, axes = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.1), layout="constrained")
+    for ax, costs in zip(axes, found, strict=True):
+        ax.plot(costs.values, costs.ours, "o-", color="C0", label="ours, first iterations")
+        ax.plot(costs.values, costs.limit, "--", color="0.5", label="limit: three large products")
+        ax.set(xlabel=costs.size, xscale="log", yscale="log")
+        ax.set_xticks(costs.values, map(str, costs.values), minor=False)
+        ax.minorticks_off()
+    axes[-1].set_ylim(1, 30)
+    axes[0].set_ylabel("ms an iteration of one network")
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
