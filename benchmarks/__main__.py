@@ -33,6 +33,8 @@ def main(repetitions: int, units: str, out: Path, only_iteration: bool) -> None:
     costs: list[sizes.Costs] = []
     if not only_iteration:
         rows = [
+            *parts.profile(500),
+            *parts.profile(100),
             *parts.drawing(),
             *parts.testing(500),
             *parts.many(100, 16, 200),

@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 
-from recurrent_memory import analysis, tasks
-from recurrent_memory.course import fresh_state
+from recurrent_memory import analysis, compiled, tasks
+from recurrent_memory.course import fresh_state, trainer
 from recurrent_memory.ensembles import run_many
 from recurrent_memory.runner import run
 from recurrent_memory.simulation import record_batches
 
-from .sides import TRIALS, experiment
+from .measure import milliseconds
+from .sides import PER_CALL, TRIALS, environment, experiment, ours
 
 Rows = list[tuple[str, str]]
 
@@ -32,6 +34,35 @@ def drawing() -> Rows:
         best = min(_seconds(task.sample, jax.random.key(i), TRIALS) for i in range(30))
         rows.append((f"drawing 50 trials of {task.title}", f"{best * 1e3:.2f} ms (best of 30)"))
     return rows
+
+
+def profile(n_hidden: int) -> Rows:
+    """Time the parts of an iteration, by the kernel and in XLA's loop."""
+    made = experiment(n_hidden)
+    on, start = trainer(made, made.make_task()), fresh_state(made)
+    rows = []
+    for way in ("on", "off"):
+        jax.clear_caches()  # the switch is looked at when a program is compiled
+        with environment(compiled.SWITCH, way):
+            draw = eqx.filter_jit(lambda key: (t := on.task.sample(key, TRIALS)).inputs + t.targets[:, :, :1])
+            forward = eqx.filter_jit(lambda network, trials: network(trials.inputs, None, on.objective.resp_dur)[0])
+            gradient = eqx.filter_jit(on.objective.gradient)
+            trials = on.task.sample(jax.random.key(0), TRIALS)
+            drawing = _least(draw, jax.random.key(1))
+            there = _least(forward, start.network, trials)
+            back = _least(gradient, start.network, trials) - there
+            whole = milliseconds(ours(n_hidden, by_kernel=way == "on"), PER_CALL)
+        rest = whole - drawing - there - back
+        text = (
+            f"{drawing:.1f} drawing, {there:.1f} forth, {back:.1f} back, {rest:.1f} Adam and all else, {whole:.1f} ms"
+        )
+        rows.append((f"an iteration at N = {n_hidden}, {'kernel' if way == 'on' else 'XLA loop'}", text))
+    return rows
+
+
+def _least(call: Callable[..., Any], *given: Any) -> float:
+    call(*given)
+    return min(_seconds(call, *given) for _ in range(10)) * 1e3
 
 
 def many(n_hidden: int, networks: int, iterations: int) -> Rows:
@@ -109,5 +140,5 @@ def starting() -> Rows:
 
 def _seconds(call: Callable[..., Any], *given: Any, **named: Any) -> float:
     started = time.perf_counter()
-    jax.block_until_ready(call(*given, **named))
+    jax.block_until_ready(jax.tree.leaves(eqx.filter(call(*given, **named), eqx.is_array)))
     return time.perf_counter() - started

@@ -73,7 +73,7 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True, **changes: An
         return eqx.combine(jax.lax.fori_loop(0, PER_CALL, body, arrays), static)
 
     jax.clear_caches()  # or trials would be drawn as they were for the side before, with or without the kernel
-    with _environment(compiled.SWITCH, "on" if by_kernel else "off"):
+    with environment(compiled.SWITCH, "on" if by_kernel else "off"):
         start = fresh_state(made)
         for _ in range(after // PER_CALL):
             start = several(start)
@@ -189,7 +189,8 @@ def neuralrnn(n_hidden: int) -> Iteration:
 
 
 @contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for a while."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
