@@ -19,7 +19,6 @@ from recurrent_memory.ensembles import run_many
 from recurrent_memory.runner import run
 from recurrent_memory.simulation import record_batches
 
-from .measure import milliseconds
 from .sides import PER_CALL, TRIALS, environment, experiment, ours
 
 Rows = list[tuple[str, str]]
@@ -51,7 +50,7 @@ def profile(n_hidden: int) -> Rows:
             drawing = _least(draw, jax.random.key(1))
             there = _least(forward, start.network, trials)
             back = _least(gradient, start.network, trials) - there
-            whole = milliseconds(ours(n_hidden, by_kernel=way == "on"), PER_CALL)
+            whole = _least(ours(n_hidden, by_kernel=way == "on")) / PER_CALL
         rest = whole - drawing - there - back
         text = (
             f"{drawing:.1f} drawing, {there:.1f} forth, {back:.1f} back, {rest:.1f} Adam and all else, {whole:.1f} ms"

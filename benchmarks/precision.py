@@ -84,6 +84,8 @@ def _draw(found: dict[str, list[xr.Dataset]], path: Path) -> None:
         index = _values(results, "sequentiality_index")
         right.plot(number + np.linspace(-0.2, 0.2, len(index)), index, "o", color=f"C{number}")
     left.set(xlabel="training iteration", ylabel="fractional loss\n(median, quartiles)", yscale="log")
+    left.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    left.minorticks_off()
     left.legend(frameon=False)
     right.set_xticks(range(len(found)), found)
     right.set_ylabel("sequentiality index")

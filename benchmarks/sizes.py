@@ -101,6 +101,8 @@ def draw(found: list[Costs], path: Path) -> None:
         ax.set(xlabel=costs.size, xscale="log", yscale="log")
         ax.set_xticks(costs.values, map(str, costs.values), minor=False)
         ax.minorticks_off()
+        ax.set_yticks(ticks := [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)], map(str, ticks))
+        ax.set_ylim(0.8 * min(costs.ours + costs.limit), 1.25 * max(costs.ours + costs.limit))
     axes[-1].set_ylim(1, 30)
     axes[0].set_ylabel("ms an iteration of one network")
     axes[0].legend(frameon=False)

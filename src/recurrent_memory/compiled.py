@@ -37,14 +37,14 @@ def instruction_set() -> str | None:
 
 
 def description() -> str:
-    """Return in words how the recurrence is computed here, and if not by the kernel, why not."""
+    """Return in words how recurrences and spike counts are computed here, and if not by the kernel, why not."""
     if _kernel is None:
-        return "XLA loop (no compiled kernel: none was built when the package was installed)"
+        return "XLA (no compiled kernel: none was built when the package was installed)"
     if os.environ.get(SWITCH) == "off":
-        return f"XLA loop (compiled kernel turned off by {SWITCH})"
+        return f"XLA (compiled kernel turned off by {SWITCH})"
     if jax.default_backend() != "cpu":
-        return f"XLA loop (compiled kernel is for CPUs, this is {jax.default_backend()})"
-    return f"compiled kernel ({instruction_set()}) for relu and orthogonal in float32, XLA loop for the rest"
+        return f"XLA (compiled kernel is for CPUs, this is {jax.default_backend()})"
+    return f"compiled kernel ({instruction_set()}) for relu and orthogonal in float32 and for spikes, XLA for the rest"
 
 
 def limit_threads(number: int) -> None:
