@@ -75,13 +75,14 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True, **changes: An
     jax.clear_caches()  # or trials would be drawn as they were for the side before, with or without the kernel
     with environment(compiled.SWITCH, "on" if by_kernel else "off"):
         start = fresh_state(made)
-        # Compiled for good: clearing the caches for the next side must not make this one compile again while it is timed.
-        compiled_program = several.lower(start).compile()
+        # For good: when the caches are cleared for the next side, this one must not compile again while it is timed.
+        program: Any = several
+        program = program.lower(start).compile()
         for _ in range(after // PER_CALL):
-            start = compiled_program(start)
+            start = program(start)
 
     def iteration() -> None:
-        jax.block_until_ready(jax.tree.leaves(eqx.filter(compiled_program(start), eqx.is_array)))
+        jax.block_until_ready(jax.tree.leaves(eqx.filter(program(start), eqx.is_array)))
 
     return iteration
 
