@@ -181,6 +181,7 @@ def test_every_instruction_set_gives_these_numbers(instruction_set: str) -> None
     code = f"""
 import sys
 sys.path[:0] = ["tests", "tests/networks"]
+from recurrent_memory.tasks import HeldRates, poisson_counts
 from test_kernel import *
 if compiled.instruction_set() != {instruction_set!r}:
     sys.exit(77)
@@ -188,6 +189,12 @@ for size in SIZES[3:6]:
     cell, inputs, mask = problem(*size[:4])
     for given in ((cell, inputs, None, size[4]), (cell, inputs, mask, size[4])):
         assert_trees_close(gradients(recur, *given), gradients(recur_by_autodiff, *given), TOLERANCE["float32"])
+for n_neurons in (3, 4, 9, 50):
+    rates = HeldRates(2 * jr.uniform(jr.key(0), (2, n_neurons)), (3, 4))
+    counts = []
+    for os.environ[compiled.SWITCH] in ("on", "off"):
+        counts.append(jax.jit(lambda key: poisson_counts(key, rates, 2.0))(jr.key(1)))
+    np.testing.assert_array_equal(*counts)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, timeout=300)
     if done.returncode == 77:
