@@ -1,0 +1,466 @@
+"""From a file that says which values to combine to the experiments that it stands for.
+
+A sweep of 100,000 networks has few that differ in shape. Of these each is validated in full; the rest are copies with
+other numbers, every one of which has been validated for itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import itertools
+import json
+import math
+import operator
+import reprlib
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
+
+from .. import tasks
+from ..ensembles import OF_ONE_PROGRAM
+from ..experiment import Experiment, preset, split_condition
+from ..networks import find_model
+from ..settings import InputError, Settings
+from .axes import MOST_NETWORKS, values_of
+from .source import OPTIONS, Source, flat
+from .where import parse
+
+RESULTS_VERSION = 1
+"""Part of every identity: raise it when the numbers that an experiment comes to change, so that old ones are not kept."""
+
+_TABLES = ("experiment", "axes", "zip", "exclude")
+
+
+class Sweep(Settings):
+    """The content of a sweep's file: values that all networks share, values to combine, and what to leave out.
+
+    Raises
+    ------
+    InputError
+        Where a value is unknown or out of range, a field is given twice, or there are too many networks.
+    """
+
+    source: Annotated[Source, Field(repr=False, description="Where the sweep comes from, for messages")] = Source()
+    store: Annotated[Path, Field(description="Folder for the results")] = Path("sweep-results")
+    save: Annotated[
+        tuple[Literal["curves", "weights", "activity"], ...],
+        Field(description="What to keep of each network besides its measures: any of curves, weights, activity"),
+    ] = ("curves", "weights")
+    experiment: Annotated[
+        dict[str, Any],
+        Field(description="Values that all networks share; `preset` names a set of values that come first"),
+    ] = {}  # noqa: RUF012 (copied for each sweep)
+    axes: Annotated[
+        tuple[dict[str, tuple[Any, ...]], ...],
+        Field(description="Values of one field, or of several that go together; every combination is trained"),
+    ] = ()
+    exclude: Annotated[tuple[str, ...], Field(description="Conditions of combinations that are left out")] = ()
+
+    @field_validator("experiment")
+    @classmethod
+    def _known_values(cls, experiment: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        source = info.data["source"]
+        found: dict[str, Any] = {}
+        for name, value in flat(experiment):
+            _check_first(name, found, source)
+            with source.at(name):
+                if name == "preset":
+                    preset(str(value))
+                    found[name] = value
+                else:
+                    (found[name],) = _spelled(name, [value])
+        return found
+
+    @field_validator("axes")
+    @classmethod
+    def _known_axes(
+        cls, axes: tuple[dict[str, tuple[Any, ...]], ...], info: ValidationInfo
+    ) -> tuple[dict[str, tuple[Any, ...]], ...]:
+        source = info.data["source"]
+        seen: dict[str, Any] = {}
+        found = []
+        for axis in axes:
+            spelled: dict[str, tuple[Any, ...]] = {}
+            for name, values in flat(axis):
+                _check_first(name, seen, source)
+                seen[name] = values
+                with source.at(name):
+                    spelled[name] = _spelled(name, values)
+            lengths = {name: len(values) for name, values in spelled.items()}
+            if min(lengths.values(), default=0) == 0:
+                raise InputError("An axis without values is not allowed: give it some, or leave it out.")
+            if len(set(lengths.values())) > 1:
+                told = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
+                with source.at(next(iter(spelled))):
+                    raise InputError(f"The values of a zip go together, so that it needs equally many, but {told}.")
+            found.append(spelled)
+        return tuple(found)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Sweep:
+        for name in itertools.chain(*self.axes):
+            _check_first(name, self.experiment, self.source)
+        if self.n_combinations > MOST_NETWORKS:
+            told = " × ".join(f"{len(next(iter(axis.values())))} {'+'.join(axis)}" for axis in self.axes)
+            raise InputError(
+                f"{self.source.path or 'The sweep'}: {told} = {self.n_combinations:,} networks, of at most "
+                f"{MOST_NETWORKS:,}: shorten an axis, or make several sweeps."
+            )
+        for number in range(len(self.exclude)):
+            self._condition(number)
+        return self
+
+    @property
+    def n_combinations(self) -> int:
+        """How many networks there are before any are left out."""
+        return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Values that all networks share, those of the preset included."""
+        own = dict(self.experiment)
+        return {**preset(own.pop("preset", "paper")), **own}
+
+    @property
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        """The values that each field takes, so far as the sweep says."""
+        found = {name: (value,) for name, value in self.shared.items()}
+        for axis in self.axes:
+            found.update(axis)
+        return found
+
+    def _condition(self, number: int) -> Any:
+        with self.source.at("where", number):
+            return parse(self.exclude[number], self.values, lambda name, value: _spelled(name, [value])[0])
+
+    def left_out(self) -> Bool[np.ndarray, "..."]:
+        """Return which combinations are left out, with a dimension for each of `axes`.
+
+        Raises
+        ------
+        InputError
+            Where a condition compares what cannot be compared.
+        """
+        shape = [len(next(iter(axis.values()))) for axis in self.axes]
+        axis_of = {name: number for number, axis in enumerate(self.axes) for name in axis}
+        every = self.values
+        found = np.zeros(shape, dtype=bool)
+        for number in range(len(self.exclude)):
+            condition = self._condition(number)
+            # The condition is told once for each combination of the axes that it names, and holds along all others.
+            involved = sorted({axis_of[name] for name in condition.columns if name in axis_of})
+            part = [shape[axis] for axis in involved]
+            at = dict(zip(involved, np.indices(part).reshape(len(part), math.prod(part)), strict=True))
+            nowhere = np.zeros(math.prod(part), dtype=int)
+            rows = {
+                name: [every[name][i] for i in at.get(axis_of.get(name, -1), nowhere)] for name in condition.columns
+            }
+            with self.source.at("where", number):
+                holds = condition.holds(rows)
+            found |= holds.reshape([n if axis in involved else 1 for axis, n in enumerate(shape)])
+        return found
+
+
+class Network(NamedTuple):
+    """One network of a sweep."""
+
+    experiment: Experiment
+    point: dict[str, Any]
+    """Its values of the fields in which networks may differ, in the order of the file."""
+    identity: str
+    """See :func:`identity`."""
+
+
+class Expansion(NamedTuple):
+    """All networks of a sweep, and what became of the other combinations."""
+
+    networks: list[Network]
+    excluded: int
+    """Combinations that were left out by a condition."""
+    duplicates: int
+    """Combinations that stand for the same experiment as an earlier one."""
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+    """Read a sweep's file.
+
+    Parameters
+    ----------
+    path
+        The TOML file.
+    overrides
+        Words such as ``lambda0=0.9``: values that all networks share instead of those in the file.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read or is no sweep; the message names the line, what is allowed, and what to do.
+    """
+    source = Source.read(path)
+    content = source.content()
+    _check_tables(content, source)
+    given = dict(_override(words) for words in overrides)
+    source = source._replace(overrides={name: words for name, (words, _) in given.items()})
+    values: dict[str, Any] = {"source": source}
+    for name in ("store", "save"):
+        if name in content:
+            with source.at(name):
+                Sweep(**{name: content[name]})  # alone, so that a mistake in it is told to be there
+            values[name] = content[name]
+    own_name = path.stem if path.suffix == ".toml" else f"{path.name}-results"
+    values["store"] = path.parent / values.get("store", own_name)
+    experiment = _once(content.get("experiment", {}), source)
+    values["experiment"] = experiment | {name: value for name, (_, value) in given.items()}
+    values["axes"] = tuple(_axes(content, given, source))
+    values["exclude"] = tuple(table["where"] for table in content.get("exclude", []))
+    if not {"task", "curriculum"} & {*values["experiment"], *itertools.chain(*values["axes"])}:
+        raise InputError(f'{path} gives no task: write task = "de1" below [experiment], or several below [axes].')
+    return Sweep(**values)
+
+
+def networks(sweep: Sweep) -> list[Network]:
+    """Return the networks of a sweep; see :func:`expand`."""
+    return expand(sweep).networks
+
+
+def expand(sweep: Sweep) -> Expansion:
+    """Return the networks of a sweep, the last axis varying fastest, each of them once.
+
+    Raises
+    ------
+    InputError
+        Where a combination is not possible, or all are left out.
+    """
+    choices = [[dict(zip(axis, row, strict=True)) for row in zip(*axis.values(), strict=True)] for axis in sweep.axes]
+    numbers = [[{k: v for k, v in choice.items() if k in OF_ONE_PROGRAM} for choice in axis] for axis in choices]
+    left_out = sweep.left_out()
+    excluded = int(left_out.sum())
+    if excluded == left_out.size:
+        with sweep.source.at("where"):
+            raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
+    shaping = [number for number, axis in enumerate(sweep.axes) if not axis.keys() <= set(OF_ONE_PROGRAM)]
+    shared = sweep.shared
+    shapes: dict[tuple[int, ...], tuple[Experiment, bytes]] = {}
+    found: dict[str, Network] = {}
+    for place in np.argwhere(~left_out).tolist():
+        point: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
+        for of_axis, numbers_of_axis, i in zip(choices, numbers, place, strict=True):
+            point.update(of_axis[i])
+            changes.update(numbers_of_axis[i])
+        shape = tuple([place[number] for number in shaping])
+        if shape not in shapes:
+            experiment = _possible({**shared, **point}, point, sweep)
+            shapes[shape] = experiment, _structure(experiment)
+        of_shape, structure = shapes[shape]
+        experiment = of_shape.model_copy(update=changes)
+        name = _digest(structure, experiment)
+        found.setdefault(name, Network(experiment, point, name))
+    return Expansion(list(found.values()), excluded, left_out.size - excluded - len(found))
+
+
+def identity(experiment: Experiment) -> str:
+    """Return the name of an experiment's result: 20 hexadecimal digits that equal experiments have in common.
+
+    They are the first of SHA-256 over all fields and `RESULTS_VERSION`.
+    """
+    return _digest(_structure(experiment), experiment)
+
+
+_numbers = operator.attrgetter(*OF_ONE_PROGRAM)
+
+
+def _structure(experiment: Experiment) -> bytes:
+    """Return what networks of one program have in common, as the beginning of canonical JSON."""
+    fields = {name: _canonical(value) for name, value in experiment if name not in OF_ONE_PROGRAM}
+    return json.dumps([RESULTS_VERSION, fields], sort_keys=True)[:-1].encode()
+
+
+def _digest(structure: bytes, experiment: Experiment) -> str:
+    numbers = json.dumps([_canonical(number) for number in _numbers(experiment)])
+    return hashlib.sha256(b"%b, %b]" % (structure, numbers.encode())).hexdigest()[:20]
+
+
+def _canonical(value: Any) -> Any:
+    """Write values that are equal in Python, as 1 and 1.0, in one way."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _canonical(of_name) for name, of_name in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return value
+
+
+def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep) -> Experiment:
+    """Return an experiment; where there is none with these values, say of which combination they are."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        table, dot, setting = name.partition(".")
+        if dot:
+            nested[table] = {**nested.get(table, {}), setting: value}
+        else:
+            nested[name] = value
+    try:
+        return Experiment(**nested)
+    except InputError as error:
+        message = str(error)
+    culprit = next((name for name in values if f"`{name.rpartition('.')[2]}`" in message), "")
+    combination = ", ".join(f"{name} = {value!r}" for name, value in point.items() if name not in OF_ONE_PROGRAM)
+    if combination:
+        message = f"{message}\nThat is the combination {combination}. An [[exclude]] can leave it out."
+    with sweep.source.at(culprit):
+        raise InputError(message)
+
+
+def _check_tables(content: Mapping[str, Any], source: Source) -> None:
+    """Refuse what is not a table where one belongs, and names that no table has."""
+    known = ("store", "save", *_TABLES)
+    for name, value in content.items():
+        with source.at(name):
+            if name not in known:
+                below = "; below [experiment] or [axes] it can stand" if _is_field(name) else ""
+                raise InputError(f"`{name}` is unknown here{below}.{_guess(name, known)}")
+            if name in ("experiment", "axes") and not isinstance(value, dict):
+                raise InputError(f"`{name}` must be a table: write [{name}] and its fields below.")
+            if name in ("zip", "exclude") and not (
+                isinstance(value, list) and all(isinstance(table, dict) for table in value)
+            ):
+                raise InputError(f"`{name}` must be a list of tables: write [[{name}]] in double brackets.")
+    for number, table in enumerate(content.get("exclude", [])):
+        for name in table:
+            if name != "where":
+                with source.at(name):
+                    raise InputError(f'`{name}` is unknown in [[exclude]]: write where = "{name} == …".')
+        with source.at("where", number):
+            if not isinstance(table.get("where"), str):
+                raise InputError("An [[exclude]] needs `where`, a text such as \"task == 'comp' and lambda0 > 0.95\".")
+
+
+def _axes(content: Mapping[str, Any], overridden: Iterable[str], source: Source) -> Iterable[dict[str, list[Any]]]:
+    """Return the axes and zips in the order of the file, but for those that are overridden."""
+    for kind, part in content.items():
+        if kind == "axes":
+            for name, spec in _once(part, source).items():
+                if name not in overridden:
+                    with source.at(name):
+                        _check_name(name)
+                        yield {name: values_of(name, spec)}
+        for table in part if kind == "zip" else []:
+            axis = {}
+            for name, spec in _once(table, source).items():
+                with source.at(name):
+                    _check_name(name)
+                    if name in overridden:
+                        raise InputError(f"`{name}` is in a zip, with values that go together: change it in the file.")
+                    axis[name] = values_of(name, spec)
+            if not axis:
+                raise InputError(f"{source.path}: a [[zip]] without fields is not allowed: leave it out.")
+            yield axis
+
+
+def _once(table: dict[str, Any], source: Source) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in flat(table):
+        _check_first(name, found, source)
+        found[name] = value
+    return found
+
+
+def _check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:
+    if name not in earlier:
+        return
+    lines = " and ".join(map(str, source.lines(name)))
+    place = f"{source.path}, lines {lines}: " if lines else ""
+    raise InputError(f"{place}`{name}` is given in two places: keep one of them.")
+
+
+def _override(words: str) -> tuple[str, tuple[str, Any]]:
+    """Return field, words and value of an override; a value that is not TOML is text."""
+    name, sign, text = (part.strip() for part in words.partition("="))
+    if not (name and sign and text):
+        raise InputError(f"{words!r} is not FIELD=VALUE: write for example lambda0=0.9.")
+    try:
+        content = tomllib.loads(f"value = {text}")
+        repr(content)
+    except (ValueError, RecursionError):
+        content = {}
+    return name, (words, content["value"] if len(content) == 1 else text)
+
+
+def _is_field(name: str) -> bool:
+    table, dot, setting = name.partition(".")
+    return table in OPTIONS and setting.isidentifier() if dot else name in Experiment.model_fields
+
+
+def _check_name(name: str) -> None:
+    if not _is_field(name):
+        known = tuple(Experiment.model_fields)
+        raise InputError(f"{name!r} is not a field of an experiment.{_guess(name, known)}")
+
+
+def _guess(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=2)
+    return f" Do you mean {' or '.join(close)}?" if close else f" Known: {', '.join(known)}."
+
+
+def _spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return values of a field as an experiment would have them, each checked by itself.
+
+    Raises
+    ------
+    InputError
+        Where the field is unknown or a value is not allowed.
+    """
+    _check_name(name)
+    if "." in name:
+        return tuple(values)  # which only task or model can check
+    if name in OPTIONS:
+        raise InputError(
+            f'`{name}` = {reprlib.repr(values)} is not allowed: write "{name}.SETTING" = … for each setting.'
+        )
+    if name in _SPELLINGS:
+        return tuple(map(_SPELLINGS[name], values))
+    try:
+        return tuple(_checker(name).validate_python(list(values)))
+    except ValidationError as error:
+        wrong = values[int(error.errors()[0]["loc"][0])]
+    Experiment(task="de1", **{name: wrong})  # which says what is wrong with it
+    raise InputError(f"`{name}` = {wrong!r} is not allowed.")
+
+
+@functools.cache
+def _checker(name: str) -> TypeAdapter[list[Any]]:
+    field = Experiment.model_fields[name]
+    kind = Annotated[field.annotation, field.description, *field.metadata]  # type: ignore[valid-type]
+    return TypeAdapter(list[kind], config=Experiment.model_config)
+
+
+def _curriculum(given: Any) -> tuple[str, ...]:
+    words = given.split(",") if isinstance(given, str) else given
+    if not isinstance(words, list | tuple):
+        raise InputError(f'`curriculum` = {given!r} is not allowed: name tasks in order, as in ["cd1", "2afc"].')
+    return tuple(tasks.find(word).name for word in words)
+
+
+def _condition(given: Any) -> str:
+    of_task, own = split_condition(given)
+    return "+".join((*of_task, *own)) or "basic"
+
+
+_SPELLINGS: dict[str, Callable[[Any], Any]] = {
+    "task": lambda given: tasks.find(given).name,
+    "model": find_model,
+    "condition": _condition,
+    "curriculum": _curriculum,
+}
+"""Fields with several spellings of one value."""
