@@ -6,22 +6,25 @@ other numbers, every one of which has been validated for itself.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
+import gc
 import hashlib
 import itertools
 import json
 import math
 import operator
+import re
 import reprlib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from .. import tasks
 from ..ensembles import OF_ONE_PROGRAM
@@ -33,7 +36,7 @@ from .source import OPTIONS, Source, flat
 from .where import parse
 
 RESULTS_VERSION = 1
-"""Part of every identity: raise it when the numbers that an experiment comes to change, so that old ones are not kept."""
+"""Part of every identity: raise it when the numbers that an experiment comes to change, and no old one is found."""
 
 _TABLES = ("experiment", "axes", "zip", "exclude")
 
@@ -65,7 +68,7 @@ class Sweep(Settings):
 
     @field_validator("experiment")
     @classmethod
-    def _known_values(cls, experiment: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _known_values(cls, experiment: dict[str, Any], info: Any) -> dict[str, Any]:
         source = info.data["source"]
         found: dict[str, Any] = {}
         for name, value in flat(experiment):
@@ -81,7 +84,7 @@ class Sweep(Settings):
     @field_validator("axes")
     @classmethod
     def _known_axes(
-        cls, axes: tuple[dict[str, tuple[Any, ...]], ...], info: ValidationInfo
+        cls, axes: tuple[dict[str, tuple[Any, ...]], ...], info: Any
     ) -> tuple[dict[str, tuple[Any, ...]], ...]:
         source = info.data["source"]
         seen: dict[str, Any] = {}
@@ -137,7 +140,7 @@ class Sweep(Settings):
         return found
 
     def _condition(self, number: int) -> Any:
-        with self.source.at("where", number):
+        with self.source.at("where", number, "exclude"):
             return parse(self.exclude[number], self.values, lambda name, value: _spelled(name, [value])[0])
 
     def left_out(self) -> Bool[np.ndarray, "..."]:
@@ -162,7 +165,7 @@ class Sweep(Settings):
             rows = {
                 name: [every[name][i] for i in at.get(axis_of.get(name, -1), nowhere)] for name in condition.columns
             }
-            with self.source.at("where", number):
+            with self.source.at("where", number, "exclude"):
                 holds = condition.holds(rows)
             found |= holds.reshape([n if axis in involved else 1 for axis, n in enumerate(shape)])
         return found
@@ -206,7 +209,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     source = Source.read(path)
     content = source.content()
     _check_tables(content, source)
-    given = dict(_override(words) for words in overrides)
+    given = dict(itertools.chain(*map(_override, overrides)))
     source = source._replace(overrides={name: words for name, (words, _) in given.items()})
     values: dict[str, Any] = {"source": source}
     for name in ("store", "save"):
@@ -243,27 +246,40 @@ def expand(sweep: Sweep) -> Expansion:
     left_out = sweep.left_out()
     excluded = int(left_out.sum())
     if excluded == left_out.size:
-        with sweep.source.at("where"):
+        with sweep.source.at("where", 0, "exclude"):
             raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
     shaping = [number for number, axis in enumerate(sweep.axes) if not axis.keys() <= set(OF_ONE_PROGRAM)]
     shared = sweep.shared
     shapes: dict[tuple[int, ...], tuple[Experiment, bytes]] = {}
     found: dict[str, Network] = {}
-    for place in np.argwhere(~left_out).tolist():
-        point: dict[str, Any] = {}
-        changes: dict[str, Any] = {}
-        for of_axis, numbers_of_axis, i in zip(choices, numbers, place, strict=True):
-            point.update(of_axis[i])
-            changes.update(numbers_of_axis[i])
-        shape = tuple([place[number] for number in shaping])
-        if shape not in shapes:
-            experiment = _possible({**shared, **point}, point, sweep)
-            shapes[shape] = experiment, _structure(experiment)
-        of_shape, structure = shapes[shape]
-        experiment = of_shape.model_copy(update=changes)
-        name = _digest(structure, experiment)
-        found.setdefault(name, Network(experiment, point, name))
+    with _no_garbage():
+        for place in itertools.compress(itertools.product(*map(range, left_out.shape)), (~left_out).ravel().tolist()):
+            point: dict[str, Any] = {}
+            changes: dict[str, Any] = {}
+            for of_axis, numbers_of_axis, i in zip(choices, numbers, place, strict=True):
+                point.update(of_axis[i])
+                changes.update(numbers_of_axis[i])
+            shape = tuple([place[number] for number in shaping])
+            if shape not in shapes:
+                experiment = _possible({**shared, **point}, point, sweep)
+                shapes[shape] = experiment, _structure(experiment)
+            of_shape, structure = shapes[shape]
+            experiment = of_shape.model_copy(update=changes)
+            name = _digest(structure, experiment)
+            found.setdefault(name, Network(experiment, point, name))
     return Expansion(list(found.values()), excluded, left_out.size - excluded - len(found))
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Let Python not search for garbage: among a million objects that all stay, that takes longer than to make them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def identity(experiment: Experiment) -> str:
@@ -284,8 +300,13 @@ def _structure(experiment: Experiment) -> bytes:
 
 
 def _digest(structure: bytes, experiment: Experiment) -> str:
-    numbers = json.dumps([_canonical(number) for number in _numbers(experiment)])
-    return hashlib.sha256(b"%b, %b]" % (structure, numbers.encode())).hexdigest()[:20]
+    numbers = ", ".join(map(_number_text, _numbers(experiment)))
+    return hashlib.sha256(structure + f", [{numbers}]]".encode()).hexdigest()[:20]
+
+
+@functools.lru_cache(maxsize=2**16)
+def _number_text(number: int | float | None) -> str:
+    return json.dumps(_canonical(number))
 
 
 def _canonical(value: Any) -> Any:
@@ -314,7 +335,9 @@ def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep)
         return Experiment(**nested)
     except InputError as error:
         message = str(error)
-    culprit = next((name for name in values if f"`{name.rpartition('.')[2]}`" in message), "")
+    named = re.findall(r"[`'](\w+)[`']", message) + re.findall(r"\w+", message)
+    fields = {name.rpartition(".")[2]: name for name in values}
+    culprit = next((fields[word] for word in named if word in fields), "")
     combination = ", ".join(f"{name} = {value!r}" for name, value in point.items() if name not in OF_ONE_PROGRAM)
     if combination:
         message = f"{message}\nThat is the combination {combination}. An [[exclude]] can leave it out."
@@ -339,9 +362,9 @@ def _check_tables(content: Mapping[str, Any], source: Source) -> None:
     for number, table in enumerate(content.get("exclude", [])):
         for name in table:
             if name != "where":
-                with source.at(name):
+                with source.at(name, 0, "exclude"):
                     raise InputError(f'`{name}` is unknown in [[exclude]]: write where = "{name} == …".')
-        with source.at("where", number):
+        with source.at("where", number, "exclude"):
             if not isinstance(table.get("where"), str):
                 raise InputError("An [[exclude]] needs `where`, a text such as \"task == 'comp' and lambda0 > 0.95\".")
 
@@ -361,7 +384,10 @@ def _axes(content: Mapping[str, Any], overridden: Iterable[str], source: Source)
                 with source.at(name):
                     _check_name(name)
                     if name in overridden:
-                        raise InputError(f"`{name}` is in a zip, with values that go together: change it in the file.")
+                        raise InputError(
+                            f"`{name}` is in a zip ({source._replace(overrides={}).place(name)}), with values that go "
+                            "together: change it there."
+                        )
                     axis[name] = values_of(name, spec)
             if not axis:
                 raise InputError(f"{source.path}: a [[zip]] without fields is not allowed: leave it out.")
@@ -379,13 +405,13 @@ def _once(table: dict[str, Any], source: Source) -> dict[str, Any]:
 def _check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:
     if name not in earlier:
         return
-    lines = " and ".join(map(str, source.lines(name)))
-    place = f"{source.path}, lines {lines}: " if lines else ""
+    lines = source.lines(name)
+    place = f"{source.path}, line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}: " if lines else ""
     raise InputError(f"{place}`{name}` is given in two places: keep one of them.")
 
 
-def _override(words: str) -> tuple[str, tuple[str, Any]]:
-    """Return field, words and value of an override; a value that is not TOML is text."""
+def _override(words: str) -> list[tuple[str, tuple[str, Any]]]:
+    """Return field, words and value of an override (of several settings, for a table); what is not TOML is text."""
     name, sign, text = (part.strip() for part in words.partition("="))
     if not (name and sign and text):
         raise InputError(f"{words!r} is not FIELD=VALUE: write for example lambda0=0.9.")
@@ -394,7 +420,8 @@ def _override(words: str) -> tuple[str, tuple[str, Any]]:
         repr(content)
     except (ValueError, RecursionError):
         content = {}
-    return name, (words, content["value"] if len(content) == 1 else text)
+    value = content["value"] if len(content) == 1 else text
+    return [(field, (words, of_field)) for field, of_field in flat({name: value})]
 
 
 def _is_field(name: str) -> bool:
@@ -431,7 +458,7 @@ def _spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
     if name in _SPELLINGS:
         return tuple(map(_SPELLINGS[name], values))
     try:
-        return tuple(_checker(name).validate_python(list(values)))
+        return tuple(_checker(name)(list(values)))
     except ValidationError as error:
         wrong = values[int(error.errors()[0]["loc"][0])]
     Experiment(task="de1", **{name: wrong})  # which says what is wrong with it
@@ -439,10 +466,10 @@ def _spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
 
 
 @functools.cache
-def _checker(name: str) -> TypeAdapter[list[Any]]:
+def _checker(name: str) -> Callable[[list[Any]], list[Any]]:
     field = Experiment.model_fields[name]
-    kind = Annotated[field.annotation, field.description, *field.metadata]  # type: ignore[valid-type]
-    return TypeAdapter(list[kind], config=Experiment.model_config)
+    kind: Any = Annotated[field.annotation, field.description, *field.metadata]
+    return TypeAdapter(list[kind], config=Experiment.model_config).validate_python
 
 
 def _curriculum(given: Any) -> tuple[str, ...]:

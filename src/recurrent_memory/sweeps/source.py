@@ -61,8 +61,8 @@ class Source(NamedTuple):
             ) from None
         return content
 
-    def lines(self, name: str) -> list[int]:
-        """Return the lines, counted from 1, in which a table or the top level of the file gives a name its value.
+    def lines(self, name: str, table: str | None = None) -> list[int]:
+        """Return the lines, counted from 1, in which any table gives a name its value, or only those of one kind.
 
         Notes
         -----
@@ -74,30 +74,30 @@ class Source(NamedTuple):
         for number, row in enumerate(rows):
             if name.rpartition(".")[2] not in row:
                 continue
-            before = _occurrences(name, rows[:number])
+            before = _occurrences(name, rows[:number], table)
             # The value may end many lines below, so that any other has to do.
             for statement in (row, row.partition("=")[0] + "= 0"):
-                if before is not None and (_occurrences(name, [*rows[:number], statement]) or 0) > before:
+                if before is not None and (_occurrences(name, [*rows[:number], statement], table) or 0) > before:
                     found.append(number + 1)
                     break
         return found
 
-    def place(self, name: str, nth: int = 0) -> str:
+    def place(self, name: str, nth: int = 0, table: str | None = None) -> str:
         """Return in words where a name, or its n-th occurrence, gets its value; empty where that is unknown."""
         if name in self.overrides:
             return f"override {self.overrides[name]!r}"
-        lines = self.lines(name)
+        lines = self.lines(name, table)
         return ", ".join(
             [*([str(self.path)] if self.path else []), *([f"line {lines[nth]}"] if nth < len(lines) else [])]
         )
 
     @contextlib.contextmanager
-    def at(self, name: str, nth: int = 0) -> Iterator[None]:
+    def at(self, name: str, nth: int = 0, table: str | None = None) -> Iterator[None]:
         """Put the place of a name in front of the message of an InputError raised inside."""
         try:
             yield
         except InputError as error:
-            place = self.place(name, nth)
+            place = self.place(name, nth, table)
             raise InputError(f"{place}: {error}" if place else str(error)) from None
 
 
@@ -112,13 +112,13 @@ def flat(table: dict[str, Any]) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _occurrences(name: str, rows: list[str]) -> int | None:
-    """Count the tables, with the top level, in which a text gives a name a value; None where it is no TOML."""
+def _occurrences(name: str, rows: list[str], kind: str | None) -> int | None:
+    """Count the tables (the top level is one) in which a text gives a name a value; None where it is no TOML."""
     try:
         content = tomllib.loads("\n".join(rows))
     except (ValueError, RecursionError):
         return None
-    tables = [content]
-    for part in content.values():
+    tables = [content] if kind is None else []
+    for part in content.values() if kind is None else [content.get(kind)]:
         tables += [table for table in (part if isinstance(part, list) else [part]) if isinstance(table, dict)]
     return sum(name == found for table in tables for found, _ in flat(table))

@@ -17,8 +17,8 @@ save = ["curves", "weights"]
 _TAIL = """
 # Values that go together, as one more axis; there may be several of these.
 # [[zip]]
-# n_hidden      = [100, 200]
-# learning_rate = [5e-4, 2.5e-4]
+# batch_size    = [50, 100]
+# learning_rate = [5e-4, 1e-3]
 
 # Combinations to leave out; there may be several of these.
 # [[exclude]]
