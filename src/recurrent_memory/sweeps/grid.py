@@ -7,7 +7,6 @@ other numbers, every one of which has been validated for itself.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import gc
 import hashlib
@@ -16,29 +15,24 @@ import json
 import math
 import operator
 import re
-import reprlib
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from .. import tasks
 from ..ensembles import OF_ONE_PROGRAM
-from ..experiment import Experiment, preset, split_condition
-from ..networks import find_model
+from ..experiment import Experiment, preset
 from ..settings import InputError, Settings
-from .axes import MOST_NETWORKS, values_of
-from .source import OPTIONS, Source, flat
+from .axes import MOST_NETWORKS
+from .fields import check_first, spelled
+from .source import Source, flat
 from .where import parse
 
 RESULTS_VERSION = 1
-"""Part of every identity: raise it when the numbers that an experiment comes to change, and no old one is found."""
-
-_TABLES = ("experiment", "axes", "zip", "exclude")
+"""Part of every identity: raise it when the numbers that an experiment comes to change, as no older one counts then."""
 
 
 class Sweep(Settings):
@@ -72,13 +66,19 @@ class Sweep(Settings):
         source = info.data["source"]
         found: dict[str, Any] = {}
         for name, value in flat(experiment):
-            _check_first(name, found, source)
+            check_first(name, found, source)
             with source.at(name):
                 if name == "preset":
                     preset(str(value))
                     found[name] = value
+                elif (
+                    isinstance(value, list | tuple | dict) and name in Experiment.model_fields and name != "curriculum"
+                ):
+                    raise InputError(
+                        f"`{name}` = {value!r} is not allowed: networks share one value; several belong below [axes]."
+                    )
                 else:
-                    (found[name],) = _spelled(name, [value])
+                    (found[name],) = spelled(name, [value])
         return found
 
     @field_validator("axes")
@@ -90,26 +90,26 @@ class Sweep(Settings):
         seen: dict[str, Any] = {}
         found = []
         for axis in axes:
-            spelled: dict[str, tuple[Any, ...]] = {}
+            checked: dict[str, tuple[Any, ...]] = {}
             for name, values in flat(axis):
-                _check_first(name, seen, source)
+                check_first(name, seen, source)
                 seen[name] = values
                 with source.at(name):
-                    spelled[name] = _spelled(name, values)
-            lengths = {name: len(values) for name, values in spelled.items()}
+                    checked[name] = spelled(name, values)
+            lengths = {name: len(values) for name, values in checked.items()}
             if min(lengths.values(), default=0) == 0:
                 raise InputError("An axis without values is not allowed: give it some, or leave it out.")
             if len(set(lengths.values())) > 1:
                 told = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
-                with source.at(next(iter(spelled))):
+                with source.at(next(iter(checked))):
                     raise InputError(f"The values of a zip go together, so that it needs equally many, but {told}.")
-            found.append(spelled)
+            found.append(checked)
         return tuple(found)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Sweep:
         for name in itertools.chain(*self.axes):
-            _check_first(name, self.experiment, self.source)
+            check_first(name, self.experiment, self.source)
         if self.n_combinations > MOST_NETWORKS:
             told = " × ".join(f"{len(next(iter(axis.values())))} {'+'.join(axis)}" for axis in self.axes)
             raise InputError(
@@ -141,7 +141,7 @@ class Sweep(Settings):
 
     def _condition(self, number: int) -> Any:
         with self.source.at("where", number, "exclude"):
-            return parse(self.exclude[number], self.values, lambda name, value: _spelled(name, [value])[0])
+            return parse(self.exclude[number], self.values, lambda name, value: spelled(name, [value])[0])
 
     def left_out(self) -> Bool[np.ndarray, "..."]:
         """Return which combinations are left out, with a dimension for each of `axes`.
@@ -189,43 +189,6 @@ class Expansion(NamedTuple):
     """Combinations that were left out by a condition."""
     duplicates: int
     """Combinations that stand for the same experiment as an earlier one."""
-
-
-def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
-    """Read a sweep's file.
-
-    Parameters
-    ----------
-    path
-        The TOML file.
-    overrides
-        Words such as ``lambda0=0.9``: values that all networks share instead of those in the file.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be read or is no sweep; the message names the line, what is allowed, and what to do.
-    """
-    source = Source.read(path)
-    content = source.content()
-    _check_tables(content, source)
-    given = dict(itertools.chain(*map(_override, overrides)))
-    source = source._replace(overrides={name: words for name, (words, _) in given.items()})
-    values: dict[str, Any] = {"source": source}
-    for name in ("store", "save"):
-        if name in content:
-            with source.at(name):
-                Sweep(**{name: content[name]})  # alone, so that a mistake in it is told to be there
-            values[name] = content[name]
-    own_name = path.stem if path.suffix == ".toml" else f"{path.name}-results"
-    values["store"] = path.parent / values.get("store", own_name)
-    experiment = _once(content.get("experiment", {}), source)
-    values["experiment"] = experiment | {name: value for name, (_, value) in given.items()}
-    values["axes"] = tuple(_axes(content, given, source))
-    values["exclude"] = tuple(table["where"] for table in content.get("exclude", []))
-    if not {"task", "curriculum"} & {*values["experiment"], *itertools.chain(*values["axes"])}:
-        raise InputError(f'{path} gives no task: write task = "de1" below [experiment], or several below [axes].')
-    return Sweep(**values)
 
 
 def networks(sweep: Sweep) -> list[Network]:
@@ -343,151 +306,3 @@ def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep)
         message = f"{message}\nThat is the combination {combination}. An [[exclude]] can leave it out."
     with sweep.source.at(culprit):
         raise InputError(message)
-
-
-def _check_tables(content: Mapping[str, Any], source: Source) -> None:
-    """Refuse what is not a table where one belongs, and names that no table has."""
-    known = ("store", "save", *_TABLES)
-    for name, value in content.items():
-        with source.at(name):
-            if name not in known:
-                below = "; below [experiment] or [axes] it can stand" if _is_field(name) else ""
-                raise InputError(f"`{name}` is unknown here{below}.{_guess(name, known)}")
-            if name in ("experiment", "axes") and not isinstance(value, dict):
-                raise InputError(f"`{name}` must be a table: write [{name}] and its fields below.")
-            if name in ("zip", "exclude") and not (
-                isinstance(value, list) and all(isinstance(table, dict) for table in value)
-            ):
-                raise InputError(f"`{name}` must be a list of tables: write [[{name}]] in double brackets.")
-    for number, table in enumerate(content.get("exclude", [])):
-        for name in table:
-            if name != "where":
-                with source.at(name, 0, "exclude"):
-                    raise InputError(f'`{name}` is unknown in [[exclude]]: write where = "{name} == …".')
-        with source.at("where", number, "exclude"):
-            if not isinstance(table.get("where"), str):
-                raise InputError("An [[exclude]] needs `where`, a text such as \"task == 'comp' and lambda0 > 0.95\".")
-
-
-def _axes(content: Mapping[str, Any], overridden: Iterable[str], source: Source) -> Iterable[dict[str, list[Any]]]:
-    """Return the axes and zips in the order of the file, but for those that are overridden."""
-    for kind, part in content.items():
-        if kind == "axes":
-            for name, spec in _once(part, source).items():
-                if name not in overridden:
-                    with source.at(name):
-                        _check_name(name)
-                        yield {name: values_of(name, spec)}
-        for table in part if kind == "zip" else []:
-            axis = {}
-            for name, spec in _once(table, source).items():
-                with source.at(name):
-                    _check_name(name)
-                    if name in overridden:
-                        raise InputError(
-                            f"`{name}` is in a zip ({source._replace(overrides={}).place(name)}), with values that go "
-                            "together: change it there."
-                        )
-                    axis[name] = values_of(name, spec)
-            if not axis:
-                raise InputError(f"{source.path}: a [[zip]] without fields is not allowed: leave it out.")
-            yield axis
-
-
-def _once(table: dict[str, Any], source: Source) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in flat(table):
-        _check_first(name, found, source)
-        found[name] = value
-    return found
-
-
-def _check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:
-    if name not in earlier:
-        return
-    lines = source.lines(name)
-    place = f"{source.path}, line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}: " if lines else ""
-    raise InputError(f"{place}`{name}` is given in two places: keep one of them.")
-
-
-def _override(words: str) -> list[tuple[str, tuple[str, Any]]]:
-    """Return field, words and value of an override (of several settings, for a table); what is not TOML is text."""
-    name, sign, text = (part.strip() for part in words.partition("="))
-    if not (name and sign and text):
-        raise InputError(f"{words!r} is not FIELD=VALUE: write for example lambda0=0.9.")
-    try:
-        content = tomllib.loads(f"value = {text}")
-        repr(content)
-    except (ValueError, RecursionError):
-        content = {}
-    value = content["value"] if len(content) == 1 else text
-    return [(field, (words, of_field)) for field, of_field in flat({name: value})]
-
-
-def _is_field(name: str) -> bool:
-    table, dot, setting = name.partition(".")
-    return table in OPTIONS and setting.isidentifier() if dot else name in Experiment.model_fields
-
-
-def _check_name(name: str) -> None:
-    if not _is_field(name):
-        known = tuple(Experiment.model_fields)
-        raise InputError(f"{name!r} is not a field of an experiment.{_guess(name, known)}")
-
-
-def _guess(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=2)
-    return f" Do you mean {' or '.join(close)}?" if close else f" Known: {', '.join(known)}."
-
-
-def _spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return values of a field as an experiment would have them, each checked by itself.
-
-    Raises
-    ------
-    InputError
-        Where the field is unknown or a value is not allowed.
-    """
-    _check_name(name)
-    if "." in name:
-        return tuple(values)  # which only task or model can check
-    if name in OPTIONS:
-        raise InputError(
-            f'`{name}` = {reprlib.repr(values)} is not allowed: write "{name}.SETTING" = … for each setting.'
-        )
-    if name in _SPELLINGS:
-        return tuple(map(_SPELLINGS[name], values))
-    try:
-        return tuple(_checker(name)(list(values)))
-    except ValidationError as error:
-        wrong = values[int(error.errors()[0]["loc"][0])]
-    Experiment(task="de1", **{name: wrong})  # which says what is wrong with it
-    raise InputError(f"`{name}` = {wrong!r} is not allowed.")
-
-
-@functools.cache
-def _checker(name: str) -> Callable[[list[Any]], list[Any]]:
-    field = Experiment.model_fields[name]
-    kind: Any = Annotated[field.annotation, field.description, *field.metadata]
-    return TypeAdapter(list[kind], config=Experiment.model_config).validate_python
-
-
-def _curriculum(given: Any) -> tuple[str, ...]:
-    words = given.split(",") if isinstance(given, str) else given
-    if not isinstance(words, list | tuple):
-        raise InputError(f'`curriculum` = {given!r} is not allowed: name tasks in order, as in ["cd1", "2afc"].')
-    return tuple(tasks.find(word).name for word in words)
-
-
-def _condition(given: Any) -> str:
-    of_task, own = split_condition(given)
-    return "+".join((*of_task, *own)) or "basic"
-
-
-_SPELLINGS: dict[str, Callable[[Any], Any]] = {
-    "task": lambda given: tasks.find(given).name,
-    "model": find_model,
-    "condition": _condition,
-    "curriculum": _curriculum,
-}
-"""Fields with several spellings of one value."""

@@ -113,16 +113,17 @@ class _Translation:
         raise self.refusal(node)
 
     def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
+        whole = ast.Compare(left, [op], [right])
         if type(op) not in _SIGNS:
-            raise self.refusal(left)
+            raise self.refusal(whole)
         sign = _SIGNS[type(op)]
         field, other = self.field(left), self.field(right)
         if sign.endswith("in"):
             if not (field and isinstance(right, ast.List | ast.Tuple) and right.elts):
-                raise self.refusal(right)
+                raise self.refusal(whole)
             return f"{self.column(field)} {sign} [{', '.join(self.constant(item, field) for item in right.elts)}]"
         if not (field or other):
-            raise self.refusal(left)
+            raise self.refusal(whole)
         sides = ((field, left, other), (other, right, field))
         return f" {sign} ".join(
             self.column(own) if own else self.constant(node, str(opposite)) for own, node, opposite in sides
@@ -160,7 +161,10 @@ class _Translation:
         if not isinstance(value, str) and not abs(value) <= sys.float_info.max:
             raise self.refusal(node)
         if isinstance(value, str) or not all(isinstance(known, int | float) for known in self.values[field]):
-            value = self.spell(field, value)
+            try:
+                value = self.spell(field, value)
+            except InputError as error:
+                raise InputError(f"`where` = {self.text!r}: {error}") from None
         return repr(_cell(value))
 
     def refusal(self, node: ast.expr) -> InputError:
