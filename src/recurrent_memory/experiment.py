@@ -200,20 +200,32 @@ def _with_last_task(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "task": names[-1], "curriculum": names}
 
 
-def _spelled_out(values: dict[str, Any]) -> dict[str, Any]:
-    """Write a condition in one way, and set the values that it stands for, so far as they are not given."""
-    from . import tasks
-    from .networks import find_model
+def split_condition(condition: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parts of a condition that change the task, and those of `OWN_CONDITIONS`, each in a fixed order.
 
-    words = [word.strip().lower() for word in str(values["condition"]).split("+")]
-    own = [word for word in OWN_CONDITIONS if word in words]
+    Raises
+    ------
+    InputError
+        Where one is unknown.
+    """
+    from . import tasks
+
+    words = [word.strip().lower() for word in str(condition).split("+")]
+    own = tuple(word for word in OWN_CONDITIONS if word in words)
     try:
-        of_task = tasks.condition_parts("+".join(word for word in words if word not in own) or "basic")
+        return tasks.condition_parts("+".join(word for word in words if word not in own) or "basic"), own
     except InputError:
         raise InputError(
-            f"There is no condition {values['condition']!r}. Conditions: basic, {', '.join(tasks.CONDITIONS)}, "
+            f"There is no condition {condition!r}. Conditions: basic, {', '.join(tasks.CONDITIONS)}, "
             f"{', '.join(OWN_CONDITIONS)}; join several by +."
         ) from None
+
+
+def _spelled_out(values: dict[str, Any]) -> dict[str, Any]:
+    """Write a condition in one way, and set the values that it stands for, so far as they are not given."""
+    from .networks import find_model
+
+    of_task, own = split_condition(values["condition"])
     model = values.get("model", "fast_weights")
     if "hebbian" in own and find_model(model) != "fast_weights":
         raise InputError(

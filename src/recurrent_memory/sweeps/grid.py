@@ -1,0 +1,308 @@
+"""From a file that says which values to combine to the experiments that it stands for.
+
+A sweep of 100,000 networks has few that differ in shape. Of these each is validated in full; the rest are copies with
+other numbers, every one of which has been validated for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import hashlib
+import itertools
+import json
+import math
+import operator
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from pydantic import Field, field_validator, model_validator
+
+from ..ensembles import OF_ONE_PROGRAM
+from ..experiment import Experiment, preset
+from ..settings import InputError, Settings
+from .axes import MOST_NETWORKS
+from .fields import check_first, spelled
+from .source import Source, flat
+from .where import parse
+
+RESULTS_VERSION = 1
+"""Part of every identity: raise it when the numbers that an experiment comes to change, as no older one counts then."""
+
+
+class Sweep(Settings):
+    """The content of a sweep's file: values that all networks share, values to combine, and what to leave out.
+
+    Raises
+    ------
+    InputError
+        Where a value is unknown or out of range, a field is given twice, or there are too many networks.
+    """
+
+    source: Annotated[Source, Field(repr=False, description="Where the sweep comes from, for messages")] = Source()
+    store: Annotated[Path, Field(description="Folder for the results")] = Path("sweep-results")
+    save: Annotated[
+        tuple[Literal["curves", "weights", "activity"], ...],
+        Field(description="What to keep of each network besides its measures: any of curves, weights, activity"),
+    ] = ("curves", "weights")
+    experiment: Annotated[
+        dict[str, Any],
+        Field(description="Values that all networks share; `preset` names a set of values that come first"),
+    ] = {}  # noqa: RUF012 (copied for each sweep)
+    axes: Annotated[
+        tuple[dict[str, tuple[Any, ...]], ...],
+        Field(description="Values of one field, or of several that go together; every combination is trained"),
+    ] = ()
+    exclude: Annotated[tuple[str, ...], Field(description="Conditions of combinations that are left out")] = ()
+
+    @field_validator("experiment")
+    @classmethod
+    def _known_values(cls, experiment: dict[str, Any], info: Any) -> dict[str, Any]:
+        source = info.data["source"]
+        found: dict[str, Any] = {}
+        for name, value in flat(experiment):
+            check_first(name, found, source)
+            with source.at(name):
+                if name == "preset":
+                    preset(str(value))
+                    found[name] = value
+                elif (
+                    isinstance(value, list | tuple | dict) and name in Experiment.model_fields and name != "curriculum"
+                ):
+                    raise InputError(
+                        f"`{name}` = {value!r} is not allowed: networks share one value; several belong below [axes]."
+                    )
+                else:
+                    (found[name],) = spelled(name, [value])
+        return found
+
+    @field_validator("axes")
+    @classmethod
+    def _known_axes(
+        cls, axes: tuple[dict[str, tuple[Any, ...]], ...], info: Any
+    ) -> tuple[dict[str, tuple[Any, ...]], ...]:
+        source = info.data["source"]
+        seen: dict[str, Any] = {}
+        found = []
+        for axis in axes:
+            checked: dict[str, tuple[Any, ...]] = {}
+            for name, values in flat(axis):
+                check_first(name, seen, source)
+                seen[name] = values
+                with source.at(name):
+                    checked[name] = spelled(name, values)
+            lengths = {name: len(values) for name, values in checked.items()}
+            if min(lengths.values(), default=0) == 0:
+                raise InputError("An axis without values is not allowed: give it some, or leave it out.")
+            if len(set(lengths.values())) > 1:
+                told = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
+                with source.at(next(iter(checked))):
+                    raise InputError(f"The values of a zip go together, so that it needs equally many, but {told}.")
+            found.append(checked)
+        return tuple(found)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Sweep:
+        for name in itertools.chain(*self.axes):
+            check_first(name, self.experiment, self.source)
+        if self.n_combinations > MOST_NETWORKS:
+            told = " × ".join(f"{len(next(iter(axis.values())))} {'+'.join(axis)}" for axis in self.axes)
+            raise InputError(
+                f"{self.source.path or 'The sweep'}: {told} = {self.n_combinations:,} networks, of at most "
+                f"{MOST_NETWORKS:,}: shorten an axis, or make several sweeps."
+            )
+        for number in range(len(self.exclude)):
+            self._condition(number)
+        return self
+
+    @property
+    def n_combinations(self) -> int:
+        """How many networks there are before any are left out."""
+        return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Values that all networks share, those of the preset included."""
+        own = dict(self.experiment)
+        return {**preset(own.pop("preset", "paper")), **own}
+
+    @property
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        """The values that each field takes, so far as the sweep says."""
+        found = {name: (value,) for name, value in self.shared.items()}
+        for axis in self.axes:
+            found.update(axis)
+        return found
+
+    def _condition(self, number: int) -> Any:
+        with self.source.at("where", number, "exclude"):
+            return parse(self.exclude[number], self.values, lambda name, value: spelled(name, [value])[0])
+
+    def left_out(self) -> Bool[np.ndarray, "..."]:
+        """Return which combinations are left out, with a dimension for each of `axes`.
+
+        Raises
+        ------
+        InputError
+            Where a condition compares what cannot be compared.
+        """
+        shape = [len(next(iter(axis.values()))) for axis in self.axes]
+        axis_of = {name: number for number, axis in enumerate(self.axes) for name in axis}
+        every = self.values
+        found = np.zeros(shape, dtype=bool)
+        for number in range(len(self.exclude)):
+            condition = self._condition(number)
+            # The condition is told once for each combination of the axes that it names, and holds along all others.
+            involved = sorted({axis_of[name] for name in condition.columns if name in axis_of})
+            part = [shape[axis] for axis in involved]
+            at = dict(zip(involved, np.indices(part).reshape(len(part), math.prod(part)), strict=True))
+            nowhere = np.zeros(math.prod(part), dtype=int)
+            rows = {
+                name: [every[name][i] for i in at.get(axis_of.get(name, -1), nowhere)] for name in condition.columns
+            }
+            with self.source.at("where", number, "exclude"):
+                holds = condition.holds(rows)
+            found |= holds.reshape([n if axis in involved else 1 for axis, n in enumerate(shape)])
+        return found
+
+
+class Network(NamedTuple):
+    """One network of a sweep."""
+
+    experiment: Experiment
+    point: dict[str, Any]
+    """Its values of the fields in which networks may differ, in the order of the file."""
+    identity: str
+    """See :func:`identity`."""
+
+
+class Expansion(NamedTuple):
+    """All networks of a sweep, and what became of the other combinations."""
+
+    networks: list[Network]
+    excluded: int
+    """Combinations that were left out by a condition."""
+    duplicates: int
+    """Combinations that stand for the same experiment as an earlier one."""
+
+
+def networks(sweep: Sweep) -> list[Network]:
+    """Return the networks of a sweep; see :func:`expand`."""
+    return expand(sweep).networks
+
+
+def expand(sweep: Sweep) -> Expansion:
+    """Return the networks of a sweep, the last axis varying fastest, each of them once.
+
+    Raises
+    ------
+    InputError
+        Where a combination is not possible, or all are left out.
+    """
+    choices = [[dict(zip(axis, row, strict=True)) for row in zip(*axis.values(), strict=True)] for axis in sweep.axes]
+    numbers = [[{k: v for k, v in choice.items() if k in OF_ONE_PROGRAM} for choice in axis] for axis in choices]
+    left_out = sweep.left_out()
+    excluded = int(left_out.sum())
+    if excluded == left_out.size:
+        with sweep.source.at("where", 0, "exclude"):
+            raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
+    shaping = [number for number, axis in enumerate(sweep.axes) if not axis.keys() <= set(OF_ONE_PROGRAM)]
+    shared = sweep.shared
+    shapes: dict[tuple[int, ...], tuple[Experiment, bytes]] = {}
+    found: dict[str, Network] = {}
+    with _no_garbage():
+        for place in itertools.compress(itertools.product(*map(range, left_out.shape)), (~left_out).ravel().tolist()):
+            point: dict[str, Any] = {}
+            changes: dict[str, Any] = {}
+            for of_axis, numbers_of_axis, i in zip(choices, numbers, place, strict=True):
+                point.update(of_axis[i])
+                changes.update(numbers_of_axis[i])
+            shape = tuple([place[number] for number in shaping])
+            if shape not in shapes:
+                experiment = _possible({**shared, **point}, point, sweep)
+                shapes[shape] = experiment, _structure(experiment)
+            of_shape, structure = shapes[shape]
+            experiment = of_shape.model_copy(update=changes)
+            name = _digest(structure, experiment)
+            found.setdefault(name, Network(experiment, point, name))
+    return Expansion(list(found.values()), excluded, left_out.size - excluded - len(found))
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Let Python not search for garbage: among a million objects that all stay, that takes longer than to make them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def identity(experiment: Experiment) -> str:
+    """Return the name of an experiment's result: 20 hexadecimal digits that equal experiments have in common.
+
+    They are the first of SHA-256 over all fields and `RESULTS_VERSION`.
+    """
+    return _digest(_structure(experiment), experiment)
+
+
+_numbers = operator.attrgetter(*OF_ONE_PROGRAM)
+
+
+def _structure(experiment: Experiment) -> bytes:
+    """Return what networks of one program have in common, as the beginning of canonical JSON."""
+    fields = {name: _canonical(value) for name, value in experiment if name not in OF_ONE_PROGRAM}
+    return json.dumps([RESULTS_VERSION, fields], sort_keys=True)[:-1].encode()
+
+
+def _digest(structure: bytes, experiment: Experiment) -> str:
+    numbers = ", ".join(map(_number_text, _numbers(experiment)))
+    return hashlib.sha256(structure + f", [{numbers}]]".encode()).hexdigest()[:20]
+
+
+@functools.lru_cache(maxsize=2**16)
+def _number_text(number: int | float | None) -> str:
+    return json.dumps(_canonical(number))
+
+
+def _canonical(value: Any) -> Any:
+    """Write values that are equal in Python, as 1 and 1.0, in one way."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _canonical(of_name) for name, of_name in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return value
+
+
+def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep) -> Experiment:
+    """Return an experiment; where there is none with these values, say of which combination they are."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        table, dot, setting = name.partition(".")
+        if dot:
+            nested[table] = {**nested.get(table, {}), setting: value}
+        else:
+            nested[name] = value
+    try:
+        return Experiment(**nested)
+    except InputError as error:
+        message = str(error)
+    named = re.findall(r"[`'](\w+)[`']", message) + re.findall(r"\w+", message)
+    fields = {name.rpartition(".")[2]: name for name in values}
+    culprit = next((fields[word] for word in named if word in fields), "")
+    combination = ", ".join(f"{name} = {value!r}" for name, value in point.items() if name not in OF_ONE_PROGRAM)
+    if combination:
+        message = f"{message}\nThat is the combination {combination}. An [[exclude]] can leave it out."
+    with sweep.source.at(culprit):
+        raise InputError(message)
