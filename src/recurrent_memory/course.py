@@ -71,6 +71,9 @@ class Watch(NamedTuple):
     on_message: Callable[[str], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     checkpoint_every: int | None = None
+    """Iterations between checkpoints; None: as often as `checkpoint_after` says."""
+    checkpoint_after: float = SECONDS_PER_CHECKPOINT
+    """Seconds after which a checkpoint is due."""
 
 
 class Course:
@@ -144,7 +147,7 @@ class Course:
         self.watch.on_progress(self.progress())
         every = self.watch.checkpoint_every
         due = (
-            time.monotonic() - self._saved_when > SECONDS_PER_CHECKPOINT
+            time.monotonic() - self._saved_when > self.watch.checkpoint_after
             if every is None
             else len(self.history) - self._saved_at >= every
         )

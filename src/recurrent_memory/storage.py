@@ -25,7 +25,7 @@ CHECKSUM = "checksum"
 """Name of the entry (arrays) or attribute (data sets) that holds the SHA-256 of the contents."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> bool:
     """Write a file under a temporary name in the same folder, sync it, and give it its name.
 
     Whoever looks sees the old file or the whole new one, whatever dies in between; on failure the temporary file is
@@ -37,6 +37,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         Final name.
     write
         Writes the file at the path it is given.
+    replace
+        Whether a file of that name is replaced; otherwise it stays, and the new one is removed.
+
+    Returns
+    -------
+    Whether the new file is the one that is there.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -48,10 +54,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         _sync(temporary)
-        temporary.replace(path)
+        if replace:
+            temporary.replace(path)
+        else:
+            # Unlike a look and then a renaming, this cannot come between another one's look and renaming.
+            os.link(temporary, path)
         _sync(path.parent)
+    except FileExistsError:
+        return False
     finally:
         temporary.unlink(missing_ok=True)
+    return True
 
 
 def _sync(path: Path) -> None:
@@ -62,12 +75,17 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write named arrays as safetensors, with a checksum of their contents in the metadata."""
+def save_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str], *, replace: bool = True
+) -> bool:
+    """Write named arrays as safetensors, with a checksum of their contents in the metadata.
+
+    For ``replace`` and what is returned see :func:`write_atomically`.
+    """
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     # One entry, since the library writes several in any order: equal contents are to give equal files.
     notes = {NOTES: json.dumps({**metadata, CHECKSUM: _checksum(arrays)}, sort_keys=True)}
-    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes))
+    return write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes), replace=replace)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -93,6 +111,24 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if metadata.pop(CHECKSUM, None) not in (None, _checksum(arrays)):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{_remedy(path)}")
     return arrays, metadata
+
+
+def load_notes(path: Path) -> dict[str, str]:
+    """Read the metadata that :func:`save_arrays` was given, without the arrays: their checksum is not looked at.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it is truncated or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            notes: dict[str, str] = json.loads((file.metadata() or {}).get(NOTES, "{}"))
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
+    return notes
 
 
 def _remedy(path: Path) -> str:

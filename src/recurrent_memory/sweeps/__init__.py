@@ -1,17 +1,34 @@
-"""Sweeps: many networks from one file that says which values to combine."""
+"""Sweeps: many networks that one file names, a store that keeps them, and whoever trains them."""
 
+from .claims import Claims
+from .collect import collect, table
+from .estimate import Estimate, estimate
+from .execute import SweepProgress
+from .execute import run as execute
 from .grid import RESULTS_VERSION, Expansion, Network, Sweep, expand, identity, networks
 from .reading import load
+from .store import Failure, Part, Record, Store
 from .templates import template
 
 __all__ = [
     "RESULTS_VERSION",
+    "Claims",
+    "Estimate",
     "Expansion",
+    "Failure",
     "Network",
+    "Part",
+    "Record",
+    "Store",
     "Sweep",
+    "SweepProgress",
+    "collect",
+    "estimate",
+    "execute",
     "expand",
     "identity",
     "load",
     "networks",
+    "table",
     "template",
 ]

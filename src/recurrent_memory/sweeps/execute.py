@@ -1,0 +1,292 @@
+"""Train the networks of a sweep here: as many at once as there are cores, beside whoever else works on the sweep."""
+
+from __future__ import annotations
+
+import collections
+import json
+import platform
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+import jax
+
+from .. import compiled, storage
+from ..course import DivergedError, InterruptedRunError, Progress, Watch
+from ..ensembles import cores, plan
+from ..runfolder import WEIGHTS
+from ..runner import run_stage
+from ..settings import InputError
+from .claims import Claims
+from .grid import Network
+from .store import Failure, Part, Store
+
+SECONDS_PER_CHECKPOINT = 60.0
+SECONDS_BETWEEN_LOOKS = 2.0
+"""Between two looks at networks that others are training."""
+
+
+class SweepProgress(NamedTuple):
+    """How far a sweep has come, for whoever shows it."""
+
+    networks: int
+    finished: int
+    failed: int
+    running: int
+    """By this process."""
+    done: float
+    """Share of the training of all networks."""
+
+
+class Events:
+    """The log of one worker: a line of JSON for each thing that happens, only ever appended to."""
+
+    def __init__(self, store: Store, worker: str) -> None:
+        self._path = store.path / "log" / f"{platform.node()}-{worker}.jsonl"
+        self._lock = threading.Lock()
+
+    def add(self, event: Literal["started", "finished", "failed", "given up"], identity: str, **more: Any) -> None:
+        """Append a line."""
+        line = json.dumps({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "event": event, "network": identity, **more})
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def run(
+    networks: Sequence[Network],
+    store: Store,
+    parts: Collection[Part],
+    *,
+    on_progress: Callable[[SweepProgress], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    at_once: int | None = None,
+    checkpoint_after: float = SECONDS_PER_CHECKPOINT,
+    claims: Claims | None = None,
+) -> SweepProgress:
+    """Train what is left of a sweep, until every network has come to an end, here or elsewhere.
+
+    Parameters
+    ----------
+    networks
+        All networks of the sweep.
+    store
+        Where results are kept.
+    parts
+        What to keep of each besides its measures.
+    on_progress
+        Called several times a second.
+    on_message
+        Called with one line on each event worth telling.
+    should_stop
+        Asked several times a second; once it says True, every state is saved and the call ends.
+    at_once
+        Networks to train at the same time; None: as many as there are cores, and fit into memory.
+    checkpoint_after
+        Seconds between checkpoints of each network.
+    claims
+        For tests; None makes them.
+
+    Returns
+    -------
+    How far the sweep has come.
+
+    Raises
+    ------
+    InputError
+        Where the store cannot be used, before anything starts.
+    InterruptedRunError
+        Where ``should_stop`` said so.
+    OSError
+        Where nothing can be written any more, such as on a full disk; what was finished stays.
+    """
+    store.prepare()
+    with claims or Claims(store.claim_path) as held:
+        crew = _Crew(networks, store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
+        crew.work(at_once)
+        return crew.progress()
+
+
+class _Crew:
+    """Threads of this process that train networks, and what they know."""
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        store: Store,
+        parts: Collection[Part],
+        on_progress: Callable[[SweepProgress], None],
+        on_message: Callable[[str], None],
+        should_stop: Callable[[], bool],
+        checkpoint_after: float,
+        claims: Claims,
+    ) -> None:
+        self.store, self.parts, self.claims, self.checkpoint_after = store, parts, claims, checkpoint_after
+        self.events = Events(store, claims.worker)
+        self._on_progress, self._on_message, self._should_stop = on_progress, on_message, should_stop
+        self._lock, self._stopped = threading.RLock(), False
+        self._n_networks = len(networks)
+        finished, failed = store.finished(), store.failed()
+        self._finished = sum(network.identity in finished for network in networks)
+        self._failed = sum(network.identity in failed for network in networks)
+        ended = finished | failed
+        self._left = collections.deque(network for network in networks if network.identity not in ended)
+        self._share: dict[str, float] = {}  # of the training of each network that runs here
+
+    def work(self, at_once: int | None) -> None:
+        """Train until nothing is left, or something goes wrong."""
+        if not self._left:
+            return
+        made = plan([network.experiment for network in self._left], at_once=at_once, batched=False)
+        self._on_message(str(made))
+        in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+        running = made.at_once
+
+        def train_some() -> None:
+            nonlocal running
+            try:
+                with jax.enable_x64(in_double_precision):  # it may be set for the caller's thread alone
+                    while (network := self._next()) is not None:
+                        self._train(network)
+            except BaseException:
+                self._stopped = True
+                raise
+            finally:
+                with self._lock:
+                    running -= 1
+                    compiled.limit_threads(max(1, cores() // max(1, running)))
+
+        compiled.limit_threads(max(1, cores() // made.at_once))
+        try:
+            with ThreadPoolExecutor(made.at_once, thread_name_prefix="network") as pool:
+                futures = [pool.submit(train_some) for _ in range(made.at_once)]
+                try:
+                    for future in futures:
+                        future.result()
+                except BaseException:
+                    self._stopped = True
+                    raise
+        finally:
+            compiled.limit_threads(0)
+        if self._stopped:
+            raise InterruptedRunError(
+                f"Stopped with {self._finished + self._failed} of {self._n_networks} networks done."
+            )
+
+    def progress(self) -> SweepProgress:
+        """Return how far the sweep has come."""
+        with self._lock:
+            ended = self._finished + self._failed
+            done = (ended + sum(self._share.values())) / max(1, self._n_networks)
+            return SweepProgress(self._n_networks, self._finished, self._failed, len(self._share), done)
+
+    def _next(self) -> Network | None:
+        """Claim a network; wait for those that others are training, since these may die."""
+        while not self._asks_to_stop():
+            with self._lock:
+                for _ in range(len(self._left)):
+                    network = self._left.popleft()
+                    if self._has_ended(network):
+                        continue
+                    if self.claims.acquire(network.identity):
+                        if not self._has_ended(network):
+                            self._share[network.identity] = 0.0
+                            return network
+                        self.claims.release(network.identity)
+                        continue
+                    self._left.append(network)
+                if not self._left:
+                    return None
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return None
+
+    def _has_ended(self, network: Network) -> bool:
+        """Return whether a network has come to its end elsewhere, and count it."""
+        if not self.store.has(network.identity):
+            return False
+        if self.store.failure(network.identity) is None:
+            self._finished += 1
+        else:
+            self._failed += 1
+        return True
+
+    def _train(self, network: Network) -> None:
+        identity = network.identity
+        try:
+            self._train_to_the_end(network)
+        except InterruptedRunError:
+            if not self._stopped:
+                self.events.add("given up", identity)
+                self._say(network, "was stopped for so long that someone else took it")
+                with self._lock:
+                    self._left.append(network)
+        except DivergedError as error:
+            self._fail(network, Failure("diverged", str(error).splitlines()[0], len(error.history), _where()))
+        except OSError:
+            raise  # not the network's fault: nobody could keep a result now
+        except Exception as error:
+            out_of_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+            text = f"{type(error).__name__}: {error}"
+            self._fail(network, Failure("out of memory" if out_of_memory else "error", text, None, _where()))
+        finally:
+            with self._lock:
+                self._share.pop(identity, None)
+            self.claims.release(identity)
+            self._on_progress(self.progress())
+
+    def _train_to_the_end(self, network: Network) -> None:
+        identity, experiment = network.identity, network.experiment
+        place = self.store.work(identity)
+
+        def on_progress(now: Progress) -> None:
+            stages = experiment.stage + 1
+            self._share[identity] = (now.stage + now.done / max(1, now.total) * (now.phase == "training")) / stages
+            self._on_progress(self.progress())
+
+        def on_message(line: str) -> None:
+            if line.startswith(("starting", "going on")):
+                self.events.add("started", identity, how=line)
+
+        def should_stop() -> bool:
+            return self._asks_to_stop() or self.claims.is_lost(identity)
+
+        watch = Watch(on_progress, on_message, should_stop, checkpoint_after=self.checkpoint_after)
+        try:
+            result, _ = run_stage(experiment, place, watch)
+        except InputError as error:
+            # A damaged checkpoint, or one of another version: there is nothing to go on from.
+            self._say(network, f"{str(error).splitlines()[0]} Training it again.")
+            self.store.clear_work(identity)
+            result, _ = run_stage(experiment, place, watch)
+        weights, _ = storage.load_arrays(place / WEIGHTS)
+        provenance = {**place.timing(), **_where()}
+        described = experiment.model_dump(mode="json")
+        if self.store.publish(identity, described, result, weights, self.parts, provenance):
+            self.events.add("finished", identity)
+        with self._lock:
+            self._finished += 1
+        self.store.clear_work(identity)
+
+    def _fail(self, network: Network, failure: Failure) -> None:
+        self.store.fail(network.identity, failure)
+        self.store.clear_work(network.identity)
+        self.events.add("failed", network.identity, kind=failure.kind, message=failure.message)
+        self._say(network, f"{failure.kind}: {failure.message}")
+        with self._lock:
+            self._failed += 1
+
+    def _say(self, network: Network, line: str) -> None:
+        point = ", ".join(f"{name} = {value}" for name, value in network.point.items())
+        with self._lock:
+            self._on_message(f"{point or network.identity}: {line}")
+
+    def _asks_to_stop(self) -> bool:
+        with self._lock:
+            self._stopped = self._stopped or self._should_stop()
+            return self._stopped
+
+
+def _where() -> dict[str, Any]:
+    return {"host": platform.node(), "device": jax.devices()[0].device_kind}

@@ -1,0 +1,290 @@
+"""What of a sweep is done: one file a network, in folders that stay small, and no other record.
+
+A file appears under its name whole, and only if there is none yet, so whoever looks at the folders knows all there is
+to know, and two who finish the same network leave one result. There is no index to spoil.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from .. import storage
+from ..runfolder import RunFolder
+from ..settings import InputError
+
+FORMAT = "recurrent-memory sweep 1"
+DESCRIPTION = "store.json"
+
+Part: TypeAlias = Literal["curves", "weights", "activity"]
+"""What can be kept of a network besides its measures."""
+
+PARTS: dict[str, Part] = {
+    "activity": "activity",
+    "inputs": "activity",
+    "targets": "activity",
+    "outputs": "activity",
+    "mask": "activity",
+    "observer_estimate": "activity",
+    "recurrent_weights": "activity",  # those of the network are kept with its weights
+}
+"""Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
+
+
+class Failure(NamedTuple):
+    """Why there is no result of a network."""
+
+    kind: Literal["diverged", "out of memory", "error"]
+    message: str
+    iteration: int | None
+    """Iteration in which it happened, where that is known."""
+    where: dict[str, Any]
+    """Host and device."""
+
+
+class Record(NamedTuple):
+    """What the file of a finished network says, arrays left out."""
+
+    experiment: dict[str, Any]
+    measures: dict[str, Any]
+    """Scalars, and lists where a measure has a dimension of its own (a delay, a stage)."""
+    dims: dict[str, list[str]]
+    """Dimensions of the measures and the coordinates."""
+    attrs: dict[str, dict[str, Any]]
+    """Attributes (units, long names) of each."""
+    coords: dict[str, Any]
+    provenance: dict[str, Any]
+    """Versions, host, device, seconds."""
+
+
+class Store:
+    """The folder of a sweep.
+
+    ``networks`` holds results (``.safetensors``) and failures (``.json``), ``claims`` who is training what, ``work``
+    the run folders of networks that are not finished, ``log`` a file of events for each worker.
+
+    Parameters
+    ----------
+    path
+        The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def prepare(self) -> None:
+        """Create the folder if need be.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be written to, holds something else, or is of another version.
+        """
+        self.check()
+        try:
+            for folder in ("networks", "claims", "work", "log"):
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            if not (self.path / DESCRIPTION).exists():
+                text = json.dumps({"format": FORMAT}) + "\n"
+                storage.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
+
+    def check(self) -> None:
+        """Refuse a folder that is no store of this version; one that does not exist yet is fine.
+
+        Raises
+        ------
+        InputError
+            Where it holds something else, or is of another version.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise InputError(f"{self.path} is a file: give the name of a folder as `store`.")
+        description = self.path / DESCRIPTION
+        if not description.exists():
+            if any(self.path.iterdir()):
+                raise InputError(f"{self.path} is not empty and not a sweep's store: give another `store`.")
+            return
+        try:
+            found = json.loads(description.read_text())["format"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"{description} is damaged: restore it, or give another `store`.") from None
+        if found != FORMAT:
+            raise InputError(
+                f"{self.path} is of another version ({found!r}; this one reads {FORMAT!r}).\n"
+                "Use the version of the package that made it, or give another `store`."
+            )
+
+    def finished(self) -> set[str]:
+        """Return the identities of the networks that have a result."""
+        return {name.removesuffix(RESULT) for name in _names(self.path / "networks") if name.endswith(RESULT)}
+
+    def failed(self) -> set[str]:
+        """Return the identities of the networks that failed."""
+        return {name.removesuffix(FAILURE) for name in _names(self.path / "networks") if name.endswith(FAILURE)}
+
+    def claimed(self) -> set[str]:
+        """Return the identities of the networks that someone trains, or was training when it died."""
+        return {name.removesuffix(".json") for name in _names(self.path / "claims")}
+
+    def has(self, identity: str) -> bool:
+        """Return whether a network has come to its end, be it a failure."""
+        return self._file(identity, RESULT).exists() or self._file(identity, FAILURE).exists()
+
+    def claim_path(self, identity: str) -> Path:
+        """Return where it is written who is training a network."""
+        return self.path / "claims" / _shard(identity) / f"{identity}.json"
+
+    def work(self, identity: str) -> RunFolder:
+        """Return the run folder of a network that is not finished."""
+        return RunFolder(self.path / "work" / _shard(identity) / identity)
+
+    def clear_work(self, identity: str) -> None:
+        """Remove the run folder of a network, if there is one."""
+        shutil.rmtree(self.work(identity).path, ignore_errors=True)
+
+    def publish(
+        self,
+        identity: str,
+        experiment: Mapping[str, Any],
+        result: xr.Dataset,
+        weights: Mapping[str, np.ndarray],
+        parts: Collection[Part],
+        provenance: Mapping[str, Any],
+    ) -> bool:
+        """Keep the result of a network, unless it has one already; return whether this is the one that is kept."""
+        kept = {
+            str(name): variable
+            for name, variable in result.variables.items()
+            if (part := _part_of(str(name), variable)) is None or part in parts
+        }
+        small = {name for name, variable in kept.items() if _part_of(name, variable) is None}
+        about = {
+            "experiment": dict(experiment),
+            "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
+            "coords": {name: kept[name].values.tolist() for name in small if name in result.coords},
+            "dims": {name: list(map(str, kept[name].dims)) for name in kept},
+            "attrs": {name: _plain(kept[name].attrs) for name in kept},
+            "provenance": {**_plain(result.attrs), **provenance},
+        }
+        arrays = {f"data.{name}": kept[name].values for name in kept if name not in small}
+        if "weights" in parts:
+            arrays |= {f"weights.{name}": array for name, array in weights.items()}
+        return storage.save_arrays(self._made(identity, RESULT), arrays, _signed(about), replace=False)
+
+    def read(self, identity: str) -> Record:
+        """Return what is written of a finished network.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        path = self._file(identity, RESULT)
+        about = _verified(storage.load_notes(path), path)
+        return Record(**{name: about[name] for name in Record._fields})
+
+    def arrays(self, identity: str) -> dict[str, np.ndarray]:
+        """Return the arrays of a finished network: curves as ``data.…``, the network's weights as ``weights.…``.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        return storage.load_arrays(self._file(identity, RESULT))[0]
+
+    def fail(self, identity: str, failure: Failure) -> None:
+        """Note why there is no result of a network."""
+        text = json.dumps(failure._asdict(), indent=1) + "\n"
+        storage.write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
+
+    def failure(self, identity: str) -> Failure | None:
+        """Return why there is no result of a network; None where that is not known."""
+        try:
+            return Failure(**json.loads(self._file(identity, FAILURE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def discard(self, identity: str) -> None:
+        """Forget the result or the failure of a network, so that it is trained again."""
+        for ending in (RESULT, FAILURE):
+            self._file(identity, ending).unlink(missing_ok=True)
+
+    def _file(self, identity: str, ending: str) -> Path:
+        return self.path / "networks" / _shard(identity) / f"{identity}{ending}"
+
+    def _made(self, identity: str, ending: str) -> Path:
+        path = self._file(identity, ending)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+RESULT, FAILURE = ".safetensors", ".json"
+
+
+def _shard(identity: str) -> str:
+    """Return the folder of a network: of 4,096, so that none has 1,000 entries before there are 4 million networks."""
+    return f"{identity[0]}/{identity[1:3]}"
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Yield the names of all files in the shards of a folder; those that are being written begin with a dot."""
+    for top in _entries(folder):
+        for shard in _entries(top.path):
+            for entry in _entries(shard.path):
+                if not entry.name.startswith("."):
+                    yield entry.name
+
+
+def _entries(path: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _part_of(name: str, variable: xr.Variable) -> Part | None:
+    """Return with which part a variable is kept; None: always."""
+    if name in PARTS:
+        return PARTS[name]
+    if {"trial", "time", "unit", "neuron"} & set(variable.dims):
+        return "activity"
+    return "curves" if variable.size > MOST_SMALL or "iteration" in variable.dims else None
+
+
+MOST_SMALL = 64
+"""Most values of a measure; what has more is a curve."""
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes as JSON knows them."""
+    return {str(name): value.item() if isinstance(value, np.generic) else value for name, value in attrs.items()}
+
+
+def _signed(about: Mapping[str, Any]) -> dict[str, str]:
+    text = json.dumps(about, ensure_ascii=False)
+    return {"format": FORMAT, "about": text, "about_checksum": _digest(text)}
+
+
+def _verified(notes: Mapping[str, str], path: Path) -> dict[str, Any]:
+    text = notes.get("about", "")
+    if notes.get("about_checksum") != _digest(text):
+        raise InputError(f"{path} is damaged: its contents do not match its checksum. It has to be trained again.")
+    about: dict[str, Any] = json.loads(text)
+    return about
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

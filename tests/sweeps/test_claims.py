@@ -1,0 +1,178 @@
+"""Claims of networks: one owner at a time, and none after its death."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recurrent_memory.sweeps import claims
+from recurrent_memory.sweeps.claims import Claims
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def owner(folder: Path, clock: Any = None, **times: float) -> Claims:
+    return Claims(lambda identity: folder / identity[0] / f"{identity}.json", clock=clock or Clock(), **times)
+
+
+def elsewhere(path: Path, **changes: Any) -> None:
+    """Make a claim look as if another machine had made it."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), "machine": "far away", **changes}))
+
+
+def test_one_gets_it_and_gives_it_back(tmp_path: Path) -> None:
+    first, second = owner(tmp_path), owner(tmp_path)
+    assert first.acquire("abc")
+    assert not second.acquire("abc")
+    assert not first.is_lost("abc")
+    assert second.is_lost("abc")
+    second.release("abc")  # not its own
+    assert not second.acquire("abc")
+    first.release("abc")
+    assert second.acquire("abc")
+    second.release("abc")
+    assert not list((tmp_path / "a").iterdir())
+
+
+def test_leaving_gives_everything_back(tmp_path: Path) -> None:
+    with owner(tmp_path) as held:
+        assert held.acquire("abc")
+    assert not list((tmp_path / "a").iterdir())
+
+
+def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
+    owners = [owner(tmp_path) for _ in range(8)]
+    for number in range(30):
+        got: list[Claims] = []
+        barrier = threading.Barrier(len(owners))
+
+        def try_to(one: Claims, name: str = f"n{number}", got: list[Claims] = got, barrier: Any = barrier) -> None:
+            barrier.wait()
+            if one.acquire(name):
+                got.append(one)
+
+        threads = [threading.Thread(target=try_to, args=(one,)) for one in owners]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(got) == 1
+
+
+DIE = """
+import sys
+from pathlib import Path
+sys.path[:0] = ["tests/sweeps"]
+from test_claims import owner
+assert owner(Path(sys.argv[1])).acquire("abc")
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_claim_of_a_killed_process_is_taken_at_once(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DIE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"claimed\n"
+        assert not owner(tmp_path).acquire("abc")
+        process.kill()
+        process.wait()
+        assert owner(tmp_path).acquire("abc")
+
+
+def test_another_process_of_the_same_number_is_not_the_owner(tmp_path: Path) -> None:
+    assert owner(tmp_path).acquire("abc")
+    path = tmp_path / "a" / "abc.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "started": 1.0}))
+    assert owner(tmp_path).acquire("abc")
+
+
+def test_a_claim_of_another_machine_is_dead_when_it_has_not_beaten_for_a_lease(tmp_path: Path) -> None:
+    clock = Clock()
+    assert owner(tmp_path).acquire("abc")
+    elsewhere(tmp_path / "a" / "abc.json")
+    other = owner(tmp_path, clock, lease=60)
+    assert not other.acquire("abc")
+    clock.now = 50
+    assert not other.acquire("abc")
+    elsewhere(tmp_path / "a" / "abc.json", beat=2)
+    for clock.now in (70, 100, 130):
+        assert not other.acquire("abc"), clock.now
+    clock.now = 131
+    assert other.acquire("abc")
+
+
+def test_a_damaged_claim_is_dead_after_a_lease(tmp_path: Path) -> None:
+    clock = Clock()
+    other = owner(tmp_path, clock, lease=60)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "abc.json").write_bytes(b"\xff{")
+    assert not other.acquire("abc")
+    clock.now = 61
+    assert other.acquire("abc")
+
+
+def test_a_requeued_job_takes_its_own_claims_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert owner(tmp_path).acquire("abc")
+    elsewhere(tmp_path / "a" / "abc.json")
+    assert not owner(tmp_path).acquire("abc")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert owner(tmp_path).acquire("abc")
+
+
+def test_whoever_was_stopped_for_long_notices_that_it_lost(tmp_path: Path) -> None:
+    clock = Clock()
+    slow = owner(tmp_path, clock, lease=60)
+    assert slow.acquire("abc")
+    assert slow.acquire("abd")
+    slow._beat_once("abc", 0.0)
+    assert not slow.is_lost("abc")
+    clock.now = 31  # half a lease: someone may be about to take it
+    slow._beat_once("abc", 0.0)
+    assert slow.is_lost("abc")
+    (tmp_path / "a" / "abd.json").unlink()
+    assert owner(tmp_path).acquire("abd")
+    slow._beat_once("abd", clock.now)
+    assert slow.is_lost("abd")
+
+
+def test_claims_beat(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "abc.json"
+    with owner(tmp_path, claims.time.monotonic, beat=0.01) as held:
+        assert held.acquire("abc")
+        before = json.loads(path.read_text())["beat"]
+        for _ in range(1000):
+            if json.loads(path.read_text())["beat"] > before + 2:
+                break
+            claims.time.sleep(0.01)
+        assert json.loads(path.read_text())["beat"] > before + 2
+        assert not held.is_lost("abc")
+
+
+def test_of_two_who_find_a_claim_dead_one_takes_it(tmp_path: Path) -> None:
+    assert owner(tmp_path).acquire("abc")
+    path = tmp_path / "a" / "abc.json"
+    dead = path.read_text().replace(str(claims.os.getpid()), "0")
+    path.write_text(dead)
+    faster = owner(tmp_path)
+    assert faster.acquire("abc")
+    assert not claims._remove_if_still(path, dead)  # the slower one had read it before
+    assert json.loads(path.read_text())["worker"] == faster.worker
+    assert [p.name for p in path.parent.iterdir()] == ["abc.json"]

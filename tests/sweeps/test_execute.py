@@ -1,0 +1,217 @@
+"""Sweeps are trained to the end whatever dies, and no network twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+from recurrent_memory.course import InterruptedRunError
+from recurrent_memory.sweeps import Network, Store, SweepProgress, collect, execute, identity
+from small import small_experiment, stops_after
+
+PARTS = ("curves", "weights")
+
+
+def small_networks(number: int, **changes: Any) -> list[Network]:
+    return [
+        Network(experiment, {"seed": seed}, identity(experiment))
+        for seed in range(number)
+        for experiment in [small_experiment(seed=seed, **changes)]
+    ]
+
+
+def events(store: Store) -> list[dict[str, Any]]:
+    lines = [line for path in (store.path / "log").iterdir() for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in lines]
+
+
+def measures(networks: list[Network], store: Store) -> xr.Dataset:
+    found = collect(networks, store)
+    return found.drop_vars([name for name in ("host", "device", "training_seconds", "testing_seconds") if name in found])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("undisturbed") / "store")
+    execute(small_networks(4), store, PARTS)
+    return store
+
+
+def test_a_sweep_is_trained_and_then_there_is_nothing_left_to_do(undisturbed: Store) -> None:
+    networks = small_networks(4)
+    assert undisturbed.finished() == {network.identity for network in networks}
+    assert undisturbed.claimed() == set()
+    assert not any((undisturbed.path / "work").rglob("*.nc"))
+    before = events(undisturbed)
+    assert Counter(event["event"] for event in before) == {"started": 4, "finished": 4}
+    seen: list[SweepProgress] = []
+    assert execute(networks, undisturbed, PARTS, on_progress=seen.append) == SweepProgress(4, 4, 0, 0, 1.0)
+    assert events(undisturbed) == before
+    found = collect(networks, undisturbed)
+    assert found["fractional_loss"].dims == ("seed",)
+    assert set(found["status"].values) == {"finished"}
+    assert found["fractional_loss"].notnull().all()
+
+
+def test_what_is_added_later_is_trained_alone(undisturbed: Store) -> None:
+    networks = small_networks(5)
+    assert execute(networks, undisturbed, PARTS).finished == 5
+    trained = [event["network"] for event in events(undisturbed) if event["event"] == "finished"]
+    assert sorted(trained) == sorted(network.identity for network in networks)
+
+
+def test_interrupted_it_goes_on_to_the_same_data(tmp_path: Path, undisturbed: Store) -> None:
+    networks, store = small_networks(4), Store(tmp_path / "store")
+    for calls in (3, 5, 7):
+        with pytest.raises(InterruptedRunError, match="of 4 networks done"):
+            execute(networks, store, PARTS, should_stop=stops_after(calls), checkpoint_after=0.0)
+    execute(networks, store, PARTS)
+    xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+    assert Counter(event["event"] for event in events(store))["finished"] == 4
+
+
+def test_a_network_that_fails_is_recorded_and_the_others_go_on(
+    tmp_path: Path, undisturbed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild = small_experiment(lambda0=1e30)
+    networks = [*small_networks(3), Network(wild, {"seed": 99}, identity(wild))]
+    store = Store(tmp_path / "store")
+    ended = execute(networks, store, PARTS)
+    assert (ended.finished, ended.failed) == (3, 1)
+    failure = store.failure(networks[-1].identity)
+    assert failure is not None
+    assert (failure.kind, failure.iteration) == ("diverged", 0)
+    assert "not finite" in failure.message
+    found = collect(networks, store)
+    assert list(found["status"].values) == ["finished", "finished", "finished", "diverged"]
+    assert list(found["fractional_loss"].isnull().values) == [False, False, False, True]
+    good = measures(networks[:3], store)
+    xr.testing.assert_identical(good, measures(networks[:3], undisturbed))
+
+    from recurrent_memory.sweeps import execute as _  # noqa: F401
+    import recurrent_memory.sweeps.execute as module
+
+    def breaks(*_: Any) -> Any:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(module, "run_stage", breaks)
+    store = Store(tmp_path / "other")
+    assert module.run(networks[:1], store, PARTS).failed == 1
+    failure = store.failure(networks[0].identity)
+    assert failure is not None
+    assert failure.kind == "out of memory"
+
+
+def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, undisturbed: Store) -> None:
+    networks, store = small_networks(1), Store(tmp_path / "store")
+    with pytest.raises(InterruptedRunError):
+        execute(networks, store, PARTS, should_stop=stops_after(4), checkpoint_after=0.0)
+    (checkpoint,) = (store.path / "work").rglob("training.checkpoint")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-10])
+    lines: list[str] = []
+    execute(networks, store, PARTS, on_message=lines.append)
+    assert any("damaged" in line and "Training it again" in line for line in lines)
+    xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+
+
+def test_a_full_disk_stops_the_sweep_and_keeps_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks, store = small_networks(3), Store(tmp_path / "store")
+    publish, times = Store.publish, []
+
+    def full(self: Store, *given: Any) -> bool:
+        times.append(1)
+        if len(times) > 1:
+            raise OSError(28, "No space left on device")
+        return publish(self, *given)
+
+    monkeypatch.setattr(Store, "publish", full)
+    with pytest.raises(OSError, match="No space left"):
+        execute(networks, store, PARTS, at_once=1)
+    assert len(store.finished()) == 1
+    assert store.claimed() == set()
+    monkeypatch.undo()
+    assert execute(networks, store, PARTS).finished == 3
+
+
+def test_two_at_once_share_the_work(tmp_path: Path, undisturbed: Store) -> None:
+    networks, store = small_networks(4), Store(tmp_path / "store")
+    ended: list[SweepProgress] = []
+    threads = [
+        threading.Thread(target=lambda: ended.append(execute(networks, store, PARTS, at_once=1))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [now.finished for now in ended] == [4, 4]
+    counted = Counter((event["event"], event["network"]) for event in events(store))
+    assert set(counted.values()) == {1}
+    xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+
+
+WORKER = """
+import sys
+sys.path[:0] = ["tests", "tests/sweeps"]
+import jax
+jax.config.update("jax_compilation_cache_dir", sys.argv[3])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+from test_execute import *
+execute(small_networks(int(sys.argv[2]), iterations=int(sys.argv[4])), Store(sys.argv[1]), PARTS, checkpoint_after=0.05)
+"""
+
+
+def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> int:
+    """Run workers, and kill them at random moments until the sweep is finished; return how many died."""
+    chance, killed = random.Random(1), 0
+    command = [sys.executable, "-c", WORKER, str(store.path), str(n_networks), str(cache), str(iterations)]
+    workers: list[subprocess.Popen[bytes]] = []
+    while len(store.finished()) < n_networks:
+        workers = [worker for worker in workers if worker.poll() is None]
+        while len(workers) < 2:
+            workers.append(subprocess.Popen(command))
+        time.sleep(chance.uniform(0.5, 6))
+        if killed < kills:
+            victim = chance.choice(workers)
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            killed += 1
+    for worker in workers:
+        assert worker.wait(120) == 0
+    return killed
+
+
+def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> None:
+    networks = small_networks(n_networks, iterations=iterations)
+    store, whole = Store(folder / "store"), Store(folder / "whole")
+    assert disturbed(store, n_networks, kills, folder / "cache", iterations) == kills
+    execute(networks, whole, PARTS)
+    xr.testing.assert_identical(measures(networks, store), measures(networks, whole))
+    by_network: dict[str, list[dict[str, Any]]] = {network.identity: [] for network in networks}
+    for event in sorted(events(store), key=lambda event: event["time"]):
+        by_network[event["network"]].append(event)
+    for history in by_network.values():
+        counted = Counter(event["event"] for event in history)
+        assert counted["finished"] == 1
+    assert store.claimed() == set()
+
+
+def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
+    check_disturbed(tmp_path, n_networks=6, kills=4, iterations=400)
+
+
+@pytest.mark.slow
+def test_workers_killed_a_hundred_times_lose_nothing(tmp_path: Path) -> None:
+    check_disturbed(tmp_path, n_networks=40, kills=100, iterations=4000)
