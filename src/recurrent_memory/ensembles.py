@@ -388,10 +388,11 @@ class _Team:
 
     def _finish(self, number: int, result: xr.Dataset) -> None:
         place = self.places[number]
-        with self._lock:
+        if place is not None and place.finished:
             # Of many networks not all activity fits into memory: where it is in a file, it is left there.
-            kept = place is not None and place.finished
-            self.results[number] = storage.open_dataset(place / RESULT) if place is not None and kept else result
+            result = storage.open_dataset(place / RESULT)
+        with self._lock:
+            self.results[number] = result
             if result.attrs["status"] == "diverged":
                 self._diverged += 1
             else:
