@@ -138,7 +138,7 @@ def test_nothing_of_a_result_is_imported_before_the_first_iteration() -> None:
     look = (
         "import sys\n"
         "import recurrent_memory as rm\n"
-        "experiment = rm.Experiment(n_hidden=4, batch_size=2, iterations=3)\n"
+        "experiment = rm.Experiment(task='DE-1', n_hidden=4, batch_size=2, iterations=3)\n"
         "try: rm.run(experiment, should_stop=lambda: True, checkpoint_every=1)\n"
         "except RuntimeError as error: print(error)\n"
         "print('imported:', sorted({'matplotlib', 'xarray', 'pandas'} & set(sys.modules)))"
