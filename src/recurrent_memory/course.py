@@ -1,7 +1,8 @@
 """The course of one network: from where it starts, through training and test, to its result.
 
 Who drives it (one network alone, many on threads, many in one program) is not its business: see :mod:`runner` and
-:mod:`ensembles`.
+:mod:`ensembles`. What makes a result of it (xarray, the measures) is imported where a result is made, so that the
+first iteration need not wait for it.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import xarray as xr
 from jaxtyping import PRNGKeyArray
 
-from . import networks, results, simulation
+from . import networks, simulation
 from .experiment import Experiment
 from .history import WINDOW, History
 from .networks import Network
 from .runfolder import CHECKPOINT, STATE, RunFolder
 from .tasks import AbstractTask
 from .training import CHUNK_CAPACITY, Chunk, Objective, Trainer, TrainingState
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 STREAMS = {"initialization": 0, "training": 1, "test": 2}
 """Randomness is addressed: each purpose has a stream of its own, and each batch a number in it."""
@@ -167,6 +170,8 @@ class Course:
         keep_state
             Also keep the state in which training ended, for a task after this.
         """
+        from . import results
+
         started = time.monotonic()
         result = self._test()
         if earlier is not None:
@@ -197,6 +202,8 @@ class Course:
 
     def _test(self) -> xr.Dataset:
         """Test a trained network on fresh trials and measure it."""
+        from . import results
+
         experiment, task, network = self.experiment, self.task, self.state.network
         key, batches, size = stream(experiment, "test"), experiment.test_batches, experiment.batch_size
         last = self.progress()

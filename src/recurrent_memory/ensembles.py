@@ -12,13 +12,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import psutil
-import xarray as xr
 
-from . import compiled, results, storage
+from . import compiled, storage
 from .course import Course, DivergedError, InterruptedRunError, Progress, Watch, carry_over, fresh_state
 from .experiment import Experiment
 from .runfolder import RESULT, RunFolder
@@ -26,6 +25,9 @@ from .runner import find_finished, next_length, run_stage
 from .settings import InputError
 from .simulation import ACTIVITY_BATCHES
 from .training import Ensemble, Member, TrainingState
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
 """Fields of an experiment in which networks of one compiled program may differ."""
@@ -380,6 +382,8 @@ class _Team:
     @contextlib.contextmanager
     def _diverging(self, number: int) -> Iterator[None]:
         """Note a network that diverges, and go on with the others."""
+        from . import results
+
         try:
             yield
         except DivergedError as error:
@@ -388,10 +392,11 @@ class _Team:
 
     def _finish(self, number: int, result: xr.Dataset) -> None:
         place = self.places[number]
-        with self._lock:
+        if place is not None and place.finished:
             # Of many networks not all activity fits into memory: where it is in a file, it is left there.
-            kept = place is not None and place.finished
-            self.results[number] = storage.open_dataset(place / RESULT) if place is not None and kept else result
+            result = storage.open_dataset(place / RESULT)
+        with self._lock:
+            self.results[number] = result
             if result.attrs["status"] == "diverged":
                 self._diverged += 1
             else:

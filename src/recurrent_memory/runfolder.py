@@ -8,12 +8,11 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import numpy as np
-import xarray as xr
 from filelock import FileLock, Timeout
 
 from . import storage
@@ -22,6 +21,9 @@ from .history import History
 from .networks import Network
 from .settings import InputError
 from .training import TrainingState
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DESCRIPTION = "experiment.json"
 CHECKPOINT = "training.checkpoint"

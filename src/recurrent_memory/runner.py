@@ -6,15 +6,16 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import xarray as xr
-
-from . import results
 from .course import Course, Progress, Watch, carry_over, fresh_state
 from .experiment import Experiment
 from .runfolder import STATE, RunFolder
 from .settings import InputError
 from .training import TrainingState
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SECONDS_PER_CHUNK = 0.3
 
@@ -109,6 +110,8 @@ def find_finished(
     place.check_free_for(experiment)
     if not place.finished:
         return None
+    from . import results
+
     result = results.load(place)
     if not keep_state:
         return result, None

@@ -8,16 +8,18 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import xarray as xr
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .settings import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 NOTES = "notes"
 """The one entry of a safetensors file's metadata: JSON."""
@@ -173,8 +175,10 @@ def load_dataset(path: Path) -> xr.Dataset:
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
+    import xarray
+
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as file:
+        with xarray.open_dataset(path, engine="h5netcdf") as file:
             dataset = file.load()
     except Exception as error:  # the HDF5 layers raise almost anything on a damaged file
         raise InputError(f"{path} is damaged or not NetCDF ({_first_line(error)}).\n{_remedy(path)}") from None
@@ -185,7 +189,9 @@ def load_dataset(path: Path) -> xr.Dataset:
 
 def open_dataset(path: Path) -> xr.Dataset:
     """Open a NetCDF file that was just written or checked; its variables are read when they are looked at."""
-    dataset = xr.open_dataset(path, engine="h5netcdf")
+    import xarray
+
+    dataset = xarray.open_dataset(path, engine="h5netcdf")
     dataset.attrs.pop(CHECKSUM, None)
     return dataset
 

@@ -134,6 +134,20 @@ def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     assert "imported: []" in done.stdout
 
 
+def test_nothing_of_a_result_is_imported_before_the_first_iteration() -> None:
+    look = (
+        "import sys\n"
+        "import recurrent_memory as rm\n"
+        "experiment = rm.Experiment(task='DE-1', n_hidden=4, batch_size=2, iterations=3)\n"
+        "try: rm.run(experiment, should_stop=lambda: True, checkpoint_every=1)\n"
+        "except RuntimeError as error: print(error)\n"
+        "print('imported:', sorted({'matplotlib', 'xarray', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=120, check=True)
+    assert "Stopped after iteration 1 of 3" in done.stdout
+    assert "imported: []" in done.stdout
+
+
 def test_divergence_is_exit_code_3_and_keeps_the_state(command: Any, tmp_path: Path) -> None:
     experiment = small_experiment(lambda0=5.0, task_options={"delay_dur": 100})
     outcome = command("train", *words(experiment), "--out", tmp_path / "run")

@@ -125,10 +125,12 @@ def poisson_counts(
     if compiled.is_usable() and zeros.dtype == jnp.float32:
         result = jax.ShapeDtypeStruct((sum(rates.durations), zeros.shape[1]), jnp.float32)
         ends = np.cumsum(rates.durations)
-        drawn: Array = compiled.call("draw", result, words, thresholds, zeros, ends=ends, vmap_method="broadcast_all")
+        # By way of the shape, since there may be no terms at all.
+        stacked = jnp.array(thresholds, jnp.uint32).reshape(-1, *zeros.shape)
+        drawn: Array = compiled.call("draw", result, words, stacked, zeros, ends=ends, vmap_method="broadcast_all")
         return drawn
     held = functools.partial(_held, durations=rates.durations)
-    return _count(words, jax.vmap(held)(thresholds), held(zeros))
+    return _count(words, list(map(held, thresholds)), held(zeros))
 
 
 def standard_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
@@ -155,20 +157,20 @@ def _held(levels: Shaped[Array, "stretch ..."], durations: tuple[int, ...]) -> S
 
 def _thresholds(
     rates: Float[Array, "*shape"], max_rate: float
-) -> tuple[UInt32[Array, "term ..."], Float[Array, "*shape"]]:
+) -> tuple[list[UInt32[Array, "*shape"]], Float[Array, "*shape"]]:
     """Return the numbers that a uniform word lies below if the count is at least 1, 2, …; and what no count is.
 
     That is 0, or NaN at impossible rates.
     """
     # The largest float32 below 2³²: rounding must not carry a tail near 1 out of the integers' range.
     tails = [jnp.minimum(tail * 2.0**32, 4294967040.0) for tail in poisson_tails(rates, _count_terms(max_rate))]
-    thresholds = jnp.stack(tails) if tails else jnp.zeros((0, *rates.shape))
     possible = (rates >= 0) & (rates <= max_rate * (1 + 1e-5))
-    return thresholds.astype(jnp.uint32), jnp.where(possible, 0, jnp.nan).astype(rates.dtype)
+    # Not one array: as large as all the random numbers several times over, it would take longer than they do.
+    return [tail.astype(jnp.uint32) for tail in tails], jnp.where(possible, 0, jnp.nan).astype(rates.dtype)
 
 
 def _count(
-    words: UInt32[Array, "2"], thresholds: UInt32[Array, "term ..."], zeros: Float[Array, "*shape"]
+    words: UInt32[Array, "2"], thresholds: list[UInt32[Array, "*shape"]], zeros: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
     """Return for each place how many thresholds its uniform word lies below, on top of what no count is."""
     first, second = _uniform_words(words, zeros.shape)
