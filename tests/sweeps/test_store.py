@@ -87,8 +87,7 @@ def test_every_truncation_and_every_flipped_byte_is_noticed(store: Store) -> Non
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         with pytest.raises(InputError):
-            store.read(IDENTITY)
-            store.arrays(IDENTITY)
+            store.verify(IDENTITY)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 from .claims import Claims
 from .collect import collect, table
 from .estimate import Estimate, estimate
-from .execute import SweepProgress
-from .execute import run as execute
 from .grid import RESULTS_VERSION, Expansion, Network, Sweep, expand, identity, networks
 from .reading import load
 from .store import Failure, Part, Record, Store
 from .templates import template
+from .workers import SweepProgress, execute
 
 __all__ = [
     "RESULTS_VERSION",

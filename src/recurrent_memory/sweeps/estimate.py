@@ -35,9 +35,9 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         """Return the estimate in a line."""
         return (
-            f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: at most {_duration(self.hours)} "
-            f"on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, {self.disk / 1e9:.2f} GB on disk "
-            "(estimates)"
+            f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: "
+            f"at most {_duration(self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
+            f"{self.disk / 1e9:.2f} GB on disk (estimates)"
         )
 
 
@@ -72,7 +72,7 @@ def _iterations(experiment: Experiment) -> int:
 
 
 def _operations_an_iteration(experiment: Experiment) -> float:
-    """Count the products of an iteration: activity and inputs by weights, forth, back, and for the weights' gradient."""
+    """Count what the products of an iteration take: forth, back, and for the gradient of the weights."""
     task = experiment.make_task()
     blocks = 3 if experiment.model == "gru" else 1
     rows = task.n_steps * experiment.batch_size

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -90,11 +91,15 @@ class Store:
         """
         self.check()
         try:
-            for folder in ("networks", "claims", "work", "log"):
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            # First of all, so that two who start at once do not take each other's folders for something else.
             if not (self.path / DESCRIPTION).exists():
                 text = json.dumps({"format": FORMAT}) + "\n"
                 storage.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+            for folder in ("networks", "claims", "work", "log"):
+                (self.path / folder).mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
 
@@ -111,8 +116,9 @@ class Store:
         if not self.path.is_dir():
             raise InputError(f"{self.path} is a file: give the name of a folder as `store`.")
         description = self.path / DESCRIPTION
+        others = [name for name in os.listdir(self.path) if not name.startswith(".")]
         if not description.exists():
-            if any(self.path.iterdir()):
+            if others:
                 raise InputError(f"{self.path} is not empty and not a sweep's store: give another `store`.")
             return
         try:
@@ -204,6 +210,17 @@ class Store:
         """
         return storage.load_arrays(self._file(identity, RESULT))[0]
 
+    def verify(self, identity: str) -> None:
+        """Read all of a finished network's file.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        self.read(identity)
+        self.arrays(identity)
+
     def fail(self, identity: str, failure: Failure) -> None:
         """Note why there is no result of a network."""
         text = json.dumps(failure._asdict(), indent=1) + "\n"
@@ -269,13 +286,14 @@ MOST_SMALL = 64
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes as JSON knows them."""
-    return {str(name): value.item() if isinstance(value, np.generic) else value for name, value in attrs.items()}
+    """Return attributes as JSON knows them: a result that was read from a file has lists as arrays."""
+    arrays = np.generic | np.ndarray
+    return {str(name): value.tolist() if isinstance(value, arrays) else value for name, value in attrs.items()}
 
 
 def _signed(about: Mapping[str, Any]) -> dict[str, str]:
     text = json.dumps(about, ensure_ascii=False)
-    return {"format": FORMAT, "about": text, "about_checksum": _digest(text)}
+    return {"about": text, "about_checksum": _digest(text)}
 
 
 def _verified(notes: Mapping[str, str], path: Path) -> dict[str, Any]:

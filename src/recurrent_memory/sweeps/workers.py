@@ -54,7 +54,7 @@ class Events:
             file.write(line + "\n")
 
 
-def run(
+def execute(
     networks: Sequence[Network],
     store: Store,
     parts: Collection[Part],
