@@ -228,8 +228,8 @@ def _history(arrays: dict[str, np.ndarray], path: Path) -> History:
     return History(*(arrays[f"history.{name}"] for name in History._fields))
 
 
-def load_weights(path: str | os.PathLike[str], like: Network) -> Network:
-    """Read weights into a network of the same shape.
+def load_weights(path: str | os.PathLike[str], like: Network, prefix: str = "") -> Network:
+    """Read weights, whose names begin with a prefix, into a network of the same shape.
 
     Raises
     ------
@@ -239,6 +239,6 @@ def load_weights(path: str | os.PathLike[str], like: Network) -> Network:
     arrays: dict[str, np.ndarray]
     arrays, _ = storage.load_arrays(Path(path))
     dynamic, static = eqx.partition(like, eqx.is_array)
-    restored = storage.unflatten(dynamic, arrays, Path(path))
+    restored = storage.unflatten(dynamic, arrays, Path(path), prefix)
     network: Network = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
     return network

@@ -17,10 +17,10 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.course import InterruptedRunError
-from recurrent_memory.sweeps import Network, Store, SweepProgress, collect, execute, identity, workers
+from recurrent_memory.sweeps import Network, Part, Store, SweepProgress, collect, execute, identity, workers
 from small import small_experiment, stops_after
 
-PARTS = ("curves", "weights")
+PARTS: tuple[Part, ...] = ("curves", "weights")
 
 
 def small_networks(number: int, **changes: Any) -> list[Network]:
@@ -120,7 +120,7 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, undisturbed: Stor
     checkpoint.write_bytes(checkpoint.read_bytes()[:-10])
     lines: list[str] = []
     execute(networks, store, PARTS, on_message=lines.append)
-    assert any("damaged" in line and "Training it again" in line for line in lines)
+    assert any("damaged" in line and "It is trained again" in line for line in lines)
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
 
 

@@ -9,6 +9,7 @@ import click
 
 COMMANDS = {
     "train": "Train one network, test it, measure and draw how it remembers.",
+    "sweep": "Train the many networks that a file names, lose nothing, and get one data set.",
     "tasks": "List the tasks: what must be remembered, inputs, outputs, epochs, conditions.",
     "show": "Show a finished or a running run: summary and pictures.",
     "import": "Turn a .mat file of the published scripts into a result.",

@@ -128,7 +128,8 @@ class Claims:
             self._count += 1
             claim = {"worker": self.worker, "beat": self._count, **_whereabouts()}
         text = json.dumps(claim) + "\n"
-        return storage.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
+        written: bool = storage.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
+        return written
 
     def _is_ours(self, claim: str) -> bool:
         return bool(_parsed(claim).get("worker") == self.worker)
@@ -136,7 +137,7 @@ class Claims:
     def _is_dead(self, identity: str, claim: str) -> bool:
         owner, here = _parsed(claim), _whereabouts()
         if all(owner.get(name) == here[name] for name in ("machine", "namespace")):
-            return _started(int(owner["process"])) != owner["started"]
+            return bool(_started(int(owner["process"])) != owner["started"])
         if here["job"] and owner.get("job") == here["job"] and owner.get("restart", 0) < here["restart"]:
             return True  # the same job of a cluster, before it was started again
         known, since = self._seen.get(identity, (None, 0.0))

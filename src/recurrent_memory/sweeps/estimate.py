@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
         """Return the estimate in a line."""
         return (
             f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: "
-            f"at most {_duration(self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
+            f"at most {duration(3600 * self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
             f"{self.disk / 1e9:.2f} GB on disk (estimates)"
         )
 
@@ -98,7 +98,8 @@ def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:
     return BYTES_OF_A_RECORD + float(sum(kept[part] for part in parts))
 
 
-def _duration(hours: float) -> str:
-    if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 1.5 else f"{hours:.1f} h"
+def duration(seconds: float) -> str:
+    """Return a time in words, in the unit that fits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

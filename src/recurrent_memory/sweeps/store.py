@@ -18,8 +18,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import xarray as xr
 
-from .. import storage
-from ..runfolder import RunFolder
+from .. import networks, storage
+from ..runfolder import RunFolder, load_weights
 from ..settings import InputError
 
 FORMAT = "recurrent-memory sweep 1"
@@ -62,8 +62,12 @@ class Record(NamedTuple):
     attrs: dict[str, dict[str, Any]]
     """Attributes (units, long names) of each."""
     coords: dict[str, Any]
+    coordinates: list[str]
+    """Names of all coordinates, those kept as arrays included."""
+    attributes: dict[str, Any]
+    """Of the result as a whole: versions among them."""
     provenance: dict[str, Any]
-    """Versions, host, device, seconds."""
+    """Host, device, seconds."""
 
 
 class Store:
@@ -143,9 +147,13 @@ class Store:
         """Return the identities of the networks that someone trains, or was training when it died."""
         return {name.removesuffix(".json") for name in _names(self.path / "claims")}
 
+    def is_finished(self, identity: str) -> bool:
+        """Return whether there is a result of a network."""
+        return self._file(identity, RESULT).exists()
+
     def has(self, identity: str) -> bool:
         """Return whether a network has come to its end, be it a failure."""
-        return self._file(identity, RESULT).exists() or self._file(identity, FAILURE).exists()
+        return self.is_finished(identity) or self._file(identity, FAILURE).exists()
 
     def claim_path(self, identity: str) -> Path:
         """Return where it is written who is training a network."""
@@ -179,13 +187,16 @@ class Store:
             "experiment": dict(experiment),
             "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
             "coords": {name: kept[name].values.tolist() for name in small if name in result.coords},
+            "coordinates": [name for name in kept if name in result.coords],
             "dims": {name: list(map(str, kept[name].dims)) for name in kept},
             "attrs": {name: _plain(kept[name].attrs) for name in kept},
-            "provenance": {**_plain(result.attrs), **provenance},
+            # The experiment is there already, and not as text.
+            "attributes": _plain({name: value for name, value in result.attrs.items() if name != "experiment"}),
+            "provenance": dict(provenance),
         }
-        arrays = {f"data.{name}": kept[name].values for name in kept if name not in small}
+        arrays = {DATA + name: kept[name].values for name in kept if name not in small}
         if "weights" in parts:
-            arrays |= {f"weights.{name}": array for name, array in weights.items()}
+            arrays |= {WEIGHT + name: array for name, array in weights.items()}
         return storage.save_arrays(self._made(identity, RESULT), arrays, _signed(about), replace=False)
 
     def read(self, identity: str) -> Record:
@@ -209,6 +220,39 @@ class Store:
             Where the file is truncated or damaged.
         """
         return storage.load_arrays(self._file(identity, RESULT))[0]
+
+    def dataset(self, identity: str) -> xr.Dataset:
+        """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        record, arrays = self.read(identity), self.arrays(identity)
+        values = {**record.measures, **record.coords}
+        values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
+        variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
+        coords = {name: variable for name, variable in variables.items() if name in record.coordinates}
+        attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
+        return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
+
+    def network(self, identity: str, like: networks.Network) -> networks.Network:
+        """Return a finished network whose weights are kept.
+
+        Parameters
+        ----------
+        identity
+            Of the network.
+        like
+            A network of the same experiment, such as the one training started from.
+
+        Raises
+        ------
+        InputError
+            Where there are no weights, or the file is truncated or damaged.
+        """
+        return load_weights(self._file(identity, RESULT), like, WEIGHT)
 
     def verify(self, identity: str) -> None:
         """Read all of a finished network's file.
@@ -248,6 +292,8 @@ class Store:
 
 
 RESULT, FAILURE = ".safetensors", ".json"
+DATA, WEIGHT = "data.", "weights."
+"""What the names of arrays of a result and of a network begin with."""
 
 
 def _shard(identity: str) -> str:
@@ -278,11 +324,7 @@ def _part_of(name: str, variable: xr.Variable) -> Part | None:
         return PARTS[name]
     if {"trial", "time", "unit", "neuron"} & set(variable.dims):
         return "activity"
-    return "curves" if variable.size > MOST_SMALL or "iteration" in variable.dims else None
-
-
-MOST_SMALL = 64
-"""Most values of a measure; what has more is a curve."""
+    return "curves" if any(str(dim).endswith(("iteration", "report")) for dim in variable.dims) else None
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:

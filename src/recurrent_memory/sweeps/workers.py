@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import platform
 import threading
@@ -12,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import jax
+import xarray as xr
 
-from .. import compiled, storage
+from .. import compiled, results, storage
 from ..course import DivergedError, InterruptedRunError, Progress, Watch
-from ..ensembles import cores, plan
+from ..ensembles import ManyProgress, Plan, cores, plan, run_many
 from ..runfolder import WEIGHTS
 from ..runner import run_stage
 from ..settings import InputError
@@ -63,6 +65,7 @@ def execute(
     on_message: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
     at_once: int | None = None,
+    batched: bool | None = None,
     checkpoint_after: float = SECONDS_PER_CHECKPOINT,
     claims: Claims | None = None,
 ) -> SweepProgress:
@@ -83,7 +86,10 @@ def execute(
     should_stop
         Asked several times a second; once it says True, every state is saved and the call ends.
     at_once
-        Networks to train at the same time; None: as many as there are cores, and fit into memory.
+        Networks to train at the same time; None: as many as there are cores (on accelerators, all of one shape), and
+        fit into memory.
+    batched
+        Whether networks of equal shape are one program; None: on accelerators.
     checkpoint_after
         Seconds between checkpoints of each network.
     claims
@@ -105,7 +111,7 @@ def execute(
     store.prepare()
     with claims or Claims(store.claim_path) as held:
         crew = _Crew(networks, store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
-        crew.work(at_once)
+        crew.work(at_once, batched)
         return crew.progress()
 
 
@@ -135,12 +141,23 @@ class _Crew:
         self._left = collections.deque(network for network in networks if network.identity not in ended)
         self._share: dict[str, float] = {}  # of the training of each network that runs here
 
-    def work(self, at_once: int | None) -> None:
+    def work(self, at_once: int | None, batched: bool | None) -> None:
         """Train until nothing is left, or something goes wrong."""
         if not self._left:
             return
-        made = plan([network.experiment for network in self._left], at_once=at_once, batched=False)
+        made = plan([network.experiment for network in self._left], at_once=at_once, batched=batched)
         self._on_message(str(made))
+        if made.batched:
+            self._work_in_batches(made)
+        else:
+            self._work_on_threads(made)
+        if self._stopped:
+            raise InterruptedRunError(
+                f"Stopped with {self._finished + self._failed} of {self._n_networks} networks done."
+            )
+
+    def _work_on_threads(self, made: Plan) -> None:
+        """Give each network a core of its own; the last ones share the cores that are left over."""
         in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
         running = made.at_once
 
@@ -149,7 +166,7 @@ class _Crew:
             try:
                 with jax.enable_x64(in_double_precision):  # it may be set for the caller's thread alone
                     while (network := self._next()) is not None:
-                        self._train(network)
+                        self._train([network], self._train_alone)
             except BaseException:
                 self._stopped = True
                 raise
@@ -170,10 +187,22 @@ class _Crew:
                     raise
         finally:
             compiled.limit_threads(0)
-        if self._stopped:
-            raise InterruptedRunError(
-                f"Stopped with {self._finished + self._failed} of {self._n_networks} networks done."
-            )
+
+    def _work_in_batches(self, made: Plan) -> None:
+        """Train networks of equal shape in one program, as many as fit."""
+        left = list(self._left)
+        queues = [collections.deque(left[number] for number in group) for group in made.groups]
+        while any(queues) and not self._asks_to_stop():
+            got_any = False
+            for queue in queues:
+                batch: list[Network] = []
+                while len(batch) < made.at_once and (network := self._claim_one(queue)) is not None:
+                    batch.append(network)
+                if batch:
+                    self._train(batch, self._train_together, queue)
+                    got_any = True
+            if not got_any:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def progress(self) -> SweepProgress:
         """Return how far the sweep has come."""
@@ -182,87 +211,157 @@ class _Crew:
             done = (ended + sum(self._share.values())) / max(1, self._n_networks)
             return SweepProgress(self._n_networks, self._finished, self._failed, len(self._share), done)
 
+    def _tell(self) -> None:
+        with self._lock:
+            self._on_progress(self.progress())
+
     def _next(self) -> Network | None:
         """Claim a network; wait for those that others are training, since these may die."""
         while not self._asks_to_stop():
-            with self._lock:
-                for _ in range(len(self._left)):
-                    network = self._left.popleft()
-                    if self._has_ended(network):
-                        continue
-                    if self.claims.acquire(network.identity):
-                        if not self._has_ended(network):
-                            self._share[network.identity] = 0.0
-                            return network
-                        self.claims.release(network.identity)
-                        continue
-                    self._left.append(network)
-                if not self._left:
-                    return None
+            network = self._claim_one(self._left)
+            if network is not None or not self._left:
+                return network
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        return None
+
+    def _claim_one(self, queue: collections.deque[Network]) -> Network | None:
+        """Claim a network that nobody trains, if there is one; forget those that have come to their end."""
+        with self._lock:
+            for _ in range(len(queue)):
+                network = queue.popleft()
+                if self._has_ended(network):
+                    continue
+                if not self.claims.acquire(network.identity):
+                    queue.append(network)
+                    continue
+                if not self._has_ended(network):  # in between
+                    self._share[network.identity] = 0.0
+                    return network
+                self.claims.release(network.identity)
         return None
 
     def _has_ended(self, network: Network) -> bool:
         """Return whether a network has come to its end elsewhere, and count it."""
         if not self.store.has(network.identity):
             return False
-        if self.store.failure(network.identity) is None:
+        if self.store.is_finished(network.identity):
             self._finished += 1
         else:
             self._failed += 1
         return True
 
-    def _train(self, network: Network) -> None:
-        identity = network.identity
+    def _train(
+        self,
+        networks: list[Network],
+        how: Callable[[list[Network]], None],
+        queue: collections.deque[Network] | None = None,
+    ) -> None:
+        """Train claimed networks in some way, and note what became of them."""
         try:
-            self._train_to_the_end(network)
+            how(networks)
         except InterruptedRunError:
             if not self._stopped:
-                self.events.add("given up", identity)
-                self._say(network, "was stopped for so long that someone else took it")
+                # Asleep for long, this process has lost a claim; what it still holds it takes up anew.
+                for network in networks:
+                    self.events.add("given up", network.identity)
+                self._say(networks[0], "stopped for so long that another process may have taken it")
                 with self._lock:
-                    self._left.append(network)
-        except DivergedError as error:
-            self._fail(network, Failure("diverged", str(error).splitlines()[0], len(error.history), _where()))
+                    (self._left if queue is None else queue).extend(networks)
         except OSError:
             raise  # not the network's fault: nobody could keep a result now
         except Exception as error:
-            out_of_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+            is_full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+            if is_full and len(networks) > 1:
+                self._say(
+                    networks[0], f"{len(networks)} networks together need too much memory; half of them at a time"
+                )
+                middle = len(networks) // 2
+                for half in (networks[:middle], networks[middle:]):
+                    self._train(half, how, queue)
+                return
             text = f"{type(error).__name__}: {error}"
-            self._fail(network, Failure("out of memory" if out_of_memory else "error", text, None, _where()))
+            for network in networks:
+                self._fail(network, Failure("out of memory" if is_full else "error", text, None, _where()))
         finally:
-            with self._lock:
-                self._share.pop(identity, None)
-            self.claims.release(identity)
-            self._on_progress(self.progress())
+            for network in networks:
+                with self._lock:
+                    self._share.pop(network.identity, None)
+                self.claims.release(network.identity)
+            self._tell()
 
-    def _train_to_the_end(self, network: Network) -> None:
+    def _train_alone(self, networks: list[Network]) -> None:
+        (network,) = networks
         identity, experiment = network.identity, network.experiment
         place = self.store.work(identity)
 
         def on_progress(now: Progress) -> None:
-            stages = experiment.stage + 1
-            self._share[identity] = (now.stage + now.done / max(1, now.total) * (now.phase == "training")) / stages
-            self._on_progress(self.progress())
+            share = now.done / max(1, now.total) if now.phase == "training" else 1.0
+            self._share[identity] = (now.stage + share) / (experiment.stage + 1)
+            self._tell()
 
         def on_message(line: str) -> None:
             if line.startswith(("starting", "going on")):
                 self.events.add("started", identity, how=line)
 
-        def should_stop() -> bool:
-            return self._asks_to_stop() or self.claims.is_lost(identity)
-
-        watch = Watch(on_progress, on_message, should_stop, checkpoint_after=self.checkpoint_after)
+        self._clear_damaged(network)
+        watch = Watch(on_progress, on_message, self._must_stop(networks), checkpoint_after=self.checkpoint_after)
         try:
             result, _ = run_stage(experiment, place, watch)
+        except DivergedError as error:
+            self._fail(network, Failure("diverged", _first_line(error), len(error.history), _where()))
+        else:
+            self._publish(network, result)
+
+    def _train_together(self, networks: list[Network]) -> None:
+        def on_progress(now: ManyProgress) -> None:
+            for network in networks:
+                self._share[network.identity] = now.done / max(1, now.total)
+            self._tell()
+
+        for network in networks:
+            self._clear_damaged(network)
+            self.events.add("started", network.identity, how=f"with {len(networks) - 1} others")
+        found = run_many(
+            [network.experiment for network in networks],
+            [self.store.work(network.identity).path for network in networks],
+            on_progress=on_progress,
+            should_stop=self._must_stop(networks),
+            checkpoint_after=self.checkpoint_after,
+            at_once=len(networks),
+            batched=True,
+        )
+        for network, result in zip(networks, found, strict=True):
+            with contextlib.closing(result):
+                if result.attrs["status"] == "diverged":
+                    done = result.sizes["iteration"]
+                    message = f"Training diverged: the loss of iteration {done} is not finite."
+                    self._fail(network, Failure("diverged", message, done, _where()))
+                else:
+                    self._publish(network, result)
+
+    def _must_stop(self, networks: list[Network]) -> Callable[[], bool]:
+        return lambda: self._asks_to_stop() or any(self.claims.is_lost(network.identity) for network in networks)
+
+    def _clear_damaged(self, network: Network) -> None:
+        """Remove training state that is damaged, or of another version: there is nothing to go on from."""
+        place = self.store.work(network.identity)
+        if not place.path.exists():
+            return
+        try:
+            place.check_free_for(network.experiment)
+            if place.finished:
+                results.load(place)
+            else:
+                place.load_history()
         except InputError as error:
-            # A damaged checkpoint, or one of another version: there is nothing to go on from.
-            self._say(network, f"{str(error).splitlines()[0]} Training it again.")
-            self.store.clear_work(identity)
-            result, _ = run_stage(experiment, place, watch)
+            self._say(network, f"{_first_line(error)} It is trained again.")
+            self.store.clear_work(network.identity)
+
+    def _publish(self, network: Network, result: xr.Dataset) -> None:
+        identity, place = network.identity, self.store.work(network.identity)
         weights, _ = storage.load_arrays(place / WEIGHTS)
+        described = network.experiment.model_dump(mode="json")
         provenance = {**place.timing(), **_where()}
-        described = experiment.model_dump(mode="json")
         if self.store.publish(identity, described, result, weights, self.parts, provenance):
             self.events.add("finished", identity)
         with self._lock:
@@ -286,6 +385,10 @@ class _Crew:
         with self._lock:
             self._stopped = self._stopped or self._should_stop()
             return self._stopped
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def _where() -> dict[str, Any]:
