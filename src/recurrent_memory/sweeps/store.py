@@ -18,7 +18,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import xarray as xr
 
-from .. import networks, storage
+from .. import storage
+from ..networks import Network as TrainedNetwork
 from ..runfolder import RunFolder, load_weights
 from ..settings import InputError
 
@@ -167,6 +168,12 @@ class Store:
         """Remove the run folder of a network, if there is one."""
         shutil.rmtree(self.work(identity).path, ignore_errors=True)
 
+    def clear_ended_work(self) -> None:
+        """Remove the run folders of networks whose worker died after their end and before it had cleared up."""
+        for identity in _names(self.path / "work"):
+            if self.has(identity):
+                self.clear_work(identity)
+
     def publish(
         self,
         identity: str,
@@ -182,7 +189,7 @@ class Store:
             for name, variable in result.variables.items()
             if (part := _part_of(str(name), variable)) is None or part in parts
         }
-        small = {name for name, variable in kept.items() if _part_of(name, variable) is None}
+        small = [name for name, variable in kept.items() if _part_of(name, variable) is None]
         about = {
             "experiment": dict(experiment),
             "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
@@ -237,7 +244,7 @@ class Store:
         attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
         return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
 
-    def network(self, identity: str, like: networks.Network) -> networks.Network:
+    def network(self, identity: str, like: TrainedNetwork) -> TrainedNetwork:
         """Return a finished network whose weights are kept.
 
         Parameters

@@ -10,15 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import equinox as eqx
 import jax
 import xarray as xr
 
 from .. import compiled, results, storage
-from ..course import DivergedError, InterruptedRunError, Progress, Watch
+from ..course import DivergedError, InterruptedRunError, Progress, Watch, initial_network
 from ..ensembles import ManyProgress, Plan, cores, plan, run_many
-from ..runfolder import WEIGHTS
+from ..networks import Network as TrainedNetwork
+from ..runfolder import FolderInUseError, RunFolder
 from ..runner import run_stage
 from ..settings import InputError
 from .claims import Claims
@@ -26,6 +29,8 @@ from .grid import Network
 from .store import Failure, Part, Store
 
 SECONDS_PER_CHECKPOINT = 60.0
+COST_OF_TEST = 1 / 3
+"""Time of a batch of test trials over that of an iteration, which goes forth and back and adds up a gradient."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """Between two looks at networks that others are training."""
 
@@ -115,6 +120,17 @@ def execute(
         return crew.progress()
 
 
+class _Workplace(RunFolder):
+    """Run folder of a network whose result goes to the store at once."""
+
+    def __init__(self, path: Path, publish: Callable[[TrainedNetwork, xr.Dataset, dict[str, Any]], None]) -> None:
+        super().__init__(path)
+        self._publish = publish
+
+    def save_result(self, network: TrainedNetwork, result: xr.Dataset, timing: dict[str, Any]) -> None:
+        self._publish(network, result, timing)
+
+
 class _Crew:
     """Threads of this process that train networks, and what they know."""
 
@@ -151,6 +167,7 @@ class _Crew:
             self._work_in_batches(made)
         else:
             self._work_on_threads(made)
+        self.store.clear_ended_work()
         if self._stopped:
             raise InterruptedRunError(
                 f"Stopped with {self._finished + self._failed} of {self._n_networks} networks done."
@@ -259,12 +276,14 @@ class _Crew:
         """Train claimed networks in some way, and note what became of them."""
         try:
             how(networks)
-        except InterruptedRunError:
+            for network in networks:
+                self.store.clear_work(network.identity)
+        except (InterruptedRunError, FolderInUseError):
             if not self._stopped:
-                # Asleep for long, this process has lost a claim; what it still holds it takes up anew.
+                # This process was asleep for so long that it lost a claim, or the one that slept has woken up.
                 for network in networks:
                     self.events.add("given up", network.identity)
-                self._say(networks[0], "stopped for so long that another process may have taken it")
+                self._say(networks[0], "another process is training it")
                 with self._lock:
                     (self._left if queue is None else queue).extend(networks)
         except OSError:
@@ -281,6 +300,7 @@ class _Crew:
                 return
             text = f"{type(error).__name__}: {error}"
             for network in networks:
+                self.store.clear_work(network.identity)
                 self._fail(network, Failure("out of memory" if is_full else "error", text, None, _where()))
         finally:
             for network in networks:
@@ -292,10 +312,14 @@ class _Crew:
     def _train_alone(self, networks: list[Network]) -> None:
         (network,) = networks
         identity, experiment = network.identity, network.experiment
-        place = self.store.work(identity)
+        place = _Workplace(self.store.work(identity).path, lambda *made: self._publish(network, *made))
+        of_test = (
+            experiment.test_batches * COST_OF_TEST / (experiment.iterations + experiment.test_batches * COST_OF_TEST)
+        )
 
         def on_progress(now: Progress) -> None:
-            share = now.done / max(1, now.total) if now.phase == "training" else 1.0
+            share = now.done / max(1, now.total)
+            share = (1 - of_test) * share if now.phase == "training" else 1 - of_test + of_test * share
             self._share[identity] = (now.stage + share) / (experiment.stage + 1)
             self._tell()
 
@@ -306,11 +330,9 @@ class _Crew:
         self._clear_damaged(network)
         watch = Watch(on_progress, on_message, self._must_stop(networks), checkpoint_after=self.checkpoint_after)
         try:
-            result, _ = run_stage(experiment, place, watch)
+            run_stage(experiment, place, watch)
         except DivergedError as error:
             self._fail(network, Failure("diverged", _first_line(error), len(error.history), _where()))
-        else:
-            self._publish(network, result)
 
     def _train_together(self, networks: list[Network]) -> None:
         def on_progress(now: ManyProgress) -> None:
@@ -337,7 +359,9 @@ class _Crew:
                     message = f"Training diverged: the loss of iteration {done} is not finite."
                     self._fail(network, Failure("diverged", message, done, _where()))
                 else:
-                    self._publish(network, result)
+                    place = self.store.work(network.identity)
+                    like = initial_network(network.experiment)
+                    self._publish(network, place.load_weights(like), result, place.timing())
 
     def _must_stop(self, networks: list[Network]) -> Callable[[], bool]:
         return lambda: self._asks_to_stop() or any(self.claims.is_lost(network.identity) for network in networks)
@@ -357,20 +381,16 @@ class _Crew:
             self._say(network, f"{_first_line(error)} It is trained again.")
             self.store.clear_work(network.identity)
 
-    def _publish(self, network: Network, result: xr.Dataset) -> None:
-        identity, place = network.identity, self.store.work(network.identity)
-        weights, _ = storage.load_arrays(place / WEIGHTS)
+    def _publish(self, network: Network, trained: TrainedNetwork, result: xr.Dataset, timing: dict[str, Any]) -> None:
+        weights = storage.flatten(eqx.filter(trained, eqx.is_array))
         described = network.experiment.model_dump(mode="json")
-        provenance = {**place.timing(), **_where()}
-        if self.store.publish(identity, described, result, weights, self.parts, provenance):
-            self.events.add("finished", identity)
+        if self.store.publish(network.identity, described, result, weights, self.parts, {**timing, **_where()}):
+            self.events.add("finished", network.identity)
         with self._lock:
             self._finished += 1
-        self.store.clear_work(identity)
 
     def _fail(self, network: Network, failure: Failure) -> None:
         self.store.fail(network.identity, failure)
-        self.store.clear_work(network.identity)
         self.events.add("failed", network.identity, kind=failure.kind, message=failure.message)
         self._say(network, f"{failure.kind}: {failure.message}")
         with self._lock:
