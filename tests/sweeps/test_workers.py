@@ -220,9 +220,25 @@ execute(small_networks(int(sys.argv[2]), iterations=int(sys.argv[4])), Store(sys
 """
 
 
-def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> int:
-    """Run workers, and kill them at random moments until the sweep is finished; return how many died."""
-    chance, killed = random.Random(1), 0
+def in_training(store: Store, worker: int) -> set[str]:
+    """Return the networks that a process is training, and has saved a state of."""
+    found = set()
+    for path in (store.path / "claims").rglob("[0-9a-f]*.json"):
+        try:
+            claim = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if claim["process"] == worker and (store.work(path.stem) / "training.checkpoint").exists():
+            found.add(path.stem)
+    return found - store.finished()
+
+
+def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> tuple[int, set[str]]:
+    """Run workers, and kill them at random moments until the sweep is finished.
+
+    Returns how many died, and the networks that one of them was training.
+    """
+    chance, killed, hit = random.Random(1), 0, set[str]()
     command = [sys.executable, "-c", WORKER, str(store.path), str(n_networks), str(cache), str(iterations)]
     workers: list[subprocess.Popen[bytes]] = []
     while len(store.finished()) < n_networks:
@@ -231,34 +247,44 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
             workers.append(subprocess.Popen(command))
         time.sleep(chance.uniform(0.5, 6))
         if killed < kills:
-            victim = chance.choice(workers)
+            # Whoever is training what has not been hit yet, so that no network is spared.
+            victim = max(workers, key=lambda worker: (len(in_training(store, worker.pid) - hit), chance.random()))
+            victims = in_training(store, victim.pid)
             victim.send_signal(signal.SIGKILL)
             victim.wait()
+            hit |= victims - store.finished()
             killed += 1
     for worker in workers:
-        assert worker.wait(120) == 0
-    return killed
+        assert worker.wait(120) in (0, -signal.SIGKILL)
+    return killed, hit
 
 
-def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> None:
+def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> set[str]:
+    """Return the networks that were hit in mid-training."""
     networks = small_networks(n_networks, iterations=iterations)
     store, whole = Store(folder / "store"), Store(folder / "whole")
-    assert disturbed(store, n_networks, kills, folder / "cache", iterations) == kills
+    killed, hit = disturbed(store, n_networks, kills, folder / "cache", iterations)
+    assert killed == kills
     execute(networks, whole, PARTS)
     xr.testing.assert_identical(measures(networks, store), measures(networks, whole))
-    by_network: dict[str, list[dict[str, Any]]] = {network.identity: [] for network in networks}
+    by_network: dict[str, list[str]] = {network.identity: [] for network in networks}
     for event in sorted(events(store), key=lambda event: event["time"]):
-        by_network[event["network"]].append(event)
-    for history in by_network.values():
-        counted = Counter(event["event"] for event in history)
-        assert counted["finished"] == 1
+        by_network[event["network"]].append(event["event"] if event["event"] != "started" else event["how"])
+    for identity_, history in by_network.items():
+        assert Counter(history)["finished"] == 1
+        resumed = ["going on" in how for how in history[:-1]]
+        assert resumed == sorted(resumed)  # once there is a state, nobody begins from the start
+        if identity_ in hit:
+            assert any(resumed)
     assert store.claimed() == set()
+    assert not list(store.path.rglob("*.checkpoint"))
+    return hit
 
 
 def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
-    check_disturbed(tmp_path, n_networks=6, kills=4, iterations=400)
+    assert check_disturbed(tmp_path, n_networks=5, kills=5, iterations=8000)
 
 
 @pytest.mark.slow
 def test_workers_killed_a_hundred_times_lose_nothing(tmp_path: Path) -> None:
-    check_disturbed(tmp_path, n_networks=40, kills=100, iterations=4000)
+    assert len(check_disturbed(tmp_path, n_networks=40, kills=100, iterations=20_000)) == 40

@@ -77,7 +77,9 @@ class Display:
         """Show how many results have been read."""
         self._show("results", done, total, "")
 
-    def _show(self, phase: str, done: float, total: int, words: str, *, per: str = "s", seconds: float = 1.0) -> None:
+    def _show(
+        self, phase: str, done: int | float, total: int, words: str, *, per: str = "s", seconds: float = 1.0
+    ) -> None:
         if phase != self.phase:
             self._begin(phase, done, total, words)
         elapsed = time.monotonic() - self.started
@@ -90,7 +92,7 @@ class Display:
             left = f"{duration((total - done) / rate)} left" if rate > 0 else ""
             self.message(f"{phase} {done:.0f}/{total}  {words}  {speed}  {left}")
 
-    def _begin(self, phase: str, done: float, total: int, words: str) -> None:
+    def _begin(self, phase: str, done: int | float, total: int, words: str) -> None:
         self.phase, self.started, self.first = phase, time.monotonic(), done
         self.last_line = self.started
         self.task = self.bar.add_task(phase, total=total, completed=int(done), words=words, rate="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
+import datetime
 import json
 import platform
 import threading
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 TAIL = 65_536
 """Bytes at the end of a log that are looked at."""
 
@@ -43,7 +42,8 @@ class Log:
         self, event: Literal["started", "finished", "failed", "given up", "damaged"], identity: str, **more: Any
     ) -> None:
         """Append a line."""
-        line = json.dumps({"time": time.strftime(TIME, time.gmtime()), "event": event, "network": identity, **more})
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "event": event, "network": identity, **more})
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -61,7 +61,7 @@ def recent(folder: Path, seconds: float) -> Iterator[Event]:
         for line in lines:
             try:
                 noted = json.loads(line)
-                when = calendar.timegm(time.strptime(noted["time"], TIME))
+                when = datetime.datetime.fromisoformat(noted["time"]).timestamp()
             except (ValueError, TypeError, KeyError):
                 continue  # cut off, by the window or by the death of its writer
             if now - when <= seconds:
