@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +18,9 @@ from rich.progress import (
 
 from ..course import Progress as RunProgress
 from ..ensembles import ManyProgress
+
+if TYPE_CHECKING:
+    from ..sweeps import SweepProgress
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -66,6 +70,11 @@ class Display:
         if now.diverged:
             words += f", {now.diverged} diverged"
         self._show("training", now.done, now.total, words)
+
+    def update_sweep(self, now: SweepProgress) -> None:
+        """Show how far a sweep has come, in networks."""
+        words = f"{now.running} running" + (f", {now.failed} failed" if now.failed else "")
+        self._show("networks", int(now.done * now.networks), now.networks, words)
 
     def _show(self, phase: str, done: int, total: int, words: str) -> None:
         if phase != self.phase:

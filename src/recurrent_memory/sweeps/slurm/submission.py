@@ -260,8 +260,9 @@ def _writer(text: str) -> Any:
 def _setup(folder: Path) -> list[str]:
     """Return lines of a script that let jobs share compiled programs, each kind of processor its own."""
     kind = "$(grep -m 1 ^flags /proc/cpuinfo | md5sum | cut -c 1-8)"
+    place = f"{shlex.quote(str(folder / 'programs'))}-{kind}"
     return [
-        f"export JAX_COMPILATION_CACHE_DIR={shlex.quote(str(folder / 'programs'))}-{kind}",
+        f"export JAX_COMPILATION_CACHE_DIR=${{JAX_COMPILATION_CACHE_DIR:-{place}}}",
         "export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2",
     ]
 
@@ -272,8 +273,7 @@ def _submitted(executor: SlurmExecutor, chunks: list[Chunk]) -> str:
 
     said = io.StringIO()
     try:
-        # submitit also prints what it raises; and in a job, sbatch would take over that job's own values.
-        with contextlib.redirect_stderr(said), submitit.helpers.clean_env():
+        with contextlib.redirect_stderr(said):  # submitit also prints what it raises
             jobs = executor.submit_array(chunks)
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
         raise InputError(f"Slurm refuses: {complaint(str(error)) or 'it does not say why'}.") from None
