@@ -290,6 +290,20 @@ def initial_network(experiment: Experiment) -> Network:
     )
 
 
+def recorded(experiment: Experiment, network: Network) -> xr.Dataset:
+    """Return what is recorded of the test trials that are kept, given the trained network.
+
+    See :func:`recurrent_memory.results.recorded`.
+    """
+    from . import results
+
+    task, key = experiment.make_task(), stream(experiment, "test")
+    kept = simulation.record_batches(
+        network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size
+    )
+    return results.recorded(experiment, task, *kept, network)
+
+
 def trainer(experiment: Experiment, task: AbstractTask) -> Trainer:
     """Return what training needs besides the network."""
     start, stop = task.epochs["response"]

@@ -18,7 +18,16 @@ import jax
 import psutil
 
 from . import compiled, storage
-from .course import Course, DivergedError, InterruptedRunError, Progress, Watch, carry_over, fresh_state
+from .course import (
+    SECONDS_PER_CHECKPOINT,
+    Course,
+    DivergedError,
+    InterruptedRunError,
+    Progress,
+    Watch,
+    carry_over,
+    fresh_state,
+)
 from .experiment import Experiment
 from .runfolder import RESULT, RunFolder
 from .runner import find_finished, next_length, run_stage
@@ -77,6 +86,7 @@ def run_many(
     on_message: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint_every: int | None = None,
+    checkpoint_after: float = SECONDS_PER_CHECKPOINT,
     at_once: int | None = None,
     batched: bool | None = None,
 ) -> list[xr.Dataset]:
@@ -96,7 +106,9 @@ def run_many(
     should_stop
         Asked several times a second; once it says True, every state is saved and the call ends.
     checkpoint_every
-        Iterations between checkpoints; None saves about once a second.
+        Iterations between checkpoints; None: as often as ``checkpoint_after`` says.
+    checkpoint_after
+        Seconds between checkpoints.
     at_once
         Networks to train at the same time; None: as many as cores (or, on accelerators, all of a group), and fit
         into memory.
@@ -127,7 +139,8 @@ def run_many(
         _check_that_results_fit(experiments)
     made = plan(experiments, at_once=at_once, batched=batched)
     on_message(str(made))
-    team = _Team(experiments, places, on_progress, on_message, should_stop, checkpoint_every)
+    checkpoints = checkpoint_every, checkpoint_after
+    team = _Team(experiments, places, on_progress, on_message, should_stop, checkpoints)
     return team.run_in_step(made) if made.batched else team.run_on_threads(made)
 
 
@@ -143,10 +156,10 @@ def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batch
         raise InputError(f"`at_once` = {at_once} is not allowed: it must be 1 or more networks.")
     groups: dict[str, list[int]] = {}
     for number, experiment in enumerate(experiments):
-        shape = {name: value for name, value in experiment if name not in OF_ONE_PROGRAM}
+        shape = [value for name, value in experiment if name not in OF_ONE_PROGRAM]
         groups.setdefault(repr(shape), []).append(number)
     use_batches = jax.default_backend() != "cpu" if batched is None else batched
-    largest = max((estimated_bytes(e) for e in experiments), default=1)
+    largest = max((estimated_bytes(experiments[numbers[0]]) for numbers in groups.values()), default=1)
     fitting = max(1, int(SHARE_OF_MEMORY * _free_memory(use_batches) / largest))
     wanted = max(map(len, groups.values()), default=1) if use_batches else cores()
     return Plan(
@@ -228,11 +241,11 @@ class _Team:
         on_progress: Callable[[ManyProgress], None],
         on_message: Callable[[str], None],
         should_stop: Callable[[], bool],
-        checkpoint_every: int | None,
+        checkpoints: tuple[int | None, float],
     ) -> None:
         self.experiments, self.places = experiments, places
         self._on_progress, self._on_message = on_progress, on_message
-        self._should_stop, self._checkpoint_every = should_stop, checkpoint_every
+        self._should_stop, self._checkpoints = should_stop, checkpoints
         self._lock, self._stopped = threading.RLock(), False
         self._done, self._all_done = [0] * len(experiments), 0
         self._finished = self._diverged = 0
@@ -302,7 +315,7 @@ class _Team:
         def on_message(line: str) -> None:
             self._say(f"network {number + 1}: {line}")
 
-        return Watch(on_progress, on_message, self._asks_to_stop, self._checkpoint_every)
+        return Watch(on_progress, on_message, self._asks_to_stop, *self._checkpoints)
 
     def _run_part(self, numbers: list[int]) -> None:
         with contextlib.ExitStack() as claims:

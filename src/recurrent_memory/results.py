@@ -79,11 +79,30 @@ def assemble(
         With variable delays also over ``delay``: measures that begin with ``delay_``.
         The same experiment on the same machine gives the same data set bit for bit: nothing in it tells the time.
     """
+    kept = recorded(experiment, task, trials, outputs, activity, network)
+    test, judged = _test_measures(task, answers, experiment.readout_step, experiment.batch_size)
+    by_delay = _by_delay(task, judged, np.asarray(answers.delay), kept) if task.skips_steps else {}
+    dataset = kept.assign({**_training_curves(task, history), **test, **by_delay})
+    dataset = dataset.assign_coords(iteration=np.arange(len(history)))
+    if task.skips_steps:
+        dataset = dataset.assign_coords(delay=("delay", np.array(delays_of(task)), _about("delay", "steps")))
+    return dataset.assign_attrs({**provenance(experiment, task), "status": "finished"})
+
+
+def recorded(
+    experiment: Experiment,
+    task: AbstractTask,
+    trials: Trials,
+    outputs: Float[np.ndarray, "trial time output"],
+    activity: Float[np.ndarray, "trial time unit"],
+    network: Network,
+) -> xr.Dataset:
+    """Label what was recorded of the test trials that are kept, and measure its sequentiality.
+
+    For parameters see :func:`assemble`, whose result this is a part of.
+    """
     observer = task.ideal_observer(jax.tree.map(jax.numpy.asarray, trials))
     mask = np.asarray(trials.mask)
-    delay = mask[:, slice(*task.epochs["delay"])].sum(axis=1)
-    sequentiality = _sequentiality(task, activity, mask)
-    test, judged = _test_measures(task, answers, experiment.readout_step, experiment.batch_size)
     dataset = xr.Dataset(
         {
             "activity": (
@@ -106,7 +125,7 @@ def assemble(
                 np.asarray(outputs),
                 _about("network output", _unit(task)),
             ),
-            "mask": (("trial", "time"), np.asarray(trials.mask), {"long_name": "step exists in this trial"}),
+            "mask": (("trial", "time"), mask, {"long_name": "step exists in this trial"}),
             "observer_estimate": (
                 ("trial", "answer"),
                 observer.reshape(len(observer), -1),
@@ -117,10 +136,7 @@ def assemble(
                 np.asarray(network.cell.W_rec),
                 {"long_name": "recurrent weight from source to target unit (gru: three blocks, r, u, c)"},
             ),
-            **_training_curves(task, history),
-            **test,
-            **sequentiality,
-            **(_by_delay(task, judged, np.asarray(answers.delay), sequentiality, delay) if task.skips_steps else {}),
+            **_sequentiality(task, activity, mask),
         },
         coords={
             "time": ("time", np.arange(task.n_steps), {"units": "steps of 10 ms"}),
@@ -128,15 +144,11 @@ def assemble(
             "location": ("neuron", task.input_locations),
             "trial": np.arange(len(activity)),
             "unit": np.arange(experiment.n_hidden),
-            "iteration": np.arange(len(history)),
         },
-        attrs={**provenance(experiment, task), "status": "finished"},
     )
     if task.skips_steps:
-        dataset = dataset.assign_coords(
-            trial_delay=("trial", delay, _about("delay of the trial", "steps")),
-            delay=("delay", np.array(delays_of(task)), _about("delay", "steps")),
-        )
+        delay = mask[:, slice(*task.epochs["delay"])].sum(axis=1)
+        dataset = dataset.assign_coords(trial_delay=("trial", delay, _about("delay of the trial", "steps")))
     return dataset
 
 
@@ -309,14 +321,13 @@ def _by_delay(
     task: AbstractTask,
     judged: dict[str, evaluation.Errors],
     test_delay: Int[np.ndarray, " test_trial"],
-    sequentiality: dict[str, Any],
-    delay: Int[np.ndarray, " trial"],
+    kept: xr.Dataset,
 ) -> dict[str, Any]:
     """Take the test measures and the index apart by the delay of the trial; the last is the longest.
 
-    ``test_delay`` is that of all test trials, ``delay`` that of those whose activity is kept.
+    ``test_delay`` is that of all test trials, ``kept`` is of those whose activity is kept.
     """
-    delays = delays_of(task)
+    delays, delay = delays_of(task), kept["trial_delay"].values
     measures: dict[str, Any] = {}
     for ending, variant in _VARIANT_ENDINGS.items():
         network, reference = (np.asarray(errors).reshape(len(test_delay), -1) for errors in judged[ending])
@@ -331,7 +342,8 @@ def _by_delay(
             {"long_name": f"fractional loss in trials of one delay ({variant})"},
         )
         for name in ("sequentiality_index", "peak_entropy", "ridge_to_background"):
-            _, values, *_ = sequentiality.get(f"trial_{name}{ending}", ("trial", np.full(len(delay), math.nan)))
+            of_trials = f"trial_{name}{ending}"
+            values = kept[of_trials].values if of_trials in kept else np.full(len(delay), math.nan)
             measures[f"delay_{name}{ending}"] = (
                 "delay",
                 np.array([evaluation.mean(values[delay == d]) for d in delays]),

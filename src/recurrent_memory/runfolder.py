@@ -37,6 +37,10 @@ LOCK = ".lock"
 FORMAT = "recurrent-memory run 1"
 
 
+class FolderInUseError(InputError):
+    """Another process is training in the folder."""
+
+
 class RunFolder:
     """Files of one run.
 
@@ -127,14 +131,16 @@ class RunFolder:
         Raises
         ------
         InputError
-            Where the folder cannot be made or another process is training in it.
+            Where the folder cannot be made; a :class:`FolderInUseError` where another process is training in it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self / LOCK)
             lock.acquire(timeout=0)
         except Timeout:
-            raise InputError(f"Another process is training in {self.path}: wait for it, or stop it first.") from None
+            raise FolderInUseError(
+                f"Another process is training in {self.path}: wait for it, or stop it first."
+            ) from None
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): choose another folder.") from None
         try:
@@ -228,8 +234,8 @@ def _history(arrays: dict[str, np.ndarray], path: Path) -> History:
     return History(*(arrays[f"history.{name}"] for name in History._fields))
 
 
-def load_weights(path: str | os.PathLike[str], like: Network) -> Network:
-    """Read weights into a network of the same shape.
+def load_weights(path: str | os.PathLike[str], like: Network, prefix: str = "") -> Network:
+    """Read weights, whose names begin with a prefix, into a network of the same shape.
 
     Raises
     ------
@@ -239,6 +245,6 @@ def load_weights(path: str | os.PathLike[str], like: Network) -> Network:
     arrays: dict[str, np.ndarray]
     arrays, _ = storage.load_arrays(Path(path))
     dynamic, static = eqx.partition(like, eqx.is_array)
-    restored = storage.unflatten(dynamic, arrays, Path(path))
+    restored = storage.unflatten(dynamic, arrays, Path(path), prefix)
     network: Network = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
     return network

@@ -27,6 +27,10 @@ CHECKSUM = "checksum"
 """Name of the entry (arrays) or attribute (data sets) that holds the SHA-256 of the contents."""
 
 
+_UMASK = os.umask(0)  # looked at once: it can only be read by setting it, which other threads would see
+os.umask(_UMASK)
+
+
 def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> bool:
     """Write a file under a temporary name in the same folder, sync it, and give it its name.
 
@@ -52,9 +56,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bo
     try:
         write(temporary)
         # mkstemp makes files private; results are as readable as the user's other files.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_UMASK)
         _sync(temporary)
         if replace:
             temporary.replace(path)
@@ -110,7 +112,7 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
-    if metadata.pop(CHECKSUM, None) not in (None, _checksum(arrays)):
+    if metadata.pop(CHECKSUM, None) != _checksum(arrays):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{_remedy(path)}")
     return arrays, metadata
 
@@ -130,6 +132,8 @@ def load_notes(path: Path) -> dict[str, str]:
         raise InputError(f"There is no file {path}.") from None
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
+    if notes.pop(CHECKSUM, None) is None:
+        raise InputError(f"{path} is damaged: it has no checksum.\n{_remedy(path)}")
     return notes
 
 

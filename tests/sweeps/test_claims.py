@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,24 +109,24 @@ def test_a_claim_of_another_machine_is_dead_when_it_has_not_beaten_for_a_lease(t
     clock = Clock()
     assert owner(tmp_path).acquire("abc")
     elsewhere(tmp_path / "a" / "abc.json")
-    other = owner(tmp_path, clock, lease=60)
+    other = owner(tmp_path, clock, lease=60.0)
     assert not other.acquire("abc")
-    clock.now = 50
+    clock.now = 50.0
     assert not other.acquire("abc")
     elsewhere(tmp_path / "a" / "abc.json", beat=2)
-    for clock.now in (70, 100, 130):
+    for clock.now in (70.0, 100.0, 130.0):
         assert not other.acquire("abc"), clock.now
-    clock.now = 131
+    clock.now = 131.0
     assert other.acquire("abc")
 
 
 def test_a_damaged_claim_is_dead_after_a_lease(tmp_path: Path) -> None:
     clock = Clock()
-    other = owner(tmp_path, clock, lease=60)
+    other = owner(tmp_path, clock, lease=60.0)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "abc.json").write_bytes(b"\xff{")
     assert not other.acquire("abc")
-    clock.now = 61
+    clock.now = 61.0
     assert other.acquire("abc")
 
 
@@ -139,12 +141,12 @@ def test_a_requeued_job_takes_its_own_claims_at_once(tmp_path: Path, monkeypatch
 
 def test_whoever_was_stopped_for_long_notices_that_it_lost(tmp_path: Path) -> None:
     clock = Clock()
-    slow = owner(tmp_path, clock, lease=60)
+    slow = owner(tmp_path, clock, lease=60.0)
     assert slow.acquire("abc")
     assert slow.acquire("abd")
     slow._beat_once("abc", 0.0)
     assert not slow.is_lost("abc")
-    clock.now = 31  # half a lease: someone may be about to take it
+    clock.now = 31.0  # half a lease: someone may be about to take it
     slow._beat_once("abc", 0.0)
     assert slow.is_lost("abc")
     (tmp_path / "a" / "abd.json").unlink()
@@ -155,13 +157,13 @@ def test_whoever_was_stopped_for_long_notices_that_it_lost(tmp_path: Path) -> No
 
 def test_claims_beat(tmp_path: Path) -> None:
     path = tmp_path / "a" / "abc.json"
-    with owner(tmp_path, claims.time.monotonic, beat=0.01) as held:
+    with owner(tmp_path, time.monotonic, beat=0.01) as held:
         assert held.acquire("abc")
         before = json.loads(path.read_text())["beat"]
         for _ in range(1000):
             if json.loads(path.read_text())["beat"] > before + 2:
                 break
-            claims.time.sleep(0.01)
+            time.sleep(0.01)
         assert json.loads(path.read_text())["beat"] > before + 2
         assert not held.is_lost("abc")
 
@@ -169,7 +171,7 @@ def test_claims_beat(tmp_path: Path) -> None:
 def test_of_two_who_find_a_claim_dead_one_takes_it(tmp_path: Path) -> None:
     assert owner(tmp_path).acquire("abc")
     path = tmp_path / "a" / "abc.json"
-    dead = path.read_text().replace(str(claims.os.getpid()), "0")
+    dead = path.read_text().replace(str(os.getpid()), "0")
     path.write_text(dead)
     faster = owner(tmp_path)
     assert faster.acquire("abc")

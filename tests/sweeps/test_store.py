@@ -48,7 +48,8 @@ def test_a_result_comes_back_with_what_was_asked_to_be_kept(store: Store) -> Non
     assert record.attrs["loss"] == {"units": "radians"}
     assert record.dims["delay_loss"] == ["delay"]
     assert record.coords["delay"] == [10, 20]
-    assert record.provenance == {"jax_version": "1.2", "status": "finished", "host": "here"}
+    assert record.attributes == {"jax_version": "1.2", "status": "finished"}
+    assert record.provenance == {"host": "here"}
     arrays = store.arrays(IDENTITY)
     assert set(arrays) == {"data.training_loss", "weights.W_out"}
     np.testing.assert_array_equal(arrays["data.training_loss"], np.arange(5.0))
@@ -87,8 +88,7 @@ def test_every_truncation_and_every_flipped_byte_is_noticed(store: Store) -> Non
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         with pytest.raises(InputError):
-            store.read(IDENTITY)
-            store.arrays(IDENTITY)
+            store.verify(IDENTITY)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

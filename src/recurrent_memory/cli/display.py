@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,9 +17,7 @@ from rich.progress import (
 
 from ..course import Progress as RunProgress
 from ..ensembles import ManyProgress
-
-if TYPE_CHECKING:
-    from ..sweeps import SweepProgress
+from ..sweeps import SweepProgress, duration
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -36,7 +33,7 @@ class Display:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[words]}"),
-            TextColumn("{task.fields[rate]:.1f}/s"),
+            TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -44,7 +41,7 @@ class Display:
             disable=not self.live,
         )
         self.phase = ""
-        self.started, self.first, self.last_line = 0.0, 0, 0.0
+        self.started, self.first, self.last_line = 0.0, 0.0, 0.0
 
     def __enter__(self) -> Display:
         self.bar.start()
@@ -72,23 +69,24 @@ class Display:
         self._show("training", now.done, now.total, words)
 
     def update_sweep(self, now: SweepProgress) -> None:
-        """Show how far a sweep has come, in networks."""
-        words = f"{now.running} running" + (f", {now.failed} failed" if now.failed else "")
-        self._show("networks", int(now.done * now.networks), now.networks, words)
+        """Show how far a sweep has come."""
+        words = f"{now.finished} finished, {now.failed} failed, {now.running} running here"
+        self._show("networks", now.done * now.networks, now.networks, words, per="h", seconds=3600.0)
 
-    def _show(self, phase: str, done: int, total: int, words: str) -> None:
+    def _show(self, phase: str, done: float, total: int, words: str, *, per: str = "s", seconds: float = 1.0) -> None:
         if phase != self.phase:
             self._begin(phase, done, total, words)
         elapsed = time.monotonic() - self.started
         rate = (done - self.first) / elapsed if elapsed > 0 else 0.0
+        speed = f"{rate * seconds:.1f}/{per}"
         if self.live:
-            self.bar.update(self.task, completed=done, words=words, rate=rate)
+            self.bar.update(self.task, completed=done, words=words, rate=speed)
         elif done == total or time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
-            left = f"{(total - done) / rate:.0f} s left" if rate > 0 else ""
-            self.message(f"{phase} {done}/{total}  {words}  {rate:.1f}/s  {left}")
+            left = f"{duration((total - done) / rate)} left" if rate > 0 else ""
+            self.message(f"{phase} {done:.0f}/{total}  {words}  {speed}  {left}")
 
-    def _begin(self, phase: str, done: int, total: int, words: str) -> None:
+    def _begin(self, phase: str, done: float, total: int, words: str) -> None:
         self.phase, self.started, self.first = phase, time.monotonic(), done
         self.last_line = self.started
-        self.task = self.bar.add_task(phase, total=total, completed=done, words=words, rate=0.0)
+        self.task = self.bar.add_task(phase, total=total, completed=int(done), words=words, rate="")

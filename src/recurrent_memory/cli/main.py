@@ -9,8 +9,8 @@ import click
 
 COMMANDS = {
     "train": "Train one network, test it, measure and draw how it remembers.",
+    "sweep": "Train the many networks that a file names, lose nothing, and get one data set.",
     "tasks": "List the tasks: what must be remembered, inputs, outputs, epochs, conditions.",
-    "sweep": "Train the many networks that one file names: plan, run (also on Slurm), status, collect.",
     "show": "Show a finished or a running run: summary and pictures.",
     "import": "Turn a .mat file of the published scripts into a result.",
 }

@@ -197,7 +197,7 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
     sweep, store = _open(file, overrides)
     networks = _networks(sweep)
     among = store.failed() if failed else store.finished() | store.failed()
-    chosen = [one for one in (networks if where is None else select(networks, where)) if one.identity in among]
+    chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)
     click.echo(f"{len(chosen)} networks will be trained again by `recurrent-memory sweep run {file}`")
@@ -227,7 +227,7 @@ def _open(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
     from ..sweeps import Store, load
 
     sweep = load(file, overrides)
-    store = Store(file.parent / sweep.store)
+    store = Store(sweep.store)
     store.check()
     return sweep, store
 

@@ -2,13 +2,13 @@
 
 from .claims import Claims
 from .collect import collect, table
-from .estimate import Estimate, estimate
-from .execute import SweepProgress
-from .execute import run as execute
-from .grid import RESULTS_VERSION, Expansion, Network, Sweep, expand, identity, networks
+from .estimate import Estimate, duration, estimate
+from .grid import RESULTS_VERSION, Expansion, Network, Sweep, expand, identity, networks, select
 from .reading import load
+from .replay import replay
 from .store import Failure, Part, Record, Store
 from .templates import template
+from .workers import SweepProgress, execute
 
 __all__ = [
     "RESULTS_VERSION",
@@ -23,12 +23,15 @@ __all__ = [
     "Sweep",
     "SweepProgress",
     "collect",
+    "duration",
     "estimate",
     "execute",
     "expand",
     "identity",
     "load",
     "networks",
+    "replay",
+    "select",
     "table",
     "template",
 ]

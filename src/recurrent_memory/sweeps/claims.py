@@ -1,9 +1,9 @@
 """Who is training what: claims that die with whoever made them.
 
-A claim is a file that its owner touches anew every few seconds (a beat). It is made by a hard link, which exactly one of
+A claim is a file that its owner writes anew every few seconds (a beat). It is made by a hard link, which exactly one of
 several gets. Whoever wants a network that is claimed looks whether the owner lives: on the same machine by asking the
-operating system, which is immediate; elsewhere by watching the file, and a claim that has not beaten for `LEASE` of the
-watcher's own clock is dead. No clock is compared with another's, and no lock of a file system is needed.
+operating system, which is immediate; elsewhere by watching the file, since a claim that has not beaten for `LEASE`
+seconds of the watcher's own clock is dead. No clock is compared with another's, and no lock of a file system is needed.
 
 An owner that was stopped for so long that its claim was taken notices at the next beat, and gives up the network. If it
 finished in between, the store keeps one of two equal results.
@@ -11,6 +11,7 @@ finished in between, the store keeps one of two equal results.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -127,7 +128,8 @@ class Claims:
             self._count += 1
             claim = {"worker": self.worker, "beat": self._count, **_whereabouts()}
         text = json.dumps(claim) + "\n"
-        return storage.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
+        written: bool = storage.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
+        return written
 
     def _is_ours(self, claim: str) -> bool:
         return bool(_parsed(claim).get("worker") == self.worker)
@@ -135,7 +137,7 @@ class Claims:
     def _is_dead(self, identity: str, claim: str) -> bool:
         owner, here = _parsed(claim), _whereabouts()
         if all(owner.get(name) == here[name] for name in ("machine", "namespace")):
-            return _started(int(owner["process"])) != owner["started"]
+            return bool(_started(int(owner["process"])) != owner["started"])
         if here["job"] and owner.get("job") == here["job"] and owner.get("restart", 0) < here["restart"]:
             return True  # the same job of a cluster, before it was started again
         known, since = self._seen.get(identity, (None, 0.0))
@@ -170,10 +172,8 @@ def _remove_if_still(path: Path, claim: str) -> bool:
     taken = _read(aside)
     if taken != claim:
         # The other one had already made a claim of its own: it gets it back.
-        try:
+        with contextlib.suppress(FileExistsError):  # by a third one; the owner notices at the next beat
             os.link(aside, path)
-        except FileExistsError:
-            pass  # a third one; the owner notices at the next beat
         aside.unlink(missing_ok=True)
         return False
     aside.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,8 +15,13 @@ from ..settings import InputError
 from .grid import Network
 from .store import Record, Store
 
-PROVENANCE = ("host", "device", "training_seconds", "testing_seconds")
-"""What a data set tells of each network besides its measures, where it is known."""
+PROVENANCE = {
+    "host": {"long_name": "machine"},
+    "device": {"long_name": "kind of processor"},
+    "training_seconds": {"long_name": "time of training", "units": "s"},
+    "testing_seconds": {"long_name": "time of the test", "units": "s"},
+}
+"""What a data set tells of each network besides its measures and the versions that made it."""
 
 
 def collect(
@@ -65,16 +69,11 @@ def collect(
             on_progress(i, len(networks))
     on_progress(len(networks), len(networks))
     fields, shared = _fields(networks)
-    dataset = xr.Dataset(
-        {"status": ("network", status.astype(str)), **table.variables()},
-        coords={
-            **table.coords(),
-            **{name: ("network", values) for name, values in fields.items()},
-            "identity": ("network", np.array([network.identity for network in networks])),
-        },
-        attrs={**{name: _attribute(value) for name, value in shared.items()}, **table.shared_attributes()},
-    )
-    return _over_axes(dataset, networks)
+    about_status = {"long_name": "finished, left, damaged, or how the network failed"}
+    dataset = table.dataset().assign(status=("network", status.astype(str), about_status))
+    dataset = dataset.assign_coords({name: ("network", values) for name, values in fields.items()})
+    dataset = dataset.assign_coords(identity=("network", np.array([network.identity for network in networks])))
+    return _over_axes(dataset.assign_attrs({name: _attribute(value) for name, value in shared.items()}), networks)
 
 
 def table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -85,57 +84,90 @@ def table(dataset: xr.Dataset) -> pd.DataFrame:
     return flat.reset_coords().to_dataframe().reset_index(drop=True)
 
 
+class _Column:
+    """Values of one measure, which may have dimensions of its own, such as a delay."""
+
+    def __init__(self, n_networks: int, dims: list[str], attrs: dict[str, Any]) -> None:
+        self.n_networks, self.dims, self.attrs = n_networks, dims, attrs
+        self._of_scalars: np.ndarray | None = None
+        self._of_arrays: dict[int, tuple[np.ndarray, list[list[Any]]]] = {}
+
+    def put(self, i: int, value: Any, labels: list[list[Any]]) -> None:
+        """Put in the value of one network, with the labels of each dimension."""
+        values = np.asarray(value)
+        if values.dtype.kind in "biu":
+            values = values.astype(float)  # which has room for what is missing
+        if self.dims:
+            self._of_arrays[i] = values, labels
+            return
+        if self._of_scalars is None:
+            self._of_scalars = _blank((self.n_networks,), values)
+        self._of_scalars[i] = values
+
+    def variable(self) -> xr.Variable:
+        """Return the measure of all networks; along dimensions of its own, for each label that any network has."""
+        if self._of_scalars is not None:
+            return xr.Variable("network", _tidy(self._of_scalars), self.attrs)
+        every = self.labels()
+        place = [{label: i for i, label in enumerate(of_dim)} for of_dim in every]
+        filled = _blank((self.n_networks, *map(len, every)), next(iter(self._of_arrays.values()))[0])
+        for i, (values, labels) in self._of_arrays.items():
+            where = [[place[axis][label] for label in of_dim] for axis, of_dim in enumerate(labels)]
+            filled[np.ix_([i], *where)] = values
+        return xr.Variable(("network", *self.dims), _tidy(filled), self.attrs)
+
+    def labels(self) -> list[list[Any]]:
+        """Return all labels of each dimension, in order."""
+        return [
+            sorted({label for _, labels in self._of_arrays.values() for label in labels[axis]})
+            for axis in range(len(self.dims))
+        ]
+
+
 class _Table:
-    """Values of many networks, a column for each measure; memory for a column is taken once it is first met."""
+    """What the records of many networks say, a column for each measure; its memory is that of the numbers alone."""
 
     def __init__(self, n_networks: int) -> None:
         self.n_networks = n_networks
-        self._columns: dict[str, np.ndarray] = {}
-        self._dims: dict[str, list[str]] = {}
-        self._attrs: dict[str, dict[str, Any]] = {}
-        self._coords: dict[str, tuple[list[str], Any]] = {}
-        self._provenance: dict[str, np.ndarray] = {}
-        self._about: Counter[str] = Counter()
+        self._columns: dict[str, _Column] = {}
+        self._attrs_of_dims: dict[str, dict[str, Any]] = {}
 
     def add(self, i: int, record: Record) -> None:
         """Put in what a record says."""
         for name, value in record.measures.items():
-            values = np.asarray(value, float)
-            if name not in self._columns:
-                self._columns[name] = np.full((self.n_networks, *values.shape), math.nan)
-                self._dims[name], self._attrs[name] = record.dims[name], record.attrs[name]
-            if self._columns[name].shape[1:] == values.shape:
-                self._columns[name][i] = values
-        for name, value in record.coords.items():
-            if set(record.dims[name]) <= {dim for dims in self._dims.values() for dim in dims}:
-                self._coords.setdefault(name, (record.dims[name], value))
-        for name in PROVENANCE:
+            dims = record.dims[name]
+            labels = [record.coords.get(dim) or list(range(n)) for dim, n in zip(dims, np.shape(value), strict=True)]
+            self._column(name, dims, record.attrs[name]).put(i, value, labels)
+            for dim in dims:
+                self._attrs_of_dims[dim] = record.attrs.get(dim, {})
+        for name, attrs in PROVENANCE.items():
             if name in record.provenance:
-                value = record.provenance[name]
-                blank: Any = "" if isinstance(value, str) else math.nan
-                column = self._provenance.setdefault(name, np.full(self.n_networks, blank, object))
-                column[i] = value
-        versions = {n: v for n, v in record.provenance.items() if n.endswith("_version")}
-        self._about[json.dumps(versions, sort_keys=True)] += 1
+                self._column(name, [], attrs).put(i, record.provenance[name], [])
+        versions = {n.removeprefix("version_"): v for n, v in record.attributes.items() if n.startswith("version_")}
+        told = ", ".join(f"{name} {version}" for name, version in versions.items())
+        self._column("versions", [], {"long_name": "versions that made the result"}).put(i, told, [])
 
-    def variables(self) -> dict[str, Any]:
-        """Return the measures, and what is known of where they come from."""
-        measures = {
-            name: (("network", *self._dims[name]), column, self._attrs[name]) for name, column in self._columns.items()
-        }
-        told = {
-            name: ("network", column.astype(str if isinstance(column[0], str) else float))
-            for name, column in self._provenance.items()
-        }
-        return {**measures, **told}
+    def _column(self, name: str, dims: list[str], attrs: dict[str, Any]) -> _Column:
+        if name not in self._columns:
+            self._columns[name] = _Column(self.n_networks, dims, attrs)
+        return self._columns[name]
 
-    def coords(self) -> dict[str, Any]:
-        """Return the coordinates of dimensions that measures have of their own."""
-        return dict(self._coords)
+    def dataset(self) -> xr.Dataset:
+        """Return all columns, over ``network`` and the dimensions that measures have of their own."""
+        found = xr.Dataset({name: column.variable() for name, column in self._columns.items()})
+        for column in self._columns.values():
+            for dim, labels in zip(column.dims, column.labels(), strict=True):
+                found = found.assign_coords({dim: (dim, labels, self._attrs_of_dims[dim])})
+        return found
 
-    def shared_attributes(self) -> dict[str, str]:
-        """Return the versions that made the results; several where they differ."""
-        return {"versions": "; ".join(f"{text} ({count} networks)" for text, count in self._about.items())}
+
+def _blank(shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
+    """Return an array in which everything is missing."""
+    return np.full(shape, math.nan) if like.dtype.kind == "f" else np.full(shape, "", object)
+
+
+def _tidy(values: np.ndarray) -> np.ndarray:
+    return values.astype(str) if values.dtype == object else values
 
 
 def _fields(networks: Sequence[Network]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

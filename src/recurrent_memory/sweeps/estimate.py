@@ -35,9 +35,9 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         """Return the estimate in a line."""
         return (
-            f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: at most {_duration(self.hours)} "
-            f"on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, {self.disk / 1e9:.2f} GB on disk "
-            "(estimates)"
+            f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: "
+            f"at most {duration(3600 * self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
+            f"{self.disk / 1e9:.2f} GB on disk (estimates)"
         )
 
 
@@ -87,7 +87,7 @@ def _iterations(experiment: Experiment) -> int:
 
 
 def _operations_an_iteration(experiment: Experiment) -> float:
-    """Count the products of an iteration: activity and inputs by weights, forth, back, and for the weights' gradient."""
+    """Count what the products of an iteration take: forth, back, and for the gradient of the weights."""
     task = experiment.make_task()
     blocks = 3 if experiment.model == "gru" else 1
     rows = task.n_steps * experiment.batch_size
@@ -113,7 +113,8 @@ def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:
     return BYTES_OF_A_RECORD + float(sum(kept[part] for part in parts))
 
 
-def _duration(hours: float) -> str:
-    if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 1.5 else f"{hours:.1f} h"
+def duration(seconds: float) -> str:
+    """Return a time in words, in the unit that fits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

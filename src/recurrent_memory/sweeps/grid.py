@@ -15,7 +15,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -243,6 +243,29 @@ def _no_garbage() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:
+    """Return the networks for which a condition holds, such as ``task == 'comp' and lambda0 > 0.95``.
+
+    Parameters
+    ----------
+    sweep
+        The sweep that they are of.
+    among
+        Some or all of its networks.
+    where
+        The condition, as below ``[[exclude]]``.
+
+    Raises
+    ------
+    InputError
+        Where it is no condition, or names what no field of the sweep is.
+    """
+    shared = sweep.shared
+    condition = parse(where, sweep.values, lambda name, value: spelled(name, [value])[0])
+    rows = {name: [one.point.get(name, shared.get(name)) for one in among] for name in condition.columns}
+    return list(itertools.compress(among, condition.holds(rows).tolist()))
 
 
 def identity(experiment: Experiment) -> str:

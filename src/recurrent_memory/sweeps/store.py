@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -18,7 +19,8 @@ import numpy as np
 import xarray as xr
 
 from .. import storage
-from ..runfolder import RunFolder
+from ..networks import Network as TrainedNetwork
+from ..runfolder import RunFolder, load_weights
 from ..settings import InputError
 
 FORMAT = "recurrent-memory sweep 1"
@@ -61,8 +63,12 @@ class Record(NamedTuple):
     attrs: dict[str, dict[str, Any]]
     """Attributes (units, long names) of each."""
     coords: dict[str, Any]
+    coordinates: list[str]
+    """Names of all coordinates, those kept as arrays included."""
+    attributes: dict[str, Any]
+    """Of the result as a whole: versions among them."""
     provenance: dict[str, Any]
-    """Versions, host, device, seconds."""
+    """Host, device, seconds."""
 
 
 class Store:
@@ -90,11 +96,15 @@ class Store:
         """
         self.check()
         try:
-            for folder in ("networks", "claims", "work", "log"):
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            # First of all, so that two who start at once do not take each other's folders for something else.
             if not (self.path / DESCRIPTION).exists():
                 text = json.dumps({"format": FORMAT}) + "\n"
                 storage.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+            for folder in ("networks", "claims", "work", "log"):
+                (self.path / folder).mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
 
@@ -111,8 +121,9 @@ class Store:
         if not self.path.is_dir():
             raise InputError(f"{self.path} is a file: give the name of a folder as `store`.")
         description = self.path / DESCRIPTION
+        others = [name for name in os.listdir(self.path) if not name.startswith(".")]
         if not description.exists():
-            if any(self.path.iterdir()):
+            if others:
                 raise InputError(f"{self.path} is not empty and not a sweep's store: give another `store`.")
             return
         try:
@@ -137,9 +148,13 @@ class Store:
         """Return the identities of the networks that someone trains, or was training when it died."""
         return {name.removesuffix(".json") for name in _names(self.path / "claims")}
 
+    def is_finished(self, identity: str) -> bool:
+        """Return whether there is a result of a network."""
+        return self._file(identity, RESULT).exists()
+
     def has(self, identity: str) -> bool:
         """Return whether a network has come to its end, be it a failure."""
-        return self._file(identity, RESULT).exists() or self._file(identity, FAILURE).exists()
+        return self.is_finished(identity) or self._file(identity, FAILURE).exists()
 
     def claim_path(self, identity: str) -> Path:
         """Return where it is written who is training a network."""
@@ -152,6 +167,12 @@ class Store:
     def clear_work(self, identity: str) -> None:
         """Remove the run folder of a network, if there is one."""
         shutil.rmtree(self.work(identity).path, ignore_errors=True)
+
+    def clear_ended_work(self) -> None:
+        """Remove the run folders of networks whose worker died after their end and before it had cleared up."""
+        for identity in _names(self.path / "work"):
+            if self.has(identity):
+                self.clear_work(identity)
 
     def publish(
         self,
@@ -168,18 +189,21 @@ class Store:
             for name, variable in result.variables.items()
             if (part := _part_of(str(name), variable)) is None or part in parts
         }
-        small = {name for name, variable in kept.items() if _part_of(name, variable) is None}
+        small = [name for name, variable in kept.items() if _part_of(name, variable) is None]
         about = {
             "experiment": dict(experiment),
             "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
             "coords": {name: kept[name].values.tolist() for name in small if name in result.coords},
+            "coordinates": [name for name in kept if name in result.coords],
             "dims": {name: list(map(str, kept[name].dims)) for name in kept},
             "attrs": {name: _plain(kept[name].attrs) for name in kept},
-            "provenance": {**_plain(result.attrs), **provenance},
+            # The experiment is there already, and not as text.
+            "attributes": _plain({name: value for name, value in result.attrs.items() if name != "experiment"}),
+            "provenance": dict(provenance),
         }
-        arrays = {f"data.{name}": kept[name].values for name in kept if name not in small}
+        arrays = {DATA + name: kept[name].values for name in kept if name not in small}
         if "weights" in parts:
-            arrays |= {f"weights.{name}": array for name, array in weights.items()}
+            arrays |= {WEIGHT + name: array for name, array in weights.items()}
         return storage.save_arrays(self._made(identity, RESULT), arrays, _signed(about), replace=False)
 
     def read(self, identity: str) -> Record:
@@ -203,6 +227,50 @@ class Store:
             Where the file is truncated or damaged.
         """
         return storage.load_arrays(self._file(identity, RESULT))[0]
+
+    def dataset(self, identity: str) -> xr.Dataset:
+        """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        record, arrays = self.read(identity), self.arrays(identity)
+        values = {**record.measures, **record.coords}
+        values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
+        variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
+        coords = {name: variable for name, variable in variables.items() if name in record.coordinates}
+        attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
+        return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
+
+    def network(self, identity: str, like: TrainedNetwork) -> TrainedNetwork:
+        """Return a finished network whose weights are kept.
+
+        Parameters
+        ----------
+        identity
+            Of the network.
+        like
+            A network of the same experiment, such as the one training started from.
+
+        Raises
+        ------
+        InputError
+            Where there are no weights, or the file is truncated or damaged.
+        """
+        return load_weights(self._file(identity, RESULT), like, WEIGHT)
+
+    def verify(self, identity: str) -> None:
+        """Read all of a finished network's file.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        self.read(identity)
+        self.arrays(identity)
 
     def fail(self, identity: str, failure: Failure) -> None:
         """Note why there is no result of a network."""
@@ -231,6 +299,8 @@ class Store:
 
 
 RESULT, FAILURE = ".safetensors", ".json"
+DATA, WEIGHT = "data.", "weights."
+"""What the names of arrays of a result and of a network begin with."""
 
 
 def _shard(identity: str) -> str:
@@ -261,21 +331,18 @@ def _part_of(name: str, variable: xr.Variable) -> Part | None:
         return PARTS[name]
     if {"trial", "time", "unit", "neuron"} & set(variable.dims):
         return "activity"
-    return "curves" if variable.size > MOST_SMALL or "iteration" in variable.dims else None
-
-
-MOST_SMALL = 64
-"""Most values of a measure; what has more is a curve."""
+    return "curves" if any(str(dim).endswith(("iteration", "report")) for dim in variable.dims) else None
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes as JSON knows them."""
-    return {str(name): value.item() if isinstance(value, np.generic) else value for name, value in attrs.items()}
+    """Return attributes as JSON knows them: a result that was read from a file has lists as arrays."""
+    arrays = np.generic | np.ndarray
+    return {str(name): value.tolist() if isinstance(value, arrays) else value for name, value in attrs.items()}
 
 
 def _signed(about: Mapping[str, Any]) -> dict[str, str]:
     text = json.dumps(about, ensure_ascii=False)
-    return {"format": FORMAT, "about": text, "about_checksum": _digest(text)}
+    return {"about": text, "about_checksum": _digest(text)}
 
 
 def _verified(notes: Mapping[str, str], path: Path) -> dict[str, Any]:

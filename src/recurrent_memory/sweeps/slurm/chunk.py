@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...course import InterruptedRunError
 from ...settings import InputError
-from ..execute import SECONDS_PER_CHECKPOINT, run
 from ..grid import networks
 from ..reading import load
 from ..store import Store
+from ..workers import SECONDS_PER_CHECKPOINT, execute
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -65,7 +65,7 @@ class Chunk:
                     "package made it. Submit the sweep again."
                 )
             try:
-                run(
+                execute(
                     chosen,
                     Store(self.store),
                     sweep.save,

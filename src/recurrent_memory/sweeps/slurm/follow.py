@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ...course import InterruptedRunError
 from ...runfolder import CHECKPOINT
 from ...settings import InputError
-from ..execute import SECONDS_PER_CHECKPOINT
 from ..grid import Network, Sweep
 from ..store import Store
+from ..workers import SECONDS_PER_CHECKPOINT
 from .jobs import Job, queued
 from .request import Request
 from .submission import Submitted, submit

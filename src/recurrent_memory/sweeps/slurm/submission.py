@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ... import storage
 from ...settings import InputError
 from ..estimate import core_seconds
-from ..execute import SECONDS_PER_CHECKPOINT
 from ..grid import Network, Sweep
 from ..store import Store
+from ..workers import SECONDS_PER_CHECKPOINT
 from .chunk import DESCRIPTION, SWEEP, Chunk
 from .commands import complaint, largest_array
 from .request import Request

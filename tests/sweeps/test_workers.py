@@ -17,10 +17,10 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.course import InterruptedRunError
-from recurrent_memory.sweeps import Network, Store, SweepProgress, collect, execute, identity
+from recurrent_memory.sweeps import Network, Part, Store, SweepProgress, collect, execute, identity, workers
 from small import small_experiment, stops_after
 
-PARTS = ("curves", "weights")
+PARTS: tuple[Part, ...] = ("curves", "weights")
 
 
 def small_networks(number: int, **changes: Any) -> list[Network]:
@@ -38,7 +38,9 @@ def events(store: Store) -> list[dict[str, Any]]:
 
 def measures(networks: list[Network], store: Store) -> xr.Dataset:
     found = collect(networks, store)
-    return found.drop_vars([name for name in ("host", "device", "training_seconds", "testing_seconds") if name in found])
+    return found.drop_vars(
+        [name for name in ("host", "device", "training_seconds", "testing_seconds") if name in found]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +101,12 @@ def test_a_network_that_fails_is_recorded_and_the_others_go_on(
     good = measures(networks[:3], store)
     xr.testing.assert_identical(good, measures(networks[:3], undisturbed))
 
-    from recurrent_memory.sweeps import execute as _  # noqa: F401
-    import recurrent_memory.sweeps.execute as module
-
     def breaks(*_: Any) -> Any:
         raise MemoryError("too large")
 
-    monkeypatch.setattr(module, "run_stage", breaks)
+    monkeypatch.setattr(workers, "run_stage", breaks)
     store = Store(tmp_path / "other")
-    assert module.run(networks[:1], store, PARTS).failed == 1
+    assert execute(networks[:1], store, PARTS).failed == 1
     failure = store.failure(networks[0].identity)
     assert failure is not None
     assert failure.kind == "out of memory"
@@ -121,7 +120,7 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, undisturbed: Stor
     checkpoint.write_bytes(checkpoint.read_bytes()[:-10])
     lines: list[str] = []
     execute(networks, store, PARTS, on_message=lines.append)
-    assert any("damaged" in line and "Training it again" in line for line in lines)
+    assert any("damaged" in line and "It is trained again" in line for line in lines)
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
 
 
@@ -143,7 +142,8 @@ def test_a_full_disk_stops_the_sweep_and_keeps_what_is_finished(
     assert len(store.finished()) == 1
     assert store.claimed() == set()
     monkeypatch.undo()
-    assert execute(networks, store, PARTS).finished == 3
+    ended = execute(networks, store, PARTS, on_message=print)
+    assert ended.finished == 3
 
 
 def test_two_at_once_share_the_work(tmp_path: Path, undisturbed: Store) -> None:
@@ -168,7 +168,7 @@ sys.path[:0] = ["tests", "tests/sweeps"]
 import jax
 jax.config.update("jax_compilation_cache_dir", sys.argv[3])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-from test_execute import *
+from test_workers import *
 execute(small_networks(int(sys.argv[2]), iterations=int(sys.argv[4])), Store(sys.argv[1]), PARTS, checkpoint_after=0.05)
 """
 
