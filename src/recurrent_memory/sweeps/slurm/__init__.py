@@ -10,7 +10,7 @@ from .follow import StuckError, finish, left_of, told, without_jobs
 from .jobs import Job, cancel, queued
 from .plain import plain_script
 from .request import Request, minutes
-from .submission import Submission, preview, submit
+from .submission import Submission, Submitted, preview, submissions, submit
 
 __all__ = [
     "Chunk",
@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "StuckError",
     "Submission",
+    "Submitted",
     "cancel",
     "finish",
     "left_of",
@@ -25,6 +26,7 @@ __all__ = [
     "plain_script",
     "preview",
     "queued",
+    "submissions",
     "submit",
     "told",
     "without_jobs",
