@@ -17,6 +17,7 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.course import InterruptedRunError
+from recurrent_memory.ensembles import run_many
 from recurrent_memory.sweeps import Network, Part, Store, SweepProgress, collect, execute, identity, workers
 from small import small_experiment, stops_after
 
@@ -122,6 +123,52 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, undisturbed: Stor
     execute(networks, store, PARTS, on_message=lines.append)
     assert any("damaged" in line and "It is trained again" in line for line in lines)
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_result_is_noticed_told_and_trained_again(tmp_path: Path, undisturbed: Store, cut: bool) -> None:
+    networks, store = small_networks(2), Store(tmp_path / "store")
+    execute(networks, store, PARTS)
+    (path,) = (store.path / "networks").rglob(f"{networks[1].identity}.*")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-50] if cut else whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:])
+    lines: list[str] = []
+    ended = execute(networks, store, PARTS, on_message=lines.append)
+    assert (ended.finished, ended.failed) == (2, 0)
+    assert sum("seed = 1" in line and "damaged" in line and "It is trained again" in line for line in lines) == 1
+    assert Counter(event["event"] for event in events(store)) == {"started": 3, "finished": 3, "damaged": 1}
+    store.verify(networks[1].identity)
+    xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+
+
+def test_batched_it_comes_to_the_same_up_to_rounding(tmp_path: Path, undisturbed: Store) -> None:
+    wild = small_experiment(lambda0=1e30)
+    networks = [*small_networks(4), Network(wild, {"seed": 99}, identity(wild))]
+    store = Store(tmp_path / "store")
+    with pytest.raises(InterruptedRunError, match="of 5 networks done"):
+        execute(networks, store, PARTS, batched=True, should_stop=stops_after(4), checkpoint_after=0.0)
+    ended = execute(networks, store, PARTS, batched=True)
+    assert (ended.finished, ended.failed) == (4, 1)
+    failure = store.failure(networks[-1].identity)
+    assert failure is not None
+    assert (failure.kind, failure.iteration) == ("diverged", 0)
+    batched, alone = (measures(networks[:4], kept) for kept in (store, undisturbed))
+    xr.testing.assert_allclose(batched, alone, rtol=1e-3)
+
+
+def test_a_batch_that_does_not_fit_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks, store = small_networks(4), Store(tmp_path / "store")
+    sizes: list[int] = []
+
+    def small_memory(experiments: Any, *given: Any, **named: Any) -> Any:
+        sizes.append(len(experiments))
+        if len(experiments) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+        return run_many(experiments, *given, **named)
+
+    monkeypatch.setattr(workers, "run_many", small_memory)
+    assert execute(networks, store, PARTS, batched=True).finished == 4
+    assert sizes == [4, 2, 2]
 
 
 def test_a_full_disk_stops_the_sweep_and_keeps_what_is_finished(

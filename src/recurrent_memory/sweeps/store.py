@@ -348,7 +348,7 @@ def _signed(about: Mapping[str, Any]) -> dict[str, str]:
 def _verified(notes: Mapping[str, str], path: Path) -> dict[str, Any]:
     text = notes.get("about", "")
     if notes.get("about_checksum") != _digest(text):
-        raise InputError(f"{path} is damaged: its contents do not match its checksum. It has to be trained again.")
+        raise InputError(f"{path} is damaged: its contents do not match its checksum.")
     about: dict[str, Any] = json.loads(text)
     return about
 

@@ -54,7 +54,9 @@ class Events:
         self._path = store.path / "log" / f"{platform.node()}-{worker}.jsonl"
         self._lock = threading.Lock()
 
-    def add(self, event: Literal["started", "finished", "failed", "given up"], identity: str, **more: Any) -> None:
+    def add(
+        self, event: Literal["started", "finished", "failed", "given up", "damaged"], identity: str, **more: Any
+    ) -> None:
         """Append a line."""
         line = json.dumps({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "event": event, "network": identity, **more})
         with self._lock, self._path.open("a", encoding="utf-8") as file:
@@ -71,6 +73,7 @@ def execute(
     should_stop: Callable[[], bool] = lambda: False,
     at_once: int | None = None,
     batched: bool | None = None,
+    verify: bool = True,
     checkpoint_after: float = SECONDS_PER_CHECKPOINT,
     claims: Claims | None = None,
 ) -> SweepProgress:
@@ -95,6 +98,8 @@ def execute(
         fit into memory.
     batched
         Whether networks of equal shape are one program; None: on accelerators.
+    verify
+        Whether to read all results once nothing is left, and train those again whose files are damaged.
     checkpoint_after
         Seconds between checkpoints of each network.
     claims
@@ -117,6 +122,8 @@ def execute(
     with claims or Claims(store.claim_path) as held:
         crew = _Crew(networks, store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
         crew.work(at_once, batched)
+        while verify and crew.take_back_damaged():
+            crew.work(at_once, batched)
         return crew.progress()
 
 
@@ -149,7 +156,7 @@ class _Crew:
         self.events = Events(store, claims.worker)
         self._on_progress, self._on_message, self._should_stop = on_progress, on_message, should_stop
         self._lock, self._stopped = threading.RLock(), False
-        self._n_networks = len(networks)
+        self._networks, self._verified = networks, set[str]()
         finished, failed = store.finished(), store.failed()
         self._finished = sum(network.identity in finished for network in networks)
         self._failed = sum(network.identity in failed for network in networks)
@@ -170,8 +177,27 @@ class _Crew:
         self.store.clear_ended_work()
         if self._stopped:
             raise InterruptedRunError(
-                f"Stopped with {self._finished + self._failed} of {self._n_networks} networks done."
+                f"Stopped with {self._finished + self._failed} of {len(self._networks)} networks done."
             )
+
+    def take_back_damaged(self) -> int:
+        """Discard results whose files are damaged, so that they are trained again; return how many there were."""
+        for network in self._networks:
+            if self._asks_to_stop():
+                raise InterruptedRunError("Stopped while the results were verified: all networks are done.")
+            identity = network.identity
+            if identity in self._verified or not self.store.is_finished(identity):
+                continue
+            try:
+                self.store.verify(identity)
+                self._verified.add(identity)
+            except InputError as error:
+                self._say(network, f"{_first_line(error)} It is trained again.")
+                self.events.add("damaged", identity)
+                self.store.discard(identity)
+                self._finished -= 1
+                self._left.append(network)
+        return len(self._left)
 
     def _work_on_threads(self, made: Plan) -> None:
         """Give each network a core of its own; the last ones share the cores that are left over."""
@@ -208,6 +234,7 @@ class _Crew:
     def _work_in_batches(self, made: Plan) -> None:
         """Train networks of equal shape in one program, as many as fit."""
         left = list(self._left)
+        self._left.clear()
         queues = [collections.deque(left[number] for number in group) for group in made.groups]
         while any(queues) and not self._asks_to_stop():
             got_any = False
@@ -225,8 +252,8 @@ class _Crew:
         """Return how far the sweep has come."""
         with self._lock:
             ended = self._finished + self._failed
-            done = (ended + sum(self._share.values())) / max(1, self._n_networks)
-            return SweepProgress(self._n_networks, self._finished, self._failed, len(self._share), done)
+            done = (ended + sum(self._share.values())) / max(1, len(self._networks))
+            return SweepProgress(len(self._networks), self._finished, self._failed, len(self._share), done)
 
     def _tell(self) -> None:
         with self._lock:
