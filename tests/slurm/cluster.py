@@ -113,8 +113,7 @@ class Cluster:
         munge = [f"--{names[kind]}={self.folder}/munge.{kind}" for kind in files]
         self._launch("munged", "munged", "--foreground", *munge)
         _wait(10, "munge", lambda: (self.folder / "munge.socket").exists())
-        self._launch("slurmctld", "slurmctld", "-D")
-        _wait(15, "slurmctld", lambda: _succeeds("scontrol", "ping"))
+        self.start_controller()
         for node in self.nodes:
             self.start_node(node)
         _wait(30, "the nodes", lambda: all(self.is_up(node) for node in self.nodes))
@@ -136,6 +135,17 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+
+    def start_controller(self) -> None:
+        """Start the controller, and wait until it answers."""
+        self._launch("slurmctld", "slurmctld", "-D")
+        _wait(15, "slurmctld", lambda: _succeeds("scontrol", "ping"))
+
+    def kill_controller(self) -> None:
+        """Let the controller die: jobs go on, and nobody can ask for them."""
+        daemon = self._daemons.pop("slurmctld")
+        daemon.kill()
+        daemon.wait()
 
     def start_node(self, node: str) -> None:
         """Start the daemon of a node."""

@@ -18,6 +18,11 @@ from .sweeps import CHECKPOINT_AFTER, Case, until
 pytestmark = pytest.mark.slurm
 
 NETWORKS, DISTURBANCES = 40, 24
+# Nodes seldom: it takes half a minute until they are back.
+WAYS = (
+    *("scancel", "requeue", "controller killed", "scancel", "node killed", "requeue", "scancel"),
+    *("requeue", "daemon killed"),
+)
 
 
 def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, case: Callable[[int, int], Case]) -> None:
@@ -39,7 +44,7 @@ def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, cas
         disturber.stop()
     assert disturber.error is None
     assert sum(line.startswith("submitted") for line in told) >= 2
-    assert set(disturber.done) == {"scancel", "requeue", "node killed", "daemon killed"}
+    assert set(disturber.done) == set(WAYS)
     sweep.check()
     for event in sweep.events():
         if event["event"] == "started" and event["how"].startswith("starting"):
@@ -85,11 +90,12 @@ class Disturber(threading.Thread):
         if not running:
             return
         victim = self._chance.choice(running)
-        # Each way in its turn; nodes seldom, as it takes half a minute until they are back.
-        how = ("scancel", "requeue", "scancel", "requeue", "node killed", "requeue", "scancel", "daemon killed")[
-            len(self.done) % 8
-        ]
-        if how in ("scancel", "requeue"):
+        how = WAYS[len(self.done) % len(WAYS)]
+        if how == "controller killed":
+            self.cluster.kill_controller()
+            self._look(4)
+            self.cluster.start_controller()
+        elif how in ("scancel", "requeue"):
             words = ["scancel", victim.id] if how == "scancel" else ["scontrol", "requeue", victim.id]
             subprocess.run(words, capture_output=True)  # it may have ended by itself
         else:

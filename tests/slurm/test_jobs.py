@@ -123,7 +123,7 @@ def test_however_a_job_ends_nothing_is_lost(cluster: Cluster, case: Make, how: s
 
 def test_a_job_that_never_gets_further_is_not_submitted_for_ever(cluster: Cluster, case: Make) -> None:
     sweep = case(1, LONG)
-    with pytest.raises(StuckError, match=r"1 networks are left.*brought none of them further.*Why") as caught:
+    with pytest.raises(StuckError, match=r"1 network left.*brought none of them further.*Why") as caught:
         finished(sweep, mem="60M")
     folder = Path(str(caught.value).split(" is in ")[1].split(";")[0])
     assert any("memory" in path.read_text() for path in folder.rglob("*.out"))
@@ -180,7 +180,7 @@ def test_the_command_stays_until_nothing_is_left(cluster: Cluster, case: Make, c
     assert (first.returncode, first.stderr) == (0, "")
     assert "submitted 4 networks in 2 jobs" in first.stdout
     again = command(*words)
-    assert "4 of 4 networks that are left belong to 2 jobs" in again.stderr
+    assert "4 of 4 networks left belong to 2 jobs queued or running" in again.stderr
     done = command(*words, "--resubmit", "--look-every", "0.5")
     assert done.returncode == 0, done.stderr
     assert "4 of 4 networks finished, 0 failed" in done.stdout

@@ -162,7 +162,7 @@ def test_a_dry_run_shows_the_script_and_writes_nothing(command: Callable[..., Ou
         *("constraint='fast|new'", "exclusive", "requeue", "signal=USR2@90", "open-mode=append", "nodes=1"),
         "array=0-9%10",  # 20 jobs in two arrays, since Slurm allows 16 in one
     }
-    assert done.err == "and 1 more job arrays like this, as Slurm allows no larger ones\n"
+    assert done.err == "and 1 more job array like this, as Slurm allows no larger ones\n"
     assert f"{sys.executable} -u -m submitit.core._submit {folder}/sweep/slurm/" in done.out
     assert list(folder.iterdir()) == [folder / "sweep.toml"]
 
@@ -218,7 +218,8 @@ def made_submission(folder: Path) -> Store:
     """Write what a submission of three jobs in two arrays leaves."""
     place = folder / "sweep" / "slurm" / "20260101-000000-abcdef01"
     place.mkdir(parents=True)
-    described = {"name": "sweep-abcdef01", "arrays": [2, 1], "chunks": [["a"], ["b", "c"], ["d"]], "overrides": []}
+    (place / "chunks.json").write_text('[["a"], ["b", "c"], ["d"]]')
+    described = {"name": "sweep-abcdef01", "arrays": [2, 1], "overrides": []}
     (place / "submission.json").write_text(json.dumps(described))
     (folder / "sweep" / "store.json").write_text('{"format": "recurrent-memory sweep 1"}')
     return Store(folder / "sweep")

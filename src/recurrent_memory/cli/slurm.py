@@ -79,7 +79,7 @@ def check_unused(options: dict[str, Any]) -> None:
 
 def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
     """Do what the options of :func:`slurm_options` ask for; return the exit code."""
-    from ..sweeps.slurm import left_of, preview, queued, submit, told, without_jobs
+    from ..sweeps.slurm import counted, left_of, preview, queued, submit, told, without_jobs
 
     resubmit, dry_run, look_every = (options.pop(name) for name in ("resubmit", "dry_run", "look_every"))
     if resubmit and dry_run:
@@ -94,8 +94,8 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
     todo = without_jobs(left, jobs)
     if len(todo) < len(left):
         click.echo(
-            f"{len(left) - len(todo)} of {len(left)} networks that are left belong to {len(jobs)} jobs that are queued "
-            f"or running, and stay with them; to cancel those: recurrent-memory sweep cancel {file}",
+            f"{len(left) - len(todo)} of {counted(len(left), 'network')} left belong to {counted(len(jobs), 'job')} "
+            f"queued or running, and stay with them; to cancel those: recurrent-memory sweep cancel {file}",
             err=True,
         )
     if not todo:
@@ -105,13 +105,14 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
         first, *others = preview(todo, sweep, store, request)
         click.echo(first)
         if others:
-            click.echo(f"and {len(others)} more job arrays like this, as Slurm allows no larger ones", err=True)
+            more = counted(len(others), "more job array")
+            click.echo(f"and {more} like this, as Slurm allows no larger ones", err=True)
         return 0
     click.echo(told(submit(todo, sweep, store, request)))
     click.echo(
-        f"to see how far it is:   recurrent-memory sweep status {file}\n"
-        f"to submit what is left: the same command again, or once with --resubmit, which stays until nothing is\n"
-        f"to stop:                recurrent-memory sweep cancel {file}"
+        f"to see how far it is:             recurrent-memory sweep status {file}\n"
+        f"to submit what these jobs leave:  the same command again; with --resubmit it stays until nothing is left\n"
+        f"to stop:                          recurrent-memory sweep cancel {file}"
     )
     return 0
 
@@ -147,12 +148,12 @@ def _run_to_the_end(
 
 def cancel_jobs(file: Path, store: Store) -> None:
     """Cancel what of a sweep is queued or running on Slurm."""
-    from ..sweeps.slurm import cancel
+    from ..sweeps.slurm import cancel, counted
 
     jobs = cancel(store)
     running = sum(job.state == "RUNNING" for job in jobs)
     click.echo(
-        f"{len(jobs)} jobs cancelled, {running} of them running"
+        f"{counted(len(jobs), 'job')} cancelled, {running} of them running"
         + (f"; what they reached is kept, and `recurrent-memory sweep run {file}` goes on from there" if jobs else "")
     )
 

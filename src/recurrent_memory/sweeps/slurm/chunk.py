@@ -22,8 +22,8 @@ from ..workers import SECONDS_PER_CHECKPOINT, execute
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-SWEEP, DESCRIPTION = "sweep.toml", "submission.json"
-"""Files of a submission: the sweep as it was then, and what each element has to train."""
+SWEEP, CHUNKS, DESCRIPTION = "sweep.toml", "chunks.json", "submission.json"
+"""Files of a submission: the sweep as it was then, networks of each job, and the rest; the last is written last."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,8 @@ class Chunk:
 
         log = logging.getLogger(submitit.__name__)
         with _caught_signals() as caught:
-            described = json.loads((self.submission / DESCRIPTION).read_text(encoding="utf-8"))
-            mine = set(described["chunks"][self.number])
-            sweep = load(self.submission / SWEEP, described["overrides"])
+            mine = set(read_json(self.submission / CHUNKS)[self.number])
+            sweep = load(self.submission / SWEEP, read_json(self.submission / DESCRIPTION)["overrides"])
             chosen = [network for network in networks(sweep) if network.identity in mine]
             if len(chosen) < len(mine):
                 raise InputError(
@@ -85,6 +84,11 @@ class Chunk:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+
+def read_json(path: Path) -> Any:
+    """Return what one of a submission's files says."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @contextlib.contextmanager

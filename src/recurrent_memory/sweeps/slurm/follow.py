@@ -91,18 +91,23 @@ def finish(
 
 def _check_that_it_helps(last: Submitted, left: int, moved: bool) -> None:
     if last.submission.cancelled:
-        raise StuckError(f"Cancelled, with {left} networks left.")
+        raise StuckError(f"Cancelled, with {counted(left, 'network')} left.")
     if not moved:
         raise StuckError(
-            f"{left} networks are left, and the last submission has brought none of them further. Why its jobs ended "
-            f"is in {last.submission.folder}; mend it, and the same command goes on."
+            f"{counted(left, 'network')} left, and the last submission has brought none of them further. Why its jobs "
+            f"ended is in {last.submission.folder}; mend it, and the same command goes on."
         )
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def told(submitted: Submitted) -> str:
     """Return in a line what Slurm took."""
     line = (
-        f"submitted {submitted.networks} networks in {submitted.jobs} job{'s' * (submitted.jobs != 1)}: "
+        f"submitted {counted(submitted.networks, 'network')} in {counted(submitted.jobs, 'job')}: "
         f"{', '.join(submitted.ids)}; what they print is in {submitted.submission.folder}"
     )
     return f"{line}\n{submitted.refusal} The rest has to wait for these." if submitted.refusal else line

@@ -11,7 +11,7 @@ from ..estimate import core_seconds
 from ..grid import Network, Sweep
 from .commands import LARGEST_ARRAY
 from .request import Request
-from .submission import cut
+from .submission import cut, short_name
 
 SIGNALLED = 140
 """Exit code of `sweep run` after USR2."""
@@ -34,9 +34,9 @@ def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request:
     """
     parts = min(len(cut(core_seconds(networks), request)), LARGEST_ARRAY)
     limit = "" if request.array_limit is None else f"%{request.array_limit}"
-    name = shlex.quote(file.stem)
+    name = short_name(file)
     flags = {
-        "job-name": file.stem,
+        "job-name": name,
         "array": f"0-{parts - 1}{limit}",
         "time": request.time,
         "nodes": 1,
@@ -44,7 +44,7 @@ def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request:
         "signal": f"USR2@{request.signal_delay}",
         "requeue": True,
         "open-mode": "append",
-        "output": f"{file.stem}-%A_%a.log",
+        "output": f"{name}-%A_%a.log",
         **request.own_flags,
     }
     lines = [
@@ -57,9 +57,9 @@ def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request:
 #!/bin/bash
 {header}
 
-# {len(networks)} networks in {parts} parts. A part that was cut off goes on where it was, and one that is finished ends
-# at once: submit this again until `recurrent-memory sweep status` says that nothing is left. To stop it:
-# scancel --name {name}
+# Networks: {len(networks)}; jobs, each of which trains a part of them: {parts}.
+# A part that was cut off goes on where it was, and one that is finished ends at once: submit this again until
+# `recurrent-memory sweep status` says that nothing is left. To stop it: scancel --name {name}
 
 srun --cpus-per-task={request.cpus} {shlex.join(command)} --part "$SLURM_ARRAY_TASK_ID/{parts}"
 code=$?

@@ -21,7 +21,7 @@ from ..estimate import core_seconds
 from ..grid import Network, Sweep
 from ..store import Store
 from ..workers import SECONDS_PER_CHECKPOINT
-from .chunk import DESCRIPTION, SWEEP, Chunk
+from .chunk import CHUNKS, DESCRIPTION, SWEEP, Chunk, read_json
 from .commands import complaint, largest_array
 from .request import Request
 
@@ -46,14 +46,14 @@ class Submission:
 
     @functools.cached_property
     def _described(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / DESCRIPTION).read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(self.folder / DESCRIPTION)
         return found
 
-    @property
+    @functools.cached_property
     def chunks(self) -> list[list[str]]:
         """Identities of the networks of each job."""
-        chunks: list[list[str]] = self._described["chunks"]
-        return chunks
+        found: list[list[str]] = read_json(self.folder / CHUNKS)
+        return found
 
     def arrays(self) -> Iterator[tuple[str, int, int]]:
         """Yield name, number of the first job, and number of jobs of each job array."""
@@ -190,6 +190,11 @@ def split(jobs: int, largest: int) -> list[int]:
     return [jobs // number + (i < jobs % number) for i in range(number)]
 
 
+def short_name(file: Path) -> str:
+    """Return what of a file's name can be part of the name of a job."""
+    return re.sub(r"[^A-Za-z0-9_-]", "", file.stem)[:20] or "sweep"
+
+
 class _Plan(NamedTuple):
     """A submission before it is one."""
 
@@ -206,12 +211,18 @@ class _Plan(NamedTuple):
         if sweep.source.path is None:
             raise InputError("A sweep that was made in Python cannot be submitted: write it into a file, and load it.")
         token = uuid.uuid4().hex[:8]
-        stem = re.sub(r"[^A-Za-z0-9_-]", "", sweep.source.path.stem)[:20] or "sweep"
         folder = _folder(store).absolute() / f"{time.strftime('%Y%m%d-%H%M%S')}-{token}"
         names = iter([network.identity for network in networks])
         sizes = cut(core_seconds(networks), request)
         chunks = [[next(names) for _ in range(size)] for size in sizes]
-        return cls(folder, f"{stem}-{token}", chunks, split(len(chunks), largest_array()), sweep, request)
+        return cls(
+            folder,
+            f"{short_name(sweep.source.path)}-{token}",
+            chunks,
+            split(len(chunks), largest_array()),
+            sweep,
+            request,
+        )
 
     def executor(self, number: int) -> SlurmExecutor:
         """Return what submits a job array."""
@@ -247,9 +258,9 @@ class _Plan(NamedTuple):
             "arrays": self.sizes,
             "overrides": list(dict.fromkeys(source.overrides.values())),
             "request": self.request.model_dump(mode="json"),
-            "chunks": self.chunks,
         }
-        for name, text in ((SWEEP, source.text), (DESCRIPTION, json.dumps(described) + "\n")):
+        texts = {SWEEP: source.text, CHUNKS: json.dumps(self.chunks), DESCRIPTION: json.dumps(described, indent=1)}
+        for name, text in texts.items():
             storage.write_atomically(self.folder / name, _writer(text))
 
 
