@@ -17,6 +17,8 @@ from .request import Request
 from .submission import Submitted, submit
 
 SECONDS_BETWEEN_LOOKS = 30.0
+MOST_IN_VAIN = 3
+"""Submissions in a row that bring nothing before there are no more: one may have met a bad node, or a `scancel`."""
 
 
 class StuckError(RuntimeError):
@@ -66,11 +68,12 @@ def finish(
     InterruptedRunError
         Where ``should_stop`` said so.
     StuckError
-        Where a submission came to nothing, or the user has cancelled it.
+        Where submissions came to nothing, or the user has cancelled the last one.
     """
     watch = _Watch(networks, store, on_message, should_stop, look_every)
     todo = without_jobs(left_of(networks, store), queued(store))
     last: Submitted | None = None
+    in_vain = 0
     while True:
         reached = _reached(networks, store)
         if todo:
@@ -80,23 +83,20 @@ def finish(
                 if last is None:
                     raise
                 watch.pause(error)
-            else:
-                on_message(told(last))
+                continue
+            on_message(told(last))
         todo = watch.wait()
         if not todo:
             return
-        if last is not None:
-            _check_that_it_helps(last, len(todo), reached != _reached(networks, store))
-
-
-def _check_that_it_helps(last: Submitted, left: int, moved: bool) -> None:
-    if last.submission.cancelled:
-        raise StuckError(f"Cancelled, with {counted(left, 'network')} left.")
-    if not moved:
-        raise StuckError(
-            f"{counted(left, 'network')} left, and the last submission has brought none of them further. Why its jobs "
-            f"ended is in {last.submission.folder}; mend it, and the same command goes on."
-        )
+        if last is not None and last.submission.cancelled:
+            raise StuckError(f"Cancelled, with {counted(len(todo), 'network')} left.")
+        in_vain = 0 if last is None or reached != _reached(networks, store) else in_vain + 1
+        if last is not None and in_vain == MOST_IN_VAIN:
+            raise StuckError(
+                f"{counted(len(todo), 'network')} left, and {MOST_IN_VAIN} submissions have brought none of them "
+                f"further. Why the last jobs ended is in {last.submission.folder}; mend it, and the same command goes "
+                "on."
+            )
 
 
 def counted(number: int, noun: str) -> str:
