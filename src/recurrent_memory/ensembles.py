@@ -28,7 +28,7 @@ from .course import (
     carry_over,
     fresh_state,
 )
-from .experiment import Experiment
+from .experiment import OF_ONE_PROGRAM, Experiment
 from .runfolder import RESULT, RunFolder
 from .runner import find_finished, next_length, run_stage
 from .settings import InputError
@@ -37,9 +37,6 @@ from .training import Ensemble, Member, TrainingState
 
 if TYPE_CHECKING:
     import xarray as xr
-
-OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
-"""Fields of an experiment in which networks of one compiled program may differ."""
 
 SHARE_OF_MEMORY = 0.8
 """Of the memory that is free, what a plan may use."""

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from filelock import FileLock, Timeout
 
-from . import storage
+from . import files, storage
 from .experiment import Experiment
 from .history import History
 from .networks import Network
@@ -221,7 +221,7 @@ class RunFolder:
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        storage.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+        files.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _history(arrays: dict[str, np.ndarray], path: Path) -> History:

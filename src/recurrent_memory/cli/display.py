@@ -73,6 +73,10 @@ class Display:
         words = f"{now.finished} finished, {now.failed} failed, {now.running} running here"
         self._show("networks", now.done * now.networks, now.networks, words, per="h", seconds=3600.0)
 
+    def update_reading(self, done: int, total: int) -> None:
+        """Show how many results have been read."""
+        self._show("results", done, total, "")
+
     def _show(self, phase: str, done: float, total: int, words: str, *, per: str = "s", seconds: float = 1.0) -> None:
         if phase != self.phase:
             self._begin(phase, done, total, words)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import json
 import platform
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -25,8 +24,10 @@ from ..runfolder import FolderInUseError, RunFolder
 from ..runner import run_stage
 from ..settings import InputError
 from .claims import Claims
+from .events import Log
 from .grid import Network
-from .store import Failure, Part, Store
+from .layout import Failure
+from .store import Part, Store
 
 SECONDS_PER_CHECKPOINT = 60.0
 COST_OF_TEST = 1 / 3
@@ -45,22 +46,6 @@ class SweepProgress(NamedTuple):
     """By this process."""
     done: float
     """Share of the training of all networks."""
-
-
-class Events:
-    """The log of one worker: a line of JSON for each thing that happens, only ever appended to."""
-
-    def __init__(self, store: Store, worker: str) -> None:
-        self._path = store.path / "log" / f"{platform.node()}-{worker}.jsonl"
-        self._lock = threading.Lock()
-
-    def add(
-        self, event: Literal["started", "finished", "failed", "given up", "damaged"], identity: str, **more: Any
-    ) -> None:
-        """Append a line."""
-        line = json.dumps({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "event": event, "network": identity, **more})
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
 
 def execute(
@@ -153,7 +138,7 @@ class _Crew:
         claims: Claims,
     ) -> None:
         self.store, self.parts, self.claims, self.checkpoint_after = store, parts, claims, checkpoint_after
-        self.events = Events(store, claims.worker)
+        self.events = Log(store.path / "log", claims.worker)
         self._on_progress, self._on_message, self._should_stop = on_progress, on_message, should_stop
         self._lock, self._stopped = threading.RLock(), False
         self._networks, self._verified = networks, set[str]()

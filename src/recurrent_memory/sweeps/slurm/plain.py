@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..estimate import core_seconds
+from ..costs import core_seconds
 from ..grid import Network, Sweep
 from .commands import LARGEST_ARRAY
 from .request import Request

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ... import storage
+from ... import files
 from ...settings import InputError
-from ..estimate import core_seconds
+from ..costs import core_seconds
 from ..grid import Network, Sweep
 from ..store import Store
 from ..workers import SECONDS_PER_CHECKPOINT
@@ -261,7 +261,7 @@ class _Plan(NamedTuple):
         }
         texts = {SWEEP: source.text, CHUNKS: json.dumps(self.chunks), DESCRIPTION: json.dumps(described, indent=1)}
         for name, text in texts.items():
-            storage.write_atomically(self.folder / name, _writer(text))
+            files.write_atomically(self.folder / name, _writer(text))
 
 
 def _writer(text: str) -> Any:

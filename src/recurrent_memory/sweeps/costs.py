@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..ensembles import OF_ONE_PROGRAM, cores, estimated_bytes
-from ..experiment import Experiment
+from ..ensembles import cores, estimated_bytes
+from ..experiment import OF_ONE_PROGRAM, Experiment
 from .grid import Network
 from .store import Part
 
