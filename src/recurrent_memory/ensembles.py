@@ -198,9 +198,12 @@ def result_bytes(experiment: Experiment) -> int:
 def cores() -> int:
     """Return the number of cores that this process may use."""
     try:
-        return len(os.sched_getaffinity(0))
+        found = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+        found = os.cpu_count() or 1
+    # Not every cluster binds a job to the cores it was given.
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return min(found, max(1, int(given))) if given.isdigit() else found
 
 
 def _free_memory(of_devices: bool) -> int:

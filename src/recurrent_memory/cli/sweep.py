@@ -14,6 +14,7 @@ import click
 
 from ..settings import InputError
 from .options import formats_option
+from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
 
 if TYPE_CHECKING:
     from ..sweeps import Network, Status, Store, Sweep
@@ -81,11 +82,20 @@ def plan(file: Path, overrides: tuple[str, ...]) -> None:
 @file_argument
 @set_option
 @click.option("--at-once", type=click.IntRange(min=1), help="Networks at the same time  [default: one a core]")
-def run(file: Path, overrides: tuple[str, ...], at_once: int | None) -> None:
-    """Train what is left of FILE here, until all is done.
+@click.option("--part", metavar="I/N", help="Only part I of N, counted from 0: for jobs that share the work")
+@slurm_options
+def run(
+    file: Path, overrides: tuple[str, ...], at_once: int | None, part: str | None, slurm: bool, **options: Any
+) -> None:
+    """Train what is left of FILE here, until all is done; or, with --slurm, on the nodes of a cluster.
 
     Stopped in whatever way, the same command goes on. Several may run at once on the same file, also on several
     machines that share its folder: no network is trained twice.
+
+    \b
+    Examples:
+      recurrent-memory sweep run sweep.toml
+      recurrent-memory sweep run sweep.toml --slurm --partition gpu --time 2:00:00 --array-limit 50 --resubmit
     """
     from ..course import InterruptedRunError
     from ..sweeps import execute
@@ -94,6 +104,12 @@ def run(file: Path, overrides: tuple[str, ...], at_once: int | None) -> None:
 
     sweep, store = _open(file, overrides)
     networks = _networks(sweep)
+    if slurm:
+        if at_once is not None or part is not None:
+            raise InputError("`--at-once` and `--part` are for this machine: with --slurm give --cpus and --per-job.")
+        sys.exit(run_on_slurm(file, networks, sweep, store, options))
+    check_unused(options)
+    networks = _part(networks, part)
     store.prepare()
     cache_compiled_programs()
     caught = catch_signals()
@@ -254,6 +270,26 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
         print_summary(result, place, draw(result, place.path, formats, anew=False))
 
 
+@sweep.command(context_settings=SETTINGS)
+@file_argument
+@set_option
+def cancel(file: Path, overrides: tuple[str, ...]) -> None:
+    """Cancel the jobs of FILE that are queued or running on Slurm; what they reached is kept."""
+    _, store = _open(file, overrides)
+    cancel_jobs(file, store)
+
+
+@sweep.command("export-sbatch", context_settings=SETTINGS)
+@file_argument
+@set_option
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File for it  [default: print it]")
+@request_options
+def export_sbatch(file: Path, overrides: tuple[str, ...], out: Path | None, **options: Any) -> None:
+    """Write a plain script for sbatch that trains FILE, to look at or to change; it needs no submitit."""
+    sweep, _ = _open(file, overrides)
+    write_script(file, _networks(sweep), sweep, out, options)
+
+
 def _open(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
     from ..sweeps import Store, load
 
@@ -261,6 +297,16 @@ def _open(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
     store = Store(sweep.store)
     store.check()
     return sweep, store
+
+
+def _part(networks: list[Network], part: str | None) -> list[Network]:
+    """Return the networks that I/N names: every N-th, so that parts of a sweep of several shapes take equally long."""
+    if part is None:
+        return networks
+    number, sign, of = part.partition("/")
+    if not (sign and number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise InputError(f"`--part` = {part!r} is not allowed: give I/N with I from 0 to N − 1, such as 0/10.")
+    return networks[int(number) :: int(of)]
 
 
 def _networks(sweep: Sweep) -> list[Network]:
