@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from .activity import activity_heatmap, average_heatmap
 from .learning import learning_curve
 from .sweep_cells import sweep_axes, sweep_measures
-from .sweeps import measure_lines, measure_map
+from .sweeps import has_map, measure_lines, measure_map
 from .trials import trial_structure
 from .weights import recurrent_weights
 
@@ -27,6 +27,7 @@ __all__ = [
     "PICTURES",
     "activity_heatmap",
     "average_heatmap",
+    "has_map",
     "learning_curve",
     "measure_lines",
     "measure_map",

@@ -266,7 +266,12 @@ def _table(dataset: xr.Dataset) -> pd.DataFrame:
 def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
     """Return the fields that have several values: those of the axes first."""
     names = dict.fromkeys([*map(str, dataset["status"].dims), *map(str, dataset.coords)])
-    return [name for name in names if name not in _NOT_AXES and name in table and table[name].nunique(dropna=False) > 1]
+    tables = {name.partition(".")[0] for name in names if "." in name}  # of options, which are fields one by one
+    return [
+        name
+        for name in names
+        if name not in (*_NOT_AXES, *tables) and name in table and table[name].nunique(dropna=False) > 1
+    ]
 
 
 def _follows(table: pd.DataFrame, chosen: Sequence[str], name: str) -> bool:

@@ -51,6 +51,11 @@ _MARKERS = "osD^vPX"
 _MOST_TICKS, _MOST_IN_LEGEND = 12, 16
 
 
+def has_map(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: Sequence[str] | None = None) -> bool:
+    """Tell whether there are two fields to draw a map over; parameters are those of `measure_map`."""
+    return choose(dataset, x, y, by).y is not None
+
+
 @styled
 def measure_map(
     dataset: xr.Dataset,
@@ -170,7 +175,7 @@ def _new_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tu
         axes.tick_params(labelbottom=True)
     for axes, panel in zip(every, seen.panels, strict=False):
         shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
-        count = "" if shown == networks else f" ({shown} of {networks})"
+        count = "" if shown == networks else f" ({shown} of {networks} shown)"
         axes.set_title(f"{panel.label}{count}".strip() if n_panels > 1 else "")
     title = "\n".join(_title(dataset, seen, measure, about))
     figure.suptitle("\n".join(textwrap.fill(line, int(11 * size[0])) for line in title.split("\n")))
@@ -195,11 +200,15 @@ def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[st
         what += f", {'of' if measure.startswith('solved') else 'mean over'} {' and '.join(over)}"
     counts = status_counts(dataset)
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "finished")
-    shown = "networks that solved their task (fractional loss < 0.5)" if seen.solved_only else "all finished networks"
     n_shown = int(seen.column("shown").sum())
+    if seen.solved_only:
+        shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED:g})"
+    else:
+        shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
     shared = describe_network(xr.Dataset(attrs=dataset.attrs))
-    lines = [what, ", ".join(part for part in (about, shared) if part)]
-    return [*filter(None, lines), f"Shown: {shown}, {n_shown:,} of {sum(counts.values()):,} ({told})"]
+    about = textwrap.shorten(about, 200, placeholder=" …").replace("$", r"\$")  # which would begin a formula
+    whose = ", ".join(part for part in (about, shared) if part)
+    return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
 
 
 def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tuple[float, float]) -> QuadMesh:
