@@ -51,6 +51,11 @@ class Field(NamedTuple):
         return all(_is_number(value) for value in self.values)
 
     @property
+    def needs_name(self) -> bool:
+        """Whether a value alone does not say of what it is, as a task does."""
+        return any(not isinstance(value, str) for value in self.values)
+
+    @property
     def labels(self) -> list[str]:
         """The values in words, with as few digits as tell them apart."""
         for digits in range(3, 18):
@@ -110,17 +115,19 @@ def sweep_measures(dataset: xr.Dataset) -> list[str]:
 def sweep_axes(dataset: xr.Dataset) -> list[str]:
     """Return the fields in which networks differ, without those that follow from the ones before.
 
-    λ0, σ0 and ρ come first, then those that are numbers, then words. The seed is not among them.
+    Those that are numbers come first. λ0, σ0 and ρ are there even where one follows from another, as in a zip; the
+    seed is not.
     """
     table = _table(dataset)
-    varying = _varying(dataset, table)
-    order = sorted(varying, key=lambda name: (name not in _FIRST, not _levels(table, name).is_numeric))
-    found: list[str] = []
-    for name in order:
-        # λ0 and σ0 are asked about together even where one follows from the other, as in a zip.
-        if name != "seed" and (name in _FIRST or not _follows(table, found, name)):
+    dims = dataset["status"].dims
+    varying = [name for name in _varying(dataset, table) if name != "seed" and (name in dims or dims == ("network",))]
+    numbers = [name for name in varying if _levels(table, name).is_numeric]
+    found = [name for name in varying if name in _FIRST]
+    # Words first: a condition stands for the numbers that come with it, and not the other way round.
+    for name in (*(name for name in varying if name not in numbers), *(name for name in numbers if name not in found)):
+        if not _follows(table, found, name):
             found.append(name)
-    return found
+    return sorted(found, key=lambda name: (name not in numbers, varying.index(name)))
 
 
 def choose(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: Sequence[str] | None = None) -> Choice:
@@ -302,10 +309,11 @@ def _hashable(value: Any) -> Any:
 
 def _panel_label(by: list[Field], codes: Any) -> str:
     codes = codes if isinstance(codes, tuple) else (codes,)
-    return ", ".join(
-        f"{field_symbol(field.name)} = {field.labels[code]}" if field.is_numeric else field.labels[code]
-        for field, code in zip(by, codes, strict=True)
-    )
+    words = []
+    for field, code in zip(by, codes, strict=True):
+        name = f"{field_symbol(field.name)} = " if field.needs_name else ""
+        words.append(f"{name}{field.labels[code]}".replace(" ", "\N{NO-BREAK SPACE}"))  # a line ends between fields
+    return ", ".join(words)
 
 
 def field_symbol(name: str) -> str:

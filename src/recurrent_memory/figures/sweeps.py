@@ -175,8 +175,11 @@ def _new_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tu
         axes.tick_params(labelbottom=True)
     for axes, panel in zip(every, seen.panels, strict=False):
         shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
-        count = "" if shown == networks else f" ({shown} of {networks} shown)"
-        axes.set_title(f"{panel.label}{count}".strip() if n_panels > 1 else "")
+        if panel.label:
+            count = f" ({shown} of {networks} shown)" if shown < networks else ""
+            width = int(14 * _inches(figure, axes)[0])
+            fits = len(panel.label + count) <= width
+            axes.set_title(panel.label + count if fits else textwrap.fill(panel.label, width) + "\n" + count.strip())
     title = "\n".join(_title(dataset, seen, measure, about))
     figure.suptitle("\n".join(textwrap.fill(line, int(11 * size[0])) for line in title.split("\n")))
     return figure, every[:n_panels]
@@ -305,7 +308,7 @@ def _line_styles(field: Field) -> tuple[list[Any], list[str]]:
 
 
 def _limit_values(grid: list[Axes], seen: View) -> None:
-    """Show all means, and of intervals what lies within the same distance again: those of two seeds are huge."""
+    """Show all means, and of intervals what is within twice their range: those of two seeds are huge."""
     if seen.interval == "Wilson":
         grid[0].set_ylim(-0.05, 1.05)
         return
@@ -315,7 +318,7 @@ def _limit_values(grid: list[Axes], seen: View) -> None:
     lowest, highest = np.nanmin(mean), np.nanmax(mean)
     spread = (highest - lowest) or abs(highest) or 1.0
     low, high = np.nanmin([*seen.column("low"), lowest]), np.nanmax([*seen.column("high"), highest])
-    low, high = max(low, lowest - spread), min(high, highest + spread)
+    low, high = max(low, lowest - 2 * spread), min(high, highest + 2 * spread)
     margin = 0.05 * (high - low) or 0.1 * spread
     grid[0].set_ylim(low - margin, high + margin)
 
@@ -328,15 +331,15 @@ def _scale_numbers(figure: Figure, axes: Axes, field: Field) -> None:
         return
     values = np.asarray(field.values, float)
     positive = values[values > 0]
-    if (values >= 0).all() and positive.size > 2 and _unevenness(np.log(positive)) < _unevenness(positive):
+    if len(values) <= 5 and _unevenness(values) < 0.5:
+        axes.set_xticks(values, field.labels)
+    elif (values >= 0).all() and positive.size > 2 and _unevenness(np.log(positive)) < _unevenness(positive):
         if positive.size == values.size:
             axes.set_xscale("log")
         else:
             axes.set_xscale("symlog", linthresh=positive.min())
     elif all(isinstance(value, int) for value in field.values):
         count_in_whole_numbers(axes.xaxis)
-    elif len(values) <= 5 and _unevenness(values) < 0.5:
-        axes.set_xticks(values, field.labels)
 
 
 def _unevenness(values: np.ndarray) -> float:
@@ -359,6 +362,8 @@ def _add_legend(figure: Figure, seen: View, measure: str) -> None:
         what = "mean" if seen.interval == "t" else "fraction"
         whose = "seeds" if seen.averaged == ["seed"] else "networks"
         notes.append(f"bars: {LEVEL:.0%} {seen.interval} interval of the {what} over {whose}")
+        if seen.interval == "t" and (seen.column("shown") == 1).any():
+            notes.append("none of a single network")
         if _is_cut(figure, seen):
             notes.append("some end outside the panel")
     low, high = figure.axes[0].get_ylim()
