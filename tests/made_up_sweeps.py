@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-SHARED = {"task": "de1", "condition": "basic", "model": "relu", "n_hidden": 100, "lambda0": 0.98, "sigma0": 0.1, "rho": 0.0}
+SHARED = {
+    "task": "de1",
+    "condition": "basic",
+    "model": "relu",
+    "n_hidden": 100,
+    "lambda0": 0.98,
+    "sigma0": 0.1,
+    "rho": 0.0,
+}
 MEASURES = {
     "sequentiality_index": {"long_name": "sequentiality index", "units": "nats"},
     "fractional_loss": {"long_name": "fractional loss (paper)"},
@@ -38,7 +46,7 @@ def sweep(axes: Mapping[str, Sequence[Any]], *, left: Any = None, failed: Any = 
             table.loc[condition(table), "status"] = status
     table.loc[table["status"] != "finished", list(MEASURES)] = np.nan
     shape = tuple(len(values) for values in axes.values())
-    variables = {name: (tuple(axes), np.reshape(table[name].to_numpy(), shape)) for name in [*MEASURES, "status"]}
+    variables = {name: (tuple(axes), table[name].to_numpy().reshape(shape).copy()) for name in [*MEASURES, "status"]}
     variables["versions"] = tuple(axes), np.full(shape, "jax 1")
     variables["delay_loss"] = (*axes, "delay"), np.ones((*shape, 2))
     dataset = xr.Dataset(variables, coords={name: (name, list(values)) for name, values in axes.items()})
