@@ -23,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 LAMBDA0, SIGMA0 = [0.8, 0.9, 0.98], [0.0, 0.1, 0.2, 0.4]
 TASKS = ["de1", "de2", "cd1", "cd2", "gde", "2afc", "comp"]
-GRID = {"task": ["de1", "comp"], "lambda0": LAMBDA0, "sigma0": SIGMA0, "seed": [0, 1, 2]}
+GRID: dict[str, list[Any]] = {"task": ["de1", "comp"], "lambda0": LAMBDA0, "sigma0": SIGMA0, "seed": [0, 1, 2]}
 
 
 def panels(figure: Figure) -> list[Axes]:
@@ -43,7 +43,7 @@ def cells(axes: Axes, *, hatched: bool) -> set[tuple[float, float]]:
     found = set()
     for of in axes.collections:
         if isinstance(of, PatchCollection) and bool(of.get_hatch()) == hatched:
-            assert not len(of.get_paths()) or tuple(of.get_facecolor()[0]) == to_rgba(NOT_SHOWN)
+            assert not len(of.get_paths()) or np.asarray(of.get_facecolor()).tolist() == [list(to_rgba(NOT_SHOWN))]
             for path in of.get_paths():
                 center = path.get_extents().get_points().mean(axis=0)
                 found.add((float(center[0]), float(center[1])))
