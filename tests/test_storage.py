@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from recurrent_memory import storage
+from recurrent_memory import files, storage
 from recurrent_memory.runner import run
 from recurrent_memory.settings import InputError
 from small import contents, small_experiment
@@ -27,9 +27,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        storage.write_atomically(path, half)
+        files.write_atomically(path, half)
     assert contents(tmp_path) == {"file.txt": b"old"}
-    storage.write_atomically(path, lambda temporary: temporary.write_text("new"))
+    files.write_atomically(path, lambda temporary: temporary.write_text("new"))
     assert contents(tmp_path) == {"file.txt": b"new"}
 
 

@@ -5,12 +5,13 @@ The public names are loaded on first use, so that ``import recurrent_memory`` co
 
 from __future__ import annotations
 
-import importlib
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import attach
 
 if TYPE_CHECKING:
-    from . import analysis, compat, evaluation, figures, networks, tasks, training
+    from . import analysis, compat, evaluation, figures, networks, sweeps, tasks, training
     from .ensembles import run_many
     from .experiment import Experiment
     from .runner import run
@@ -26,6 +27,7 @@ __all__ = [
     "networks",
     "run",
     "run_many",
+    "sweeps",
     "tasks",
     "training",
 ]
@@ -34,15 +36,4 @@ __version__ = metadata.version("recurrent-memory")
 
 _HOME = {"Experiment": "experiment", "run": "runner", "run_many": "ensembles", "InputError": "settings"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f".{_HOME.get(name, name)}", __name__)
-    value = getattr(module, name) if name in _HOME else module
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = attach(__name__, __all__, _HOME)

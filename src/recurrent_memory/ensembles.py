@@ -28,7 +28,7 @@ from .course import (
     carry_over,
     fresh_state,
 )
-from .experiment import Experiment
+from .experiment import OF_ONE_PROGRAM, Experiment
 from .runfolder import RESULT, RunFolder
 from .runner import find_finished, next_length, run_stage
 from .settings import InputError
@@ -37,9 +37,6 @@ from .training import Ensemble, Member, TrainingState
 
 if TYPE_CHECKING:
     import xarray as xr
-
-OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
-"""Fields of an experiment in which networks of one compiled program may differ."""
 
 SHARE_OF_MEMORY = 0.8
 """Of the memory that is free, what a plan may use."""
@@ -201,9 +198,12 @@ def result_bytes(experiment: Experiment) -> int:
 def cores() -> int:
     """Return the number of cores that this process may use."""
     try:
-        return len(os.sched_getaffinity(0))
+        found = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+        found = os.cpu_count() or 1
+    # Not every cluster binds a job to the cores it was given.
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return min(found, max(1, int(given))) if given.isdigit() else found
 
 
 def _free_memory(of_devices: bool) -> int:

@@ -33,6 +33,9 @@ OWN_CONDITIONS: dict[str, dict[str, Any]] = {
 ``tethered`` wants little activity at the end of a trial and reads the answer earlier; ``hebbian`` is short for a model.
 """
 
+OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
+"""Fields of an experiment in which networks of one compiled program may differ."""
+
 
 class Experiment(Settings):
     """One network trained on one task: everything that determines the result.

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from filelock import FileLock, Timeout
 
-from . import storage
+from . import files, storage
 from .experiment import Experiment
 from .history import History
 from .networks import Network
@@ -35,6 +35,10 @@ LOG = "run.log"
 TIMING = "timing.json"
 LOCK = ".lock"
 FORMAT = "recurrent-memory run 1"
+
+
+class FolderInUseError(InputError):
+    """Another process is training in the folder."""
 
 
 class RunFolder:
@@ -127,14 +131,16 @@ class RunFolder:
         Raises
         ------
         InputError
-            Where the folder cannot be made or another process is training in it.
+            Where the folder cannot be made; a :class:`FolderInUseError` where another process is training in it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self / LOCK)
             lock.acquire(timeout=0)
         except Timeout:
-            raise InputError(f"Another process is training in {self.path}: wait for it, or stop it first.") from None
+            raise FolderInUseError(
+                f"Another process is training in {self.path}: wait for it, or stop it first."
+            ) from None
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): choose another folder.") from None
         try:
@@ -215,7 +221,7 @@ class RunFolder:
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        storage.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+        files.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _history(arrays: dict[str, np.ndarray], path: Path) -> History:

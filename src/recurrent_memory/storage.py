@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from . import files
 from .settings import InputError
 
 if TYPE_CHECKING:
@@ -27,69 +26,17 @@ CHECKSUM = "checksum"
 """Name of the entry (arrays) or attribute (data sets) that holds the SHA-256 of the contents."""
 
 
-_UMASK = os.umask(0)  # looked at once: it can only be read by setting it, which other threads would see
-os.umask(_UMASK)
-
-
-def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> bool:
-    """Write a file under a temporary name in the same folder, sync it, and give it its name.
-
-    Whoever looks sees the old file or the whole new one, whatever dies in between; on failure the temporary file is
-    removed and the old one stays.
-
-    Parameters
-    ----------
-    path
-        Final name.
-    write
-        Writes the file at the path it is given.
-    replace
-        Whether a file of that name is replaced; otherwise it stays, and the new one is removed.
-
-    Returns
-    -------
-    Whether the new file is the one that is there.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # mkstemp makes files private; results are as readable as the user's other files.
-        temporary.chmod(0o666 & ~_UMASK)
-        _sync(temporary)
-        if replace:
-            temporary.replace(path)
-        else:
-            # Unlike a look and then a renaming, this cannot come between another one's look and renaming.
-            os.link(temporary, path)
-        _sync(path.parent)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def save_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str], *, replace: bool = True
 ) -> bool:
     """Write named arrays as safetensors, with a checksum of their contents in the metadata.
 
-    For ``replace`` and what is returned see :func:`write_atomically`.
+    For ``replace`` and what is returned see :func:`recurrent_memory.files.write_atomically`.
     """
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     # One entry, since the library writes several in any order: equal contents are to give equal files.
     notes = {NOTES: json.dumps({**metadata, CHECKSUM: _checksum(arrays)}, sort_keys=True)}
-    return write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes), replace=replace)
+    return files.write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes), replace=replace)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -166,7 +113,7 @@ def save_dataset(path: Path, dataset: xr.Dataset) -> None:
         if variable.size > 1000 and variable.dtype.kind in "fiub"
     }
     signed = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset)})
-    write_atomically(path, lambda t: signed.to_netcdf(t, engine="h5netcdf", encoding=encoding))
+    files.write_atomically(path, lambda t: signed.to_netcdf(t, engine="h5netcdf", encoding=encoding))
 
 
 def load_dataset(path: Path) -> xr.Dataset:

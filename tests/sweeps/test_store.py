@@ -12,7 +12,7 @@ import xarray as xr
 
 from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import Failure, Store
-from recurrent_memory.sweeps.store import DESCRIPTION
+from recurrent_memory.sweeps.layout import DESCRIPTION, shard
 
 IDENTITY = "0123456789abcdef0123"
 RESULT = xr.Dataset(
@@ -115,8 +115,6 @@ def test_folders_stay_small(store: Store) -> None:
     from collections import Counter
     from hashlib import sha256
 
-    from recurrent_memory.sweeps.store import _shard
-
-    shards = Counter(_shard(sha256(str(i).encode()).hexdigest()) for i in range(100_000))
+    shards = Counter(shard(sha256(str(i).encode()).hexdigest()) for i in range(100_000))
     assert max(shards.values()) < 100
-    assert len({shard.split("/")[0] for shard in shards}) == 16
+    assert len({name.split("/")[0] for name in shards}) == 16

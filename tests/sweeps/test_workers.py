@@ -17,6 +17,7 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.course import InterruptedRunError
+from recurrent_memory.ensembles import run_many
 from recurrent_memory.sweeps import Network, Part, Store, SweepProgress, collect, execute, identity, workers
 from small import small_experiment, stops_after
 
@@ -124,6 +125,52 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, undisturbed: Stor
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
 
 
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_result_is_noticed_told_and_trained_again(tmp_path: Path, undisturbed: Store, cut: bool) -> None:
+    networks, store = small_networks(2), Store(tmp_path / "store")
+    execute(networks, store, PARTS)
+    (path,) = (store.path / "networks").rglob(f"{networks[1].identity}.*")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-50] if cut else whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:])
+    lines: list[str] = []
+    ended = execute(networks, store, PARTS, on_message=lines.append)
+    assert (ended.finished, ended.failed) == (2, 0)
+    assert sum("seed = 1" in line and "damaged" in line and "It is trained again" in line for line in lines) == 1
+    assert Counter(event["event"] for event in events(store)) == {"started": 3, "finished": 3, "damaged": 1}
+    store.verify(networks[1].identity)
+    xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+
+
+def test_batched_it_comes_to_the_same_up_to_rounding(tmp_path: Path, undisturbed: Store) -> None:
+    wild = small_experiment(lambda0=1e30)
+    networks = [*small_networks(4), Network(wild, {"seed": 99}, identity(wild))]
+    store = Store(tmp_path / "store")
+    with pytest.raises(InterruptedRunError, match="of 5 networks done"):
+        execute(networks, store, PARTS, batched=True, should_stop=stops_after(4), checkpoint_after=0.0)
+    ended = execute(networks, store, PARTS, batched=True)
+    assert (ended.finished, ended.failed) == (4, 1)
+    failure = store.failure(networks[-1].identity)
+    assert failure is not None
+    assert (failure.kind, failure.iteration) == ("diverged", 0)
+    batched, alone = (measures(networks[:4], kept) for kept in (store, undisturbed))
+    xr.testing.assert_allclose(batched, alone, rtol=1e-3)
+
+
+def test_a_batch_that_does_not_fit_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks, store = small_networks(4), Store(tmp_path / "store")
+    sizes: list[int] = []
+
+    def small_memory(experiments: Any, *given: Any, **named: Any) -> Any:
+        sizes.append(len(experiments))
+        if len(experiments) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+        return run_many(experiments, *given, **named)
+
+    monkeypatch.setattr(workers, "run_many", small_memory)
+    assert execute(networks, store, PARTS, batched=True).finished == 4
+    assert sizes == [4, 2, 2]
+
+
 def test_a_full_disk_stops_the_sweep_and_keeps_what_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,9 +220,25 @@ execute(small_networks(int(sys.argv[2]), iterations=int(sys.argv[4])), Store(sys
 """
 
 
-def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> int:
-    """Run workers, and kill them at random moments until the sweep is finished; return how many died."""
-    chance, killed = random.Random(1), 0
+def in_training(store: Store, worker: int) -> set[str]:
+    """Return the networks that a process is training, and has saved a state of."""
+    found = set()
+    for path in (store.path / "claims").rglob("[0-9a-f]*.json"):
+        try:
+            claim = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if claim["process"] == worker and (store.work(path.stem) / "training.checkpoint").exists():
+            found.add(path.stem)
+    return found - store.finished()
+
+
+def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> tuple[int, set[str]]:
+    """Run workers, and kill them at random moments until the sweep is finished.
+
+    Returns how many died, and the networks that one of them was training.
+    """
+    chance, killed, hit = random.Random(1), 0, set[str]()
     command = [sys.executable, "-c", WORKER, str(store.path), str(n_networks), str(cache), str(iterations)]
     workers: list[subprocess.Popen[bytes]] = []
     while len(store.finished()) < n_networks:
@@ -184,34 +247,44 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
             workers.append(subprocess.Popen(command))
         time.sleep(chance.uniform(0.5, 6))
         if killed < kills:
-            victim = chance.choice(workers)
+            # Whoever is training what has not been hit yet, so that no network is spared.
+            victim = max(workers, key=lambda worker: (len(in_training(store, worker.pid) - hit), chance.random()))
+            victims = in_training(store, victim.pid)
             victim.send_signal(signal.SIGKILL)
             victim.wait()
+            hit |= victims - store.finished()
             killed += 1
     for worker in workers:
-        assert worker.wait(120) == 0
-    return killed
+        assert worker.wait(120) in (0, -signal.SIGKILL)
+    return killed, hit
 
 
-def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> None:
+def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> set[str]:
+    """Return the networks that were hit in mid-training."""
     networks = small_networks(n_networks, iterations=iterations)
     store, whole = Store(folder / "store"), Store(folder / "whole")
-    assert disturbed(store, n_networks, kills, folder / "cache", iterations) == kills
+    killed, hit = disturbed(store, n_networks, kills, folder / "cache", iterations)
+    assert killed == kills
     execute(networks, whole, PARTS)
     xr.testing.assert_identical(measures(networks, store), measures(networks, whole))
-    by_network: dict[str, list[dict[str, Any]]] = {network.identity: [] for network in networks}
+    by_network: dict[str, list[str]] = {network.identity: [] for network in networks}
     for event in sorted(events(store), key=lambda event: event["time"]):
-        by_network[event["network"]].append(event)
-    for history in by_network.values():
-        counted = Counter(event["event"] for event in history)
-        assert counted["finished"] == 1
+        by_network[event["network"]].append(event["event"] if event["event"] != "started" else event["how"])
+    for identity_, history in by_network.items():
+        assert Counter(history)["finished"] == 1
+        resumed = ["going on" in how for how in history[:-1]]
+        assert resumed == sorted(resumed)  # once there is a state, nobody begins from the start
+        if identity_ in hit:
+            assert any(resumed)
     assert store.claimed() == set()
+    assert not list(store.path.rglob("*.checkpoint"))
+    return hit
 
 
 def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
-    check_disturbed(tmp_path, n_networks=6, kills=4, iterations=400)
+    assert check_disturbed(tmp_path, n_networks=5, kills=5, iterations=8000)
 
 
 @pytest.mark.slow
 def test_workers_killed_a_hundred_times_lose_nothing(tmp_path: Path) -> None:
-    check_disturbed(tmp_path, n_networks=40, kills=100, iterations=4000)
+    assert len(check_disturbed(tmp_path, n_networks=40, kills=100, iterations=20_000)) == 40

@@ -73,7 +73,13 @@ class Display:
         words = f"{now.finished} finished, {now.failed} failed, {now.running} running here"
         self._show("networks", now.done * now.networks, now.networks, words, per="h", seconds=3600.0)
 
-    def _show(self, phase: str, done: float, total: int, words: str, *, per: str = "s", seconds: float = 1.0) -> None:
+    def update_reading(self, done: int, total: int) -> None:
+        """Show how many results have been read."""
+        self._show("results", done, total, "")
+
+    def _show(
+        self, phase: str, done: int | float, total: int, words: str, *, per: str = "s", seconds: float = 1.0
+    ) -> None:
         if phase != self.phase:
             self._begin(phase, done, total, words)
         elapsed = time.monotonic() - self.started
@@ -86,7 +92,7 @@ class Display:
             left = f"{duration((total - done) / rate)} left" if rate > 0 else ""
             self.message(f"{phase} {done:.0f}/{total}  {words}  {speed}  {left}")
 
-    def _begin(self, phase: str, done: float, total: int, words: str) -> None:
+    def _begin(self, phase: str, done: int | float, total: int, words: str) -> None:
         self.phase, self.started, self.first = phase, time.monotonic(), done
         self.last_line = self.started
         self.task = self.bar.add_task(phase, total=total, completed=int(done), words=words, rate="")

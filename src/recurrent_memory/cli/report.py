@@ -8,7 +8,7 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from .. import figures, storage
+from .. import figures, files
 from ..runfolder import RESULT, WEIGHTS, RunFolder
 
 
@@ -18,13 +18,13 @@ def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), 
     for name, picture in figures.PICTURES.items():
         if name != "learning_curve" and "activity" not in result:
             continue
-        files = [folder / f"{name}.{extension}" for extension in formats]
-        wanted = [path for path in files if anew or not path.exists()]
+        paths_of_it = [folder / f"{name}.{extension}" for extension in formats]
+        wanted = [path for path in paths_of_it if anew or not path.exists()]
         if wanted:
             figure = picture(result)
         for path in wanted:
-            storage.write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (at once)
-        paths += files
+            files.write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (at once)
+        paths += paths_of_it
     return paths
 
 

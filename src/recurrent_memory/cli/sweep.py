@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..settings import InputError
+from .options import formats_option
+from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
 
 if TYPE_CHECKING:
-    from ..sweeps import Network, Store, Sweep
+    from ..sweeps import Network, Status, Store, Sweep
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
-SECONDS_BETWEEN_WATCHES = 5.0
+SECONDS_BETWEEN_LOOKS = 5.0
+MOST_REASONS = 5
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a base value of the file; may be repeated"
 )
-where_option = click.option(
-    "--where", metavar="EXPRESSION", help="Networks for which this holds, such as \"task == 'comp' and lambda0 > 0.95\""
-)
+WHERE = "Networks for which this holds, such as \"task == 'comp' and lambda0 > 0.95\""
+where_option = click.option("--where", metavar="EXPRESSION", help=WHERE)
 
 
 @click.group(context_settings=SETTINGS)
@@ -38,6 +42,7 @@ def sweep() -> None:
       recurrent-memory sweep run sweep.toml                     # Ctrl-C or a crash, and again: it goes on
       recurrent-memory sweep status sweep.toml                  # from anywhere, at any time
       recurrent-memory sweep collect sweep.toml -o sweep.nc     # also before it is finished
+      recurrent-memory sweep replay sweep.toml --where "task == 'comp' and seed == 3"
     """
 
 
@@ -77,11 +82,20 @@ def plan(file: Path, overrides: tuple[str, ...]) -> None:
 @file_argument
 @set_option
 @click.option("--at-once", type=click.IntRange(min=1), help="Networks at the same time  [default: one a core]")
-def run(file: Path, overrides: tuple[str, ...], at_once: int | None) -> None:
-    """Train what is left of FILE here, until all is done.
+@click.option("--part", metavar="I/N", help="Only part I of N, counted from 0: for jobs that share the work")
+@slurm_options
+def run(
+    file: Path, overrides: tuple[str, ...], at_once: int | None, part: str | None, slurm: bool, **options: Any
+) -> None:
+    """Train what is left of FILE here, until all is done; or, with --slurm, on the nodes of a cluster.
 
     Stopped in whatever way, the same command goes on. Several may run at once on the same file, also on several
     machines that share its folder: no network is trained twice.
+
+    \b
+    Examples:
+      recurrent-memory sweep run sweep.toml
+      recurrent-memory sweep run sweep.toml --slurm --partition gpu --time 2:00:00 --array-limit 50 --resubmit
     """
     from ..course import InterruptedRunError
     from ..sweeps import execute
@@ -90,6 +104,12 @@ def run(file: Path, overrides: tuple[str, ...], at_once: int | None) -> None:
 
     sweep, store = _open(file, overrides)
     networks = _networks(sweep)
+    if slurm:
+        if at_once is not None or part is not None:
+            raise InputError("`--at-once` and `--part` are for this machine: with --slurm give --cpus and --per-job.")
+        sys.exit(run_on_slurm(file, networks, sweep, store, options))
+    check_unused(options)
+    networks = _part(networks, part)
     store.prepare()
     cache_compiled_programs()
     caught = catch_signals()
@@ -114,34 +134,42 @@ def run(file: Path, overrides: tuple[str, ...], at_once: int | None) -> None:
 @sweep.command(context_settings=SETTINGS)
 @file_argument
 @set_option
-@click.option("--watch", is_flag=True, help=f"Look again every {SECONDS_BETWEEN_WATCHES:.0f} s, until all is done")
+@click.option("--watch", is_flag=True, help=f"Look again every {SECONDS_BETWEEN_LOOKS:.0f} s, until all is done")
 def status(file: Path, overrides: tuple[str, ...], watch: bool) -> None:
-    """Say what is done, running, failed (and why) and left."""
-    sweep, store = _open(file, overrides)
-    networks = _networks(sweep)
+    """Say what is done, running, failed (and why) and left, and how long it will take."""
+    from ..sweeps import identities, look
+
     while True:
-        left = _print_status(networks, store)
-        if not watch or not left:
+        store, names = identities(file, overrides)
+        now = look(store, names)
+        if watch and sys.stdout.isatty():
+            click.clear()
+        click.echo("\n".join(_told(now, file)))
+        if not watch or not now.left:
             return
-        time.sleep(SECONDS_BETWEEN_WATCHES)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _print_status(networks: list[Network], store: Store) -> int:
-    finished, failed = store.finished(), store.failed()
-    mine = {network.identity for network in networks}
-    now = store.claimed() & mine - finished - failed
-    left = len(mine - finished - failed)
-    click.echo(
-        f"{len(mine)} networks: {len(mine & finished)} finished, {len(now)} running, {len(mine & failed)} failed, "
-        f"{left - len(now)} waiting"
-    )
-    reasons: Counter[str] = Counter()
-    for identity in mine & failed:
-        failure = store.failure(identity)
-        reasons["damaged record" if failure is None else f"{failure.kind}: {failure.message}"] += 1
-    for reason, count in reasons.most_common(5):
-        click.echo(f"  {count} × {reason}")
-    return left
+def _told(now: Status, file: Path) -> Iterator[str]:
+    """Yield the lines that say how a sweep stands."""
+    from ..sweeps import duration
+
+    width = 40
+    done = width * (now.finished + now.failed) // max(1, now.networks)
+    yield f"{file}  {'█' * done}{'░' * (width - done)}  {now.finished + now.failed} of {now.networks} networks done"
+    waiting = now.left - now.running
+    begun = f" ({now.abandoned} of them begun by a worker that died)" if now.abandoned else ""
+    yield f"finished {now.finished}, failed {now.failed}, running {now.running}, waiting {waiting}{begun}"
+    if now.left and not now.running:
+        yield f"nobody trains it: `recurrent-memory sweep run {file}` goes on"
+    elif now.left and now.seconds_left is not None:
+        yield f"{now.per_hour:.1f} networks an hour lately, about {duration(now.seconds_left)} left"
+    for reason, count in now.failures[:MOST_REASONS]:
+        yield f"  {count} × {reason}"
+    if len(now.failures) > MOST_REASONS:
+        yield f"  and {len(now.failures) - MOST_REASONS} other reasons"
+    if now.failed:
+        yield f"`recurrent-memory sweep retry {file} --failed` lets them be trained again"
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -149,22 +177,37 @@ def _print_status(networks: list[Network], store: Store) -> int:
 @set_option
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="NetCDF file (.nc)")
 @click.option("--csv", type=click.Path(path_type=Path), help="Also a table of the scalars, a row for each network")
-def collect(file: Path, overrides: tuple[str, ...], out: Path, csv: Path | None) -> None:
-    """Put the measures of all networks into one labelled data set, also of an unfinished sweep."""
-    from .. import storage
+@click.option("--parquet", type=click.Path(path_type=Path), help="The same table as Parquet (needs pyarrow)")
+def collect(file: Path, overrides: tuple[str, ...], out: Path, csv: Path | None, parquet: Path | None) -> None:
+    """Put the measures of all networks into one labelled data set, also of an unfinished sweep.
+
+    Its dimensions are the axes of FILE where every combination is there, otherwise `network`. What is missing is NaN,
+    and `status` says why.
+    """
+    from .. import files, storage
     from ..sweeps import collect as gather
     from ..sweeps import table
+    from .display import Display
 
+    for path in (out, csv, parquet):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"There is no folder {path.absolute().parent}: make it, or choose another file.")
+    if parquet is not None and importlib.util.find_spec("pyarrow") is None:
+        raise InputError("--parquet needs pyarrow: pip install 'recurrent-memory[parquet]', or use --csv.")
     sweep, store = _open(file, overrides)
-    networks = _networks(sweep)
-    dataset = gather(networks, store, on_message=lambda line: click.echo(line, err=True))
+    with Display() as display:
+        dataset = gather(_networks(sweep), store, on_progress=display.update_reading, on_message=display.message)
     storage.save_dataset(out, dataset)
     if csv is not None:
-        storage.write_atomically(csv, table(dataset).to_csv)
+        files.write_atomically(csv, lambda path: table(dataset).to_csv(path, index=False))
+    if parquet is not None:
+        files.write_atomically(parquet, lambda path: table(dataset).to_parquet(path, index=False))
     counts = Counter(dataset["status"].values.ravel().tolist())
     told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     sizes = " × ".join(f"{name} {size}" for name, size in dataset["status"].sizes.items())
     click.echo(f"{out}: {told}; over {sizes}")
+    if counts["damaged"]:
+        click.echo(f"`recurrent-memory sweep run {file}` trains the damaged ones again", err=True)
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -187,6 +230,66 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
     click.echo(f"{len(chosen)} networks will be trained again by `recurrent-memory sweep run {file}`")
 
 
+@sweep.command(context_settings=SETTINGS)
+@file_argument
+@set_option
+@click.option("--where", metavar="EXPRESSION", required=True, help=WHERE)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the runs  [default: replays]")
+@formats_option
+def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None, formats: tuple[str, ...]) -> None:
+    """Make some networks' run folders again, with activity and pictures, as `train` makes them.
+
+    Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
+    which comes to the same.
+    """
+    from ..course import InterruptedRunError, Watch
+    from ..results import load
+    from ..runfolder import RunFolder
+    from ..sweeps import replay as make
+    from ..sweeps import select
+    from .display import Display
+    from .report import draw, print_summary
+    from .train import cache_compiled_programs, catch_signals
+
+    sweep, store = _open(file, overrides)
+    chosen = select(sweep, _networks(sweep), where)
+    if not chosen:
+        raise InputError(f"--where {where!r} holds for no network of {file}.")
+    cache_compiled_programs()
+    caught = catch_signals()
+    for network in chosen:
+        name = ",".join(f"{field}={value}" for field, value in network.point.items()) or network.identity
+        place = RunFolder((out or Path("replays")) / name.replace("/", "-"))
+        try:
+            with Display() as display:
+                make(network, store, place, Watch(display.update, display.message, lambda: bool(caught)))
+        except InterruptedRunError as error:
+            click.echo(f"{error} The same command goes on from there.", err=True)
+            sys.exit(128 + caught[0])
+        result = load(place)
+        print_summary(result, place, draw(result, place.path, formats, anew=False))
+
+
+@sweep.command(context_settings=SETTINGS)
+@file_argument
+@set_option
+def cancel(file: Path, overrides: tuple[str, ...]) -> None:
+    """Cancel the jobs of FILE that are queued or running on Slurm; what they reached is kept."""
+    _, store = _open(file, overrides)
+    cancel_jobs(file, store)
+
+
+@sweep.command("export-sbatch", context_settings=SETTINGS)
+@file_argument
+@set_option
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File for it  [default: print it]")
+@request_options
+def export_sbatch(file: Path, overrides: tuple[str, ...], out: Path | None, **options: Any) -> None:
+    """Write a plain script for sbatch that trains FILE, to look at or to change; it needs no submitit."""
+    sweep, _ = _open(file, overrides)
+    write_script(file, _networks(sweep), sweep, out, options)
+
+
 def _open(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
     from ..sweeps import Store, load
 
@@ -194,6 +297,16 @@ def _open(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
     store = Store(sweep.store)
     store.check()
     return sweep, store
+
+
+def _part(networks: list[Network], part: str | None) -> list[Network]:
+    """Return the networks that I/N names: every N-th, so that parts of a sweep of several shapes take equally long."""
+    if part is None:
+        return networks
+    number, sign, of = part.partition("/")
+    if not (sign and number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise InputError(f"`--part` = {part!r} is not allowed: give I/N with I from 0 to N − 1, such as 0/10.")
+    return networks[int(number) :: int(of)]
 
 
 def _networks(sweep: Sweep) -> list[Network]:

@@ -150,14 +150,17 @@ def _new_folder(experiment: Experiment, which: str) -> Path:
 
 
 def catch_signals() -> list[int]:
-    """Note the first SIGINT or SIGTERM in the list returned; a second one ends the process at once."""
+    """Note the first SIGINT, SIGTERM or SIGUSR2 in the list returned; a second one ends the process at once.
+
+    SIGUSR2 is what Slurm is asked to send before the time of a job is over.
+    """
     caught: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
         caught.append(number)
         signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, note)
     return caught
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat, savemat
 
-from .. import analysis, evaluation, storage, tasks
+from .. import analysis, evaluation, files, tasks
 from ..networks import Network
 from ..settings import InputError
 from .scripts import SCRIPTS, PriorTraining, Script
@@ -47,7 +47,7 @@ def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
         with temporary.open("wb") as file:
             savemat(file, {"all_params_list": cells, **content}, do_compression=True)
 
-    storage.write_atomically(path, write)
+    files.write_atomically(path, write)
 
 
 def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *, as_published: bool = False) -> float:

@@ -1,14 +1,23 @@
 """Sweeps: many networks that one file names, a store that keeps them, and whoever trains them."""
 
-from .claims import Claims
-from .collect import collect, table
-from .estimate import Estimate, duration, estimate
-from .grid import RESULTS_VERSION, Expansion, Network, Sweep, expand, identity, networks, select
-from .reading import load
-from .replay import replay
-from .store import Failure, Part, Record, Store
-from .templates import template
-from .workers import SweepProgress, execute
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import attach
+
+if TYPE_CHECKING:
+    from .claims import Claims
+    from .costs import Estimate, duration, estimate
+    from .dataset import collect, table
+    from .grid import Expansion, Network, Sweep, expand, identity, networks, select
+    from .layout import RESULTS_VERSION, Failure
+    from .reading import load
+    from .rerun import replay
+    from .status import Status, identities, look
+    from .store import Part, Record, Store
+    from .templates import template
+    from .workers import SweepProgress, execute
 
 __all__ = [
     "RESULTS_VERSION",
@@ -19,6 +28,7 @@ __all__ = [
     "Network",
     "Part",
     "Record",
+    "Status",
     "Store",
     "Sweep",
     "SweepProgress",
@@ -27,11 +37,45 @@ __all__ = [
     "estimate",
     "execute",
     "expand",
+    "identities",
     "identity",
     "load",
+    "look",
     "networks",
     "replay",
     "select",
     "table",
     "template",
 ]
+
+_HOME = {
+    "Claims": "claims",
+    "Estimate": "costs",
+    "Expansion": "grid",
+    "Failure": "layout",
+    "Network": "grid",
+    "Part": "store",
+    "RESULTS_VERSION": "layout",
+    "Record": "store",
+    "Status": "status",
+    "Store": "store",
+    "Sweep": "grid",
+    "SweepProgress": "workers",
+    "collect": "dataset",
+    "duration": "costs",
+    "estimate": "costs",
+    "execute": "workers",
+    "expand": "grid",
+    "identities": "status",
+    "identity": "grid",
+    "load": "reading",
+    "look": "status",
+    "networks": "grid",
+    "replay": "rerun",
+    "select": "grid",
+    "table": "dataset",
+    "template": "templates",
+}
+
+# The status of a sweep is looked at often, and needs none of what trains it.
+__getattr__, __dir__ = attach(__name__, __all__, _HOME)

@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from .. import storage
+from .. import files
 
 BEAT = 10.0
 """Seconds between two beats of a claim."""
@@ -128,8 +128,7 @@ class Claims:
             self._count += 1
             claim = {"worker": self.worker, "beat": self._count, **_whereabouts()}
         text = json.dumps(claim) + "\n"
-        written: bool = storage.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
-        return written
+        return files.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
 
     def _is_ours(self, claim: str) -> bool:
         return bool(_parsed(claim).get("worker") == self.worker)
@@ -145,6 +144,27 @@ class Claims:
             self._seen[identity] = (claim, self.clock())
             return False
         return self.clock() - since > self.lease
+
+
+def is_alive(path: Path, lease: float = LEASE) -> bool:
+    """Return whether a claim looks alive, to show it: of other machines' by the time of day, which may be wrong."""
+    claim = _read(path)
+    if claim is None:
+        return False
+    lives_here = _lives_here(_parsed(claim), _whereabouts())
+    if lives_here is not None:
+        return lives_here
+    try:
+        return time.time() - path.stat().st_mtime < lease
+    except OSError:
+        return False
+
+
+def _lives_here(owner: dict[str, Any], here: dict[str, Any]) -> bool | None:
+    """Return whether the owner of a claim is a process of this machine that lives; None: of another machine."""
+    if any(owner.get(name) != here[name] for name in ("machine", "namespace")):
+        return None
+    return bool(_started(owner.get("process", 0)) == owner.get("started", 0))
 
 
 def _read(path: Path) -> str | None:

@@ -23,16 +23,13 @@ import numpy as np
 from jaxtyping import Bool
 from pydantic import Field, field_validator, model_validator
 
-from ..ensembles import OF_ONE_PROGRAM
-from ..experiment import Experiment, preset
+from ..experiment import OF_ONE_PROGRAM, Experiment, preset
 from ..settings import InputError, Settings
 from .axes import MOST_NETWORKS
 from .fields import check_first, spelled
+from .layout import RESULTS_VERSION
 from .source import Source, flat
 from .where import parse
-
-RESULTS_VERSION = 1
-"""Part of every identity: raise it when the numbers that an experiment comes to change, as no older one counts then."""
 
 
 class Sweep(Settings):

@@ -12,7 +12,7 @@ from ..settings import InputError
 from .axes import values_of
 from .fields import check_first, check_name, guess, is_field
 from .grid import Sweep
-from .source import Source, flat
+from .source import Source, flat, store_of
 
 _NAMES = ("store", "save", "experiment", "axes", "zip", "exclude")
 
@@ -43,8 +43,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
             with source.at(name):
                 Sweep(**{name: content[name]})  # alone, so that a mistake in it is told to be there
             values[name] = content[name]
-    own_name = path.stem if path.suffix == ".toml" else f"{path.name}-results"
-    values["store"] = path.parent / values.get("store", own_name)
+    values["store"] = store_of(path, values)
     experiment = _once(content.get("experiment", {}), source)
     values["experiment"] = experiment | {name: value for name, (_, value) in given.items()}
     values["axes"] = tuple(_axes(content, given, source))

@@ -101,6 +101,13 @@ class Source(NamedTuple):
             raise InputError(f"{place}: {error}" if place else str(error)) from None
 
 
+def store_of(path: Path, content: dict[str, Any]) -> Path:
+    """Return the folder for the results of a sweep: beside its file, if it is not said to be elsewhere."""
+    own_name = path.stem if path.suffix == ".toml" else f"{path.name}-results"
+    store: str | Path = content.get("store", own_name)
+    return path.parent / store
+
+
 def flat(table: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return names and values of a table, with a dotted name for each setting in a table of options."""
     pairs: list[tuple[str, Any]] = []

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from .. import networks, storage
+from .. import files, storage
+from ..networks import Network as TrainedNetwork
 from ..runfolder import RunFolder, load_weights
 from ..settings import InputError
-
-FORMAT = "recurrent-memory sweep 1"
-DESCRIPTION = "store.json"
+from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, names, shard
 
 Part: TypeAlias = Literal["curves", "weights", "activity"]
 """What can be kept of a network besides its measures."""
@@ -38,17 +36,6 @@ PARTS: dict[str, Part] = {
     "recurrent_weights": "activity",  # those of the network are kept with its weights
 }
 """Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
-
-
-class Failure(NamedTuple):
-    """Why there is no result of a network."""
-
-    kind: Literal["diverged", "out of memory", "error"]
-    message: str
-    iteration: int | None
-    """Iteration in which it happened, where that is known."""
-    where: dict[str, Any]
-    """Host and device."""
 
 
 class Record(NamedTuple):
@@ -70,20 +57,8 @@ class Record(NamedTuple):
     """Host, device, seconds."""
 
 
-class Store:
-    """The folder of a sweep.
-
-    ``networks`` holds results (``.safetensors``) and failures (``.json``), ``claims`` who is training what, ``work``
-    the run folders of networks that are not finished, ``log`` a file of events for each worker.
-
-    Parameters
-    ----------
-    path
-        The folder; it need not exist yet.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+class Store(Layout):
+    """The folder of a sweep, to put results in and to read them (see :class:`Layout` for what is where)."""
 
     def prepare(self) -> None:
         """Create the folder if need be.
@@ -99,7 +74,7 @@ class Store:
             # First of all, so that two who start at once do not take each other's folders for something else.
             if not (self.path / DESCRIPTION).exists():
                 text = json.dumps({"format": FORMAT}) + "\n"
-                storage.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+                files.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
             for folder in ("networks", "claims", "work", "log"):
                 (self.path / folder).mkdir(exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -107,65 +82,19 @@ class Store:
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
 
-    def check(self) -> None:
-        """Refuse a folder that is no store of this version; one that does not exist yet is fine.
-
-        Raises
-        ------
-        InputError
-            Where it holds something else, or is of another version.
-        """
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise InputError(f"{self.path} is a file: give the name of a folder as `store`.")
-        description = self.path / DESCRIPTION
-        others = [name for name in os.listdir(self.path) if not name.startswith(".")]
-        if not description.exists():
-            if others:
-                raise InputError(f"{self.path} is not empty and not a sweep's store: give another `store`.")
-            return
-        try:
-            found = json.loads(description.read_text())["format"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{description} is damaged: restore it, or give another `store`.") from None
-        if found != FORMAT:
-            raise InputError(
-                f"{self.path} is of another version ({found!r}; this one reads {FORMAT!r}).\n"
-                "Use the version of the package that made it, or give another `store`."
-            )
-
-    def finished(self) -> set[str]:
-        """Return the identities of the networks that have a result."""
-        return {name.removesuffix(RESULT) for name in _names(self.path / "networks") if name.endswith(RESULT)}
-
-    def failed(self) -> set[str]:
-        """Return the identities of the networks that failed."""
-        return {name.removesuffix(FAILURE) for name in _names(self.path / "networks") if name.endswith(FAILURE)}
-
-    def claimed(self) -> set[str]:
-        """Return the identities of the networks that someone trains, or was training when it died."""
-        return {name.removesuffix(".json") for name in _names(self.path / "claims")}
-
-    def is_finished(self, identity: str) -> bool:
-        """Return whether there is a result of a network."""
-        return self._file(identity, RESULT).exists()
-
-    def has(self, identity: str) -> bool:
-        """Return whether a network has come to its end, be it a failure."""
-        return self.is_finished(identity) or self._file(identity, FAILURE).exists()
-
-    def claim_path(self, identity: str) -> Path:
-        """Return where it is written who is training a network."""
-        return self.path / "claims" / _shard(identity) / f"{identity}.json"
-
     def work(self, identity: str) -> RunFolder:
         """Return the run folder of a network that is not finished."""
-        return RunFolder(self.path / "work" / _shard(identity) / identity)
+        return RunFolder(self.path / "work" / shard(identity) / identity)
 
     def clear_work(self, identity: str) -> None:
         """Remove the run folder of a network, if there is one."""
         shutil.rmtree(self.work(identity).path, ignore_errors=True)
+
+    def clear_ended_work(self) -> None:
+        """Remove the run folders of networks whose worker died after their end and before it had cleared up."""
+        for identity in names(self.path / "work"):
+            if self.has(identity):
+                self.clear_work(identity)
 
     def publish(
         self,
@@ -182,7 +111,7 @@ class Store:
             for name, variable in result.variables.items()
             if (part := _part_of(str(name), variable)) is None or part in parts
         }
-        small = {name for name, variable in kept.items() if _part_of(name, variable) is None}
+        small = [name for name, variable in kept.items() if _part_of(name, variable) is None]
         about = {
             "experiment": dict(experiment),
             "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
@@ -207,7 +136,7 @@ class Store:
         InputError
             Where the file is truncated or damaged.
         """
-        path = self._file(identity, RESULT)
+        path = self.file(identity, RESULT)
         about = _verified(storage.load_notes(path), path)
         return Record(**{name: about[name] for name in Record._fields})
 
@@ -219,7 +148,7 @@ class Store:
         InputError
             Where the file is truncated or damaged.
         """
-        return storage.load_arrays(self._file(identity, RESULT))[0]
+        return storage.load_arrays(self.file(identity, RESULT))[0]
 
     def dataset(self, identity: str) -> xr.Dataset:
         """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
@@ -237,7 +166,7 @@ class Store:
         attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
         return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
 
-    def network(self, identity: str, like: networks.Network) -> networks.Network:
+    def network(self, identity: str, like: TrainedNetwork) -> TrainedNetwork:
         """Return a finished network whose weights are kept.
 
         Parameters
@@ -252,7 +181,7 @@ class Store:
         InputError
             Where there are no weights, or the file is truncated or damaged.
         """
-        return load_weights(self._file(identity, RESULT), like, WEIGHT)
+        return load_weights(self.file(identity, RESULT), like, WEIGHT)
 
     def verify(self, identity: str) -> None:
         """Read all of a finished network's file.
@@ -268,54 +197,21 @@ class Store:
     def fail(self, identity: str, failure: Failure) -> None:
         """Note why there is no result of a network."""
         text = json.dumps(failure._asdict(), indent=1) + "\n"
-        storage.write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
-
-    def failure(self, identity: str) -> Failure | None:
-        """Return why there is no result of a network; None where that is not known."""
-        try:
-            return Failure(**json.loads(self._file(identity, FAILURE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+        files.write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
 
     def discard(self, identity: str) -> None:
         """Forget the result or the failure of a network, so that it is trained again."""
         for ending in (RESULT, FAILURE):
-            self._file(identity, ending).unlink(missing_ok=True)
-
-    def _file(self, identity: str, ending: str) -> Path:
-        return self.path / "networks" / _shard(identity) / f"{identity}{ending}"
+            self.file(identity, ending).unlink(missing_ok=True)
 
     def _made(self, identity: str, ending: str) -> Path:
-        path = self._file(identity, ending)
+        path = self.file(identity, ending)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
 
-RESULT, FAILURE = ".safetensors", ".json"
 DATA, WEIGHT = "data.", "weights."
 """What the names of arrays of a result and of a network begin with."""
-
-
-def _shard(identity: str) -> str:
-    """Return the folder of a network: of 4,096, so that none has 1,000 entries before there are 4 million networks."""
-    return f"{identity[0]}/{identity[1:3]}"
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Yield the names of all files in the shards of a folder; those that are being written begin with a dot."""
-    for top in _entries(folder):
-        for shard in _entries(top.path):
-            for entry in _entries(shard.path):
-                if not entry.name.startswith("."):
-                    yield entry.name
-
-
-def _entries(path: str | Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(path) as found:
-            return list(found)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _part_of(name: str, variable: xr.Variable) -> Part | None:
@@ -341,7 +237,7 @@ def _signed(about: Mapping[str, Any]) -> dict[str, str]:
 def _verified(notes: Mapping[str, str], path: Path) -> dict[str, Any]:
     text = notes.get("about", "")
     if notes.get("about_checksum") != _digest(text):
-        raise InputError(f"{path} is damaged: its contents do not match its checksum. It has to be trained again.")
+        raise InputError(f"{path} is damaged: its contents do not match its checksum.")
     about: dict[str, Any] = json.loads(text)
     return about
 

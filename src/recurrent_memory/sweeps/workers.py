@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import json
 import platform
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import xarray as xr
 
 from .. import compiled, results, storage
-from ..course import DivergedError, InterruptedRunError, Progress, Watch
+from ..course import DivergedError, InterruptedRunError, Progress, Watch, initial_network
 from ..ensembles import ManyProgress, Plan, cores, plan, run_many
-from ..runfolder import WEIGHTS
+from ..networks import Network as TrainedNetwork
+from ..runfolder import FolderInUseError, RunFolder
 from ..runner import run_stage
 from ..settings import InputError
 from .claims import Claims
+from .events import Log
 from .grid import Network
-from .store import Failure, Part, Store
+from .layout import Failure
+from .store import Part, Store
 
 SECONDS_PER_CHECKPOINT = 60.0
+COST_OF_TEST = 1 / 3
+"""Time of a batch of test trials over that of an iteration, which goes forth and back and adds up a gradient."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """Between two looks at networks that others are training."""
 
@@ -42,20 +48,6 @@ class SweepProgress(NamedTuple):
     """Share of the training of all networks."""
 
 
-class Events:
-    """The log of one worker: a line of JSON for each thing that happens, only ever appended to."""
-
-    def __init__(self, store: Store, worker: str) -> None:
-        self._path = store.path / "log" / f"{platform.node()}-{worker}.jsonl"
-        self._lock = threading.Lock()
-
-    def add(self, event: Literal["started", "finished", "failed", "given up"], identity: str, **more: Any) -> None:
-        """Append a line."""
-        line = json.dumps({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "event": event, "network": identity, **more})
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-
 def execute(
     networks: Sequence[Network],
     store: Store,
@@ -66,6 +58,7 @@ def execute(
     should_stop: Callable[[], bool] = lambda: False,
     at_once: int | None = None,
     batched: bool | None = None,
+    verify: bool = True,
     checkpoint_after: float = SECONDS_PER_CHECKPOINT,
     claims: Claims | None = None,
 ) -> SweepProgress:
@@ -90,6 +83,8 @@ def execute(
         fit into memory.
     batched
         Whether networks of equal shape are one program; None: on accelerators.
+    verify
+        Whether to read all results once nothing is left, and train those again whose files are damaged.
     checkpoint_after
         Seconds between checkpoints of each network.
     claims
@@ -112,7 +107,20 @@ def execute(
     with claims or Claims(store.claim_path) as held:
         crew = _Crew(networks, store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
         crew.work(at_once, batched)
+        while verify and crew.take_back_damaged():
+            crew.work(at_once, batched)
         return crew.progress()
+
+
+class _Workplace(RunFolder):
+    """Run folder of a network whose result goes to the store at once."""
+
+    def __init__(self, path: Path, publish: Callable[[TrainedNetwork, xr.Dataset, dict[str, Any]], None]) -> None:
+        super().__init__(path)
+        self._publish = publish
+
+    def save_result(self, network: TrainedNetwork, result: xr.Dataset, timing: dict[str, Any]) -> None:
+        self._publish(network, result, timing)
 
 
 class _Crew:
@@ -130,10 +138,10 @@ class _Crew:
         claims: Claims,
     ) -> None:
         self.store, self.parts, self.claims, self.checkpoint_after = store, parts, claims, checkpoint_after
-        self.events = Events(store, claims.worker)
+        self.events = Log(store.path / "log", claims.worker)
         self._on_progress, self._on_message, self._should_stop = on_progress, on_message, should_stop
         self._lock, self._stopped = threading.RLock(), False
-        self._n_networks = len(networks)
+        self._networks, self._verified = networks, set[str]()
         finished, failed = store.finished(), store.failed()
         self._finished = sum(network.identity in finished for network in networks)
         self._failed = sum(network.identity in failed for network in networks)
@@ -151,10 +159,30 @@ class _Crew:
             self._work_in_batches(made)
         else:
             self._work_on_threads(made)
+        self.store.clear_ended_work()
         if self._stopped:
             raise InterruptedRunError(
-                f"Stopped with {self._finished + self._failed} of {self._n_networks} networks done."
+                f"Stopped with {self._finished + self._failed} of {len(self._networks)} networks done."
             )
+
+    def take_back_damaged(self) -> int:
+        """Discard results whose files are damaged, so that they are trained again; return how many there were."""
+        for network in self._networks:
+            if self._asks_to_stop():
+                raise InterruptedRunError("Stopped while the results were verified: all networks are done.")
+            identity = network.identity
+            if identity in self._verified or not self.store.is_finished(identity):
+                continue
+            try:
+                self.store.verify(identity)
+                self._verified.add(identity)
+            except InputError as error:
+                self._say(network, f"{_first_line(error)} It is trained again.")
+                self.events.add("damaged", identity)
+                self.store.discard(identity)
+                self._finished -= 1
+                self._left.append(network)
+        return len(self._left)
 
     def _work_on_threads(self, made: Plan) -> None:
         """Give each network a core of its own; the last ones share the cores that are left over."""
@@ -191,6 +219,7 @@ class _Crew:
     def _work_in_batches(self, made: Plan) -> None:
         """Train networks of equal shape in one program, as many as fit."""
         left = list(self._left)
+        self._left.clear()
         queues = [collections.deque(left[number] for number in group) for group in made.groups]
         while any(queues) and not self._asks_to_stop():
             got_any = False
@@ -208,8 +237,8 @@ class _Crew:
         """Return how far the sweep has come."""
         with self._lock:
             ended = self._finished + self._failed
-            done = (ended + sum(self._share.values())) / max(1, self._n_networks)
-            return SweepProgress(self._n_networks, self._finished, self._failed, len(self._share), done)
+            done = (ended + sum(self._share.values())) / max(1, len(self._networks))
+            return SweepProgress(len(self._networks), self._finished, self._failed, len(self._share), done)
 
     def _tell(self) -> None:
         with self._lock:
@@ -259,12 +288,14 @@ class _Crew:
         """Train claimed networks in some way, and note what became of them."""
         try:
             how(networks)
-        except InterruptedRunError:
+            for network in networks:
+                self.store.clear_work(network.identity)
+        except (InterruptedRunError, FolderInUseError):
             if not self._stopped:
-                # Asleep for long, this process has lost a claim; what it still holds it takes up anew.
+                # This process was asleep for so long that it lost a claim, or the one that slept has woken up.
                 for network in networks:
                     self.events.add("given up", network.identity)
-                self._say(networks[0], "stopped for so long that another process may have taken it")
+                self._say(networks[0], "another process is training it")
                 with self._lock:
                     (self._left if queue is None else queue).extend(networks)
         except OSError:
@@ -281,6 +312,7 @@ class _Crew:
                 return
             text = f"{type(error).__name__}: {error}"
             for network in networks:
+                self.store.clear_work(network.identity)
                 self._fail(network, Failure("out of memory" if is_full else "error", text, None, _where()))
         finally:
             for network in networks:
@@ -292,10 +324,14 @@ class _Crew:
     def _train_alone(self, networks: list[Network]) -> None:
         (network,) = networks
         identity, experiment = network.identity, network.experiment
-        place = self.store.work(identity)
+        place = _Workplace(self.store.work(identity).path, lambda *made: self._publish(network, *made))
+        of_test = (
+            experiment.test_batches * COST_OF_TEST / (experiment.iterations + experiment.test_batches * COST_OF_TEST)
+        )
 
         def on_progress(now: Progress) -> None:
-            share = now.done / max(1, now.total) if now.phase == "training" else 1.0
+            share = now.done / max(1, now.total)
+            share = (1 - of_test) * share if now.phase == "training" else 1 - of_test + of_test * share
             self._share[identity] = (now.stage + share) / (experiment.stage + 1)
             self._tell()
 
@@ -306,11 +342,9 @@ class _Crew:
         self._clear_damaged(network)
         watch = Watch(on_progress, on_message, self._must_stop(networks), checkpoint_after=self.checkpoint_after)
         try:
-            result, _ = run_stage(experiment, place, watch)
+            run_stage(experiment, place, watch)
         except DivergedError as error:
             self._fail(network, Failure("diverged", _first_line(error), len(error.history), _where()))
-        else:
-            self._publish(network, result)
 
     def _train_together(self, networks: list[Network]) -> None:
         def on_progress(now: ManyProgress) -> None:
@@ -337,7 +371,9 @@ class _Crew:
                     message = f"Training diverged: the loss of iteration {done} is not finite."
                     self._fail(network, Failure("diverged", message, done, _where()))
                 else:
-                    self._publish(network, result)
+                    place = self.store.work(network.identity)
+                    like = initial_network(network.experiment)
+                    self._publish(network, place.load_weights(like), result, place.timing())
 
     def _must_stop(self, networks: list[Network]) -> Callable[[], bool]:
         return lambda: self._asks_to_stop() or any(self.claims.is_lost(network.identity) for network in networks)
@@ -357,20 +393,16 @@ class _Crew:
             self._say(network, f"{_first_line(error)} It is trained again.")
             self.store.clear_work(network.identity)
 
-    def _publish(self, network: Network, result: xr.Dataset) -> None:
-        identity, place = network.identity, self.store.work(network.identity)
-        weights, _ = storage.load_arrays(place / WEIGHTS)
+    def _publish(self, network: Network, trained: TrainedNetwork, result: xr.Dataset, timing: dict[str, Any]) -> None:
+        weights = storage.flatten(eqx.filter(trained, eqx.is_array))
         described = network.experiment.model_dump(mode="json")
-        provenance = {**place.timing(), **_where()}
-        if self.store.publish(identity, described, result, weights, self.parts, provenance):
-            self.events.add("finished", identity)
+        if self.store.publish(network.identity, described, result, weights, self.parts, {**timing, **_where()}):
+            self.events.add("finished", network.identity)
         with self._lock:
             self._finished += 1
-        self.store.clear_work(identity)
 
     def _fail(self, network: Network, failure: Failure) -> None:
         self.store.fail(network.identity, failure)
-        self.store.clear_work(network.identity)
         self.events.add("failed", network.identity, kind=failure.kind, message=failure.message)
         self._say(network, f"{failure.kind}: {failure.message}")
         with self._lock:

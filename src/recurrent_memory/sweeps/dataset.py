@@ -49,7 +49,7 @@ def collect(
     xarray.Dataset
         Over the fields in which the networks differ where every combination is there once, otherwise over ``network``.
         Measures of networks that have not finished are NaN; ``status`` is ``finished``, ``left``, ``damaged``, or says
-        how a network failed. All fields of the experiments are coordinates where they differ, attributes where not.
+        how a network failed. All fields of the experiments are coordinates.
     """
     finished, failed = store.finished(), store.failed()
     status = np.full(len(networks), "left", dtype=object)
@@ -68,20 +68,21 @@ def collect(
         if i % 100 == 0:
             on_progress(i, len(networks))
     on_progress(len(networks), len(networks))
-    fields, shared = _fields(networks)
     about_status = {"long_name": "finished, left, damaged, or how the network failed"}
     dataset = table.dataset().assign(status=("network", status.astype(str), about_status))
-    dataset = dataset.assign_coords({name: ("network", values) for name, values in fields.items()})
+    dataset = dataset.assign_coords(_fields(networks))
     dataset = dataset.assign_coords(identity=("network", np.array([network.identity for network in networks])))
-    return _over_axes(dataset.assign_attrs({name: _attribute(value) for name, value in shared.items()}), networks)
+    return _over_axes(dataset, networks)
 
 
 def table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return the scalars of a collected data set as a table, with a row for each network."""
+    """Return the scalars of a collected data set as a table, with a row for each network, fields first."""
     dims = dataset["status"].dims
     scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
-    flat = scalars.stack(network_=dims, create_index=False) if dims != ("network",) else scalars
-    return flat.reset_coords().to_dataframe().reset_index(drop=True)
+    (flat,) = xr.broadcast(scalars.reset_coords())
+    frame = flat.to_dataframe().reset_index(drop=dims == ("network",))
+    fields = [name for name in (*dims, *dataset.coords) if name in frame]
+    return frame[list(dict.fromkeys([*fields, *frame]))]
 
 
 class _Column:
@@ -170,28 +171,31 @@ def _tidy(values: np.ndarray) -> np.ndarray:
     return values.astype(str) if values.dtype == object else values
 
 
-def _fields(networks: Sequence[Network]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return the experiments' fields in which networks differ, and those that they share."""
-    differing: dict[str, np.ndarray] = {}
-    shared: dict[str, Any] = {}
-    for name in type(networks[0].experiment).model_fields:
+def _fields(networks: Sequence[Network]) -> dict[str, xr.Variable]:
+    """Return all fields of the experiments: over ``network`` where networks differ, once where they do not."""
+    found: dict[str, xr.Variable] = {}
+    for name, field in type(networks[0].experiment).model_fields.items():
         values = [getattr(network.experiment, name) for network in networks]
-        if all(value == values[0] for value in values):
-            shared[name] = values[0]
-        elif all(isinstance(value, int | float) or value is None for value in values):
-            differing[name] = np.array([math.nan if value is None else value for value in values])
-        else:
-            differing[name] = np.array([str(_attribute(value)) for value in values])
+        found[name] = _labelled(values, {"long_name": field.description or name})
     for name in networks[0].point:
         if "." in name:  # a setting of the task or of the model
-            differing[name] = np.array([network.point[name] for network in networks])
-    return differing, shared
+            found[name] = _labelled([network.point[name] for network in networks], {"long_name": name})
+    return found
 
 
-def _attribute(value: Any) -> str | int | float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return json.dumps(value)
-    return value
+def _labelled(values: list[Any], attrs: dict[str, str]) -> xr.Variable:
+    if all(value == values[0] for value in values):
+        return xr.Variable((), _cells(values[:1])[0], attrs)
+    return xr.Variable("network", _cells(values), attrs)
+
+
+def _cells(values: Sequence[Any]) -> np.ndarray:
+    """Return values as a file can hold them: what is neither number nor text as JSON."""
+    if all(isinstance(value, bool | int) for value in values):
+        return np.array(values)
+    if all(isinstance(value, int | float) or value is None for value in values):
+        return np.array([math.nan if value is None else value for value in values])
+    return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])
 
 
 def _over_axes(dataset: xr.Dataset, networks: Sequence[Network]) -> xr.Dataset:
@@ -209,4 +213,7 @@ def _over_axes(dataset: xr.Dataset, networks: Sequence[Network]) -> xr.Dataset:
         place[tuple(of[value] for of, value in zip(where, point, strict=True))] = number
     # A single-axis selection with an array of several dimensions gives the result those dimensions.
     gathered = ordered.isel(network=xr.DataArray(place, dims=names))
-    return gathered.assign_coords({name: (name, np.array(axis)) for name, axis in zip(names, axes, strict=True)})
+    about = {name: dataset[name].attrs for name in names}
+    return gathered.assign_coords(
+        {name: (name, _cells(axis), about[name]) for name, axis in zip(names, axes, strict=True)}
+    )

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..ensembles import OF_ONE_PROGRAM, cores, estimated_bytes
-from ..experiment import Experiment
+from ..ensembles import cores, estimated_bytes
+from ..experiment import OF_ONE_PROGRAM, Experiment
 from .grid import Network
 from .store import Part
 
@@ -51,20 +51,35 @@ def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
     parts
         What is kept of each besides its measures.
     """
-    of_shape: dict[str, list[Experiment]] = {}
+    of_shape: dict[str, list[Network]] = {}
     for network in networks:
-        shape = repr([value for name, value in network.experiment if name not in OF_ONE_PROGRAM])
-        of_shape.setdefault(shape, []).append(network.experiment)
-    operations = disk = 0.0
+        of_shape.setdefault(_shape(network.experiment), []).append(network)
+    disk = 0.0
     memory = 0
-    for experiments in of_shape.values():
-        example = experiments[0]
-        operations += _operations_an_iteration(example) * sum(_iterations(one) for one in experiments)
-        operations += len(experiments) * example.test_batches * _operations_an_iteration(example) / 3  # forth alone
-        disk += _bytes_on_disk(example, parts) * len(experiments)
+    for like in of_shape.values():
+        example = like[0].experiment
+        disk += _bytes_on_disk(example, parts) * len(like)
         memory = max(memory, estimated_bytes(example))
-    seconds = OVERHEAD * operations / _operations_a_second()
-    return Estimate(len(networks), len(of_shape), seconds / 3600, float(memory * cores()), disk)
+    hours = sum(core_seconds(networks)) / cores() / 3600
+    return Estimate(len(networks), len(of_shape), hours, float(memory * cores()), disk)
+
+
+def core_seconds(networks: Sequence[Network]) -> list[float]:
+    """Return about how many seconds each network takes on one core like those here, if it does not stop early."""
+    of_shape: dict[str, float] = {}
+    seconds_an_operation = OVERHEAD * cores() / _operations_a_second()
+    found = []
+    for network in networks:
+        experiment, shape = network.experiment, _shape(network.experiment)
+        if shape not in of_shape:
+            of_shape[shape] = _operations_an_iteration(experiment) * seconds_an_operation
+        found.append(of_shape[shape] * (_iterations(experiment) + experiment.test_batches / 3))  # tested forth alone
+    return found
+
+
+def _shape(experiment: Experiment) -> str:
+    """Return what networks have in common that share a compiled program."""
+    return repr([value for name, value in experiment if name not in OF_ONE_PROGRAM])
 
 
 def _iterations(experiment: Experiment) -> int:

@@ -1,0 +1,59 @@
+"""The cluster that all tests here share, and sweeps to run on it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from recurrent_memory.sweeps.slurm import cancel, queued
+
+from .cluster import Cluster
+from .sweeps import Case, until
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Start Slurm; tests that cannot are skipped only where nobody is root, and not where `REQUIRE_SLURM` is set."""
+    if os.geteuid() != 0 and not os.environ.get("REQUIRE_SLURM"):
+        pytest.skip("needs root: slurmd starts jobs as the user who submits them")
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", "")
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "programs"))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        started = Cluster(folder)
+        try:
+            try:
+                started.start()
+            except Exception as error:
+                pytest.fail(f"Slurm does not start: {error}\n{started.logs()}", pytrace=False)
+            yield started
+        finally:
+            started.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_empty(case: Case) -> bool:
+    """Return whether Slurm has no job of a sweep any more."""
+    return not queued(case.store)
+
+
+@pytest.fixture
+def case(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[[int, int], Case]]:
+    """Return a function that makes a sweep of so many networks and iterations; its jobs end with the test."""
+    made = []
+
+    def make(number: int, iterations: int) -> Case:
+        made.append(Case.made(tmp_path, number, iterations))
+        return made[-1]
+
+    yield make
+    for each in made:
+        cancel(each.store)
+        until(30, functools.partial(is_empty, each))

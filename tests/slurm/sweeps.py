@@ -1,0 +1,86 @@
+"""Small sweeps, what they come to undisturbed, and what is told of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from recurrent_memory.sweeps import Network, Store, Sweep, collect, execute, load, networks
+
+TEXT = """\
+[experiment]
+task = "de1"
+n_hidden = 8
+batch_size = 4
+iterations = {iterations}
+test_batches = 2
+task_options = {{ stim_dur = 5, delay_dur = 10, resp_dur = 6, n_neurons = 10 }}
+[axes]
+seed = {{ range = [0, {number}] }}
+"""
+
+CHECKPOINT_AFTER = 0.5
+
+
+class Case(NamedTuple):
+    """A sweep in a folder of its own."""
+
+    file: Path
+    sweep: Sweep
+    networks: list[Network]
+    store: Store
+
+    @classmethod
+    def made(cls, folder: Path, number: int, iterations: int) -> Case:
+        file = folder / "sweep.toml"
+        file.write_text(TEXT.format(number=number, iterations=iterations))
+        sweep = load(file)
+        return cls(file, sweep, networks(sweep), Store(sweep.store))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return all that has been logged, in the order of time."""
+        lines = [line for path in (self.store.path / "log").glob("*.jsonl") for line in path.read_text().splitlines()]
+        return sorted(map(json.loads, lines), key=lambda event: event["time"])
+
+    def events_of(self, event: str) -> Counter[str]:
+        return Counter(found["network"] for found in self.events() if found["event"] == event)
+
+    def went_on(self) -> int:
+        """Return how often a network was taken up from a checkpoint."""
+        return sum("going on from" in event.get("how", "") for event in self.events())
+
+    def with_checkpoint(self) -> set[str]:
+        """Return the networks that have a checkpoint now."""
+        return {path.parent.name for path in (self.store.path / "work").rglob("training.checkpoint")}
+
+    def done(self) -> bool:
+        return len(self.store.finished()) == len(self.networks)
+
+    def check(self) -> None:
+        """Check that each network was finished once, and that all are what they are undisturbed."""
+        assert self.events_of("finished") == Counter({network.identity: 1 for network in self.networks})
+        assert self.store.claimed() == set()
+        other = Store(self.store.path.with_name("undisturbed"))
+        execute(self.networks, other, self.sweep.save)
+        xr.testing.assert_identical(_measures(self.networks, self.store), _measures(self.networks, other))
+
+
+def _measures(chosen: list[Network], store: Store) -> xr.Dataset:
+    found = collect(chosen, store)
+    return found.drop_vars(
+        [name for name in ("host", "device", "training_seconds", "testing_seconds") if name in found]
+    )
+
+
+def until(seconds: float, condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.2)

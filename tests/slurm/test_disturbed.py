@@ -1,0 +1,119 @@
+"""Whole sweeps on a Slurm that is disturbed all the time, or too short of time."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from recurrent_memory.sweeps.slurm import Request, finish, queued
+
+from .cluster import Cluster, call
+from .sweeps import CHECKPOINT_AFTER, Case, until
+
+pytestmark = pytest.mark.slurm
+
+NETWORKS, DISTURBANCES = 40, 24
+# Nodes seldom: it takes half a minute until they are back.
+WAYS = (
+    *("scancel", "requeue", "controller killed", "scancel", "node killed", "requeue", "scancel"),
+    *("requeue", "daemon killed"),
+)
+
+
+def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, case: Callable[[int, int], Case]) -> None:
+    sweep = case(NETWORKS, 2500)
+    disturber = Disturber(cluster, sweep)
+    disturber.start()
+    try:
+        told: list[str] = []
+        finish(
+            sweep.networks,
+            sweep.sweep,
+            sweep.store,
+            Request(time="10", per_job=5),
+            on_message=told.append,
+            look_every=0.5,
+            checkpoint_after=CHECKPOINT_AFTER,
+        )
+    finally:
+        disturber.stop()
+    assert disturber.error is None
+    assert sum(line.startswith("submitted") for line in told) >= 2
+    assert set(disturber.done) == set(WAYS)
+    sweep.check()
+    for event in sweep.events():
+        if event["event"] == "started" and event["how"].startswith("starting"):
+            # The log tells whole seconds.
+            seen = disturber.checkpoints.get(event["network"])
+            assert seen is None or event["time"] <= seen, f"{event} came after a checkpoint of {seen}"
+    assert sweep.went_on() >= 5  # or the disturbances have hit nothing
+
+
+class Disturber(threading.Thread):
+    """Ends jobs in one way after the other, and notes which networks had a checkpoint, and since when."""
+
+    def __init__(self, cluster: Cluster, case: Case) -> None:
+        super().__init__(daemon=True)
+        self.cluster, self.case = cluster, case
+        self.done: list[str] = []
+        self.checkpoints: dict[str, str] = {}
+        self.error: BaseException | None = None
+        self._chance = random.Random(3)
+        self._stop_now = threading.Event()
+
+    def stop(self) -> None:
+        self._stop_now.set()
+        self.join()
+
+    def run(self) -> None:
+        try:
+            while len(self.done) < DISTURBANCES and not self._stop_now.is_set():
+                self._look(self._chance.uniform(1, 5))
+                self._disturb()
+        except BaseException as error:
+            self.error = error
+
+    def _look(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._stop_now.is_set():
+            for identity in self.case.with_checkpoint():
+                self.checkpoints.setdefault(identity, time.strftime("%Y-%m-%d %H:%M:%S"))
+            time.sleep(0.2)
+
+    def _disturb(self) -> None:
+        running = [job for job in queued(self.case.store) if job.state == "RUNNING"]
+        if not running:
+            return
+        victim = self._chance.choice(running)
+        how = WAYS[len(self.done) % len(WAYS)]
+        if how == "controller killed":
+            self.cluster.kill_controller()
+            self._look(4)
+            self.cluster.start_controller()
+        elif how in ("scancel", "requeue"):
+            words = ["scancel", victim.id] if how == "scancel" else ["scontrol", "requeue", victim.id]
+            subprocess.run(words, capture_output=True)  # it may have ended by itself
+        else:
+            node = call("squeue", "--noheader", "-j", victim.id, "-o", "%N").strip()
+            if node not in self.cluster.nodes:
+                return
+            self.cluster.kill_node(node, with_jobs=how == "node killed")
+            self._look(10)
+            self.cluster.start_node(node)
+            until(60, lambda: self.cluster.is_up(node))
+        self.done.append(how)
+
+
+def test_a_network_that_needs_more_time_than_a_job_has_is_trained_in_several(
+    cluster: Cluster, case: Callable[[int, int], Case]
+) -> None:
+    sweep = case(1, 250_000)
+    # Slurm may send its signal a minute early, so that how many jobs it takes is open.
+    finish(sweep.networks, sweep.sweep, sweep.store, Request(time="1"), look_every=0.5, checkpoint_after=10.0)
+    assert sweep.went_on() >= 1
+    sweep.check()

@@ -1,0 +1,270 @@
+"""What is decided about jobs before Slurm is asked, and what is told of mistakes; with stand-ins for its commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import Outcome
+from recurrent_memory import ensembles
+from recurrent_memory.cli.main import main
+from recurrent_memory.settings import InputError
+from recurrent_memory.sweeps import Store, load, networks
+from recurrent_memory.sweeps.slurm import Request, minutes, preview, queued, submissions
+from recurrent_memory.sweeps.slurm.submission import cut, split
+
+TEXT = """\
+[experiment]
+preset = "quick"
+task = "de1"
+n_hidden = 100
+[axes]
+seed = { range = [0, 40] }
+"""
+
+STAND_INS = {
+    "srun": "",
+    "scontrol": "echo 'MaxArraySize            = 16'",
+    "squeue": "cat queue 2>/dev/null",
+    "scancel": 'echo "$@" >> cancelled',
+    "sbatch": "echo 'sbatch: error: invalid partition specified: nowhere' >&2; exit 1",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a sweep's file, and commands that say what Slurm's would."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, body in STAND_INS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    Path("sweep.toml").write_text(TEXT)
+    return Path.cwd()
+
+
+@pytest.fixture
+def command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Return a function that calls ``recurrent-memory sweep`` with its words."""
+
+    def call(*given: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["recurrent-memory", "sweep", *map(str, given)])
+        capsys.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as done:
+            code = done.code or 0
+        assert isinstance(code, int)
+        return Outcome(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("1:30", 2), ("2:00:00", 120), ("0:00:01", 1), ("1-0", 1440), ("1-2:30", 1590), ("1-2:30:30", 1591)],
+)
+def test_times_are_what_slurm_takes_them_for(text: str, expected: int) -> None:
+    assert minutes(text) == expected
+    assert Request(time=text).minutes == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "", "-1", "1:2:3:4", "1-", "1.5", "0", "0:00", "400-0", "١", "1 2", "infinite"]
+)
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"^`time` = .* is not allowed: "):
+        Request(time=text)
+
+
+@pytest.mark.parametrize(
+    ("values", "fragments"),
+    [
+        ({"cpus": 0}, ("`cpus` = 0", "greater than or equal to 1")),
+        ({"per_job": -3}, ("`per_job` = -3",)),
+        ({"array_limit": 0}, ("`array_limit` = 0",)),
+        ({"partition": "a b"}, ("`partition` = 'a b'",)),
+        ({"partition": "a\n#SBATCH --wrap=x"}, ("`partition`",)),
+        ({"mem": "8 pounds"}, ("`mem` = '8 pounds'",)),
+        ({"gpus": "none"}, ("`gpus` = 'none'",)),
+        ({"slurm_option": ("--constraint=x",)}, ("'--constraint=x'", "without dashes")),
+        ({"slurm_option": ("constraint=",)}, ("'constraint='", "NAME=VALUE")),
+        ({"slurm_option": ("comment=a\nb",)}, ("NAME=VALUE",)),
+        ({"slurm_option": ("partition=gpu",)}, ("give --partition instead",)),
+        ({"slurm_option": ("array=0-3",)}, ("sets --array by itself",)),
+        ({"slurm_option": ("exclusive", "exclusive")}, ("exclusive is given twice",)),
+    ],
+)
+def test_what_a_request_has_wrong_is_told(values: dict[str, Any], fragments: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        Request(**values)
+    assert all(fragment in str(caught.value) for fragment in fragments), caught.value
+
+
+@given(
+    seconds=st.lists(st.floats(0.1, 1e5), min_size=1, max_size=60),
+    asked=st.integers(1, 600),
+    cpus=st.integers(1, 8),
+)
+def test_jobs_take_the_time_asked_for_unless_a_network_alone_takes_longer(
+    seconds: list[float], asked: int, cpus: int
+) -> None:
+    sizes = cut(seconds, Request(time=str(asked), cpus=cpus))
+    assert sum(sizes) == len(seconds)
+    assert min(sizes) >= 1
+    first = 0
+    for size in sizes:
+        assert size <= cpus or sum(seconds[first : first + size]) <= cpus * 60 * asked
+        first += size
+
+
+def test_networks_of_a_job_can_be_given() -> None:
+    assert cut([1e9] * 7, Request(per_job=3)) == [3, 3, 1]
+    assert cut([1.0] * 6, Request(per_job=3)) == [3, 3]
+
+
+@given(jobs=st.integers(1, 10_000), largest=st.integers(1, 1001))
+def test_job_arrays_are_as_few_as_slurm_allows(jobs: int, largest: int) -> None:
+    sizes = split(jobs, largest)
+    assert sum(sizes) == jobs
+    assert max(sizes) <= largest
+    assert len(sizes) == -(-jobs // largest)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_dry_run_shows_the_script_and_writes_nothing(command: Callable[..., Outcome], folder: Path) -> None:
+    options = (
+        *("--partition", "gpu", "--time", "2:00:00", "--array-limit", "50", "--cpus", 4, "--mem", "8G"),
+        *("--gpus", "a100:1", "--account", "lab", "--qos", "long", "--slurm-option", "constraint=fast|new"),
+        *("--slurm-option", "exclusive", "--per-job", 2),
+    )
+    done = command("run", "sweep.toml", "--slurm", "--dry-run", *options)
+    assert done.code == 0, done.err
+    given = re.findall(r"^#SBATCH --(\S.*)$", done.out, re.MULTILINE)
+    assert {line for line in given if not line.startswith(("job-name", "output"))} == {
+        *("partition=gpu", "time=120", "cpus-per-task=4", "mem=8G", "gpus-per-node=a100:1", "account=lab", "qos=long"),
+        *("constraint='fast|new'", "exclusive", "requeue", "signal=USR2@90", "open-mode=append", "nodes=1"),
+        "array=0-9%10",  # 20 jobs in two arrays, since Slurm allows 16 in one
+    }
+    assert done.err == "and 1 more job array like this, as Slurm allows no larger ones\n"
+    assert f"{sys.executable} -u -m submitit.core._submit {folder}/sweep/slurm/" in done.out
+    assert list(folder.iterdir()) == [folder / "sweep.toml"]
+
+
+def test_what_slurm_refuses_is_one_message_and_leaves_no_submission(
+    command: Callable[..., Outcome], folder: Path
+) -> None:
+    done = command("run", "sweep.toml", "--slurm", "--partition", "nowhere")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: Slurm refuses: invalid partition specified: nowhere.\n"
+    assert list((folder / "sweep" / "slurm").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "fragments"),
+    [
+        (("--slurm", "--time", "abc"), ("`time` = 'abc'", "2:00:00")),
+        (("--slurm", "--cpus", "0"), ("`cpus` = 0",)),
+        (("--slurm", "--slurm-option", "=x"), ("'=x'",)),
+        (("--slurm", "--resubmit", "--dry-run"), ("--resubmit", "--dry-run")),
+        (("--slurm", "--look-every", "3"), ("--resubmit",)),
+        (("--slurm", "--at-once", "3"), ("--at-once", "--cpus")),
+        (("--time", "1:00:00"), ("`--time`", "--slurm")),
+        (("--dry-run",), ("`--dry-run`", "--slurm")),
+        (("--part", "3/3"), ("'3/3'", "0/10")),
+        (("--part", "x"), ("'x'", "0/10")),
+    ],
+)
+def test_bad_options_are_one_short_message(
+    command: Callable[..., Outcome], folder: Path, words: tuple[str, ...], fragments: tuple[str, ...]
+) -> None:
+    done = command("run", "sweep.toml", *words)
+    assert done.code == 2
+    assert len(done.err.splitlines()) <= 2
+    assert all(fragment in done.err for fragment in fragments), done.err
+    assert list(folder.iterdir()) == [folder / "sweep.toml"]
+
+
+def test_without_slurm_or_submitit_it_says_what_is_missing(
+    command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "submitit", None)
+        done = command("run", "sweep.toml", "--slurm", "--dry-run")
+        assert (done.code, done.err) == (2, "Error: Slurm needs submitit: pip install 'recurrent-memory[slurm]'.\n")
+    monkeypatch.setenv("PATH", "")
+    done = command("run", "sweep.toml", "--slurm")
+    assert done.code == 2
+    assert "There is no Slurm here: no command" in done.err
+
+
+def made_submission(folder: Path) -> Store:
+    """Write what a submission of three jobs in two arrays leaves."""
+    place = folder / "sweep" / "slurm" / "20260101-000000-abcdef01"
+    place.mkdir(parents=True)
+    (place / "chunks.json").write_text('[["a"], ["b", "c"], ["d"]]')
+    described = {"name": "sweep-abcdef01", "arrays": [2, 1], "overrides": []}
+    (place / "submission.json").write_text(json.dumps(described))
+    (folder / "sweep" / "store.json").write_text('{"format": "recurrent-memory sweep 1"}')
+    return Store(folder / "sweep")
+
+
+def test_jobs_are_known_by_their_name_and_not_by_their_number(command: Callable[..., Outcome], folder: Path) -> None:
+    store = made_submission(folder)
+    (folder / "queue").write_text(
+        "sweep-abcdef01-0|1|7_1|7|RUNNING|None\n"
+        "sweep-abcdef01-1|N/A|9|9|PENDING|launch failed requeued held\n"
+        "sweep-other|0|7_0|7|RUNNING|None\n"
+        "a|name|with|bars|N/A|8|8|RUNNING|None\n"
+    )
+    assert [(job.id, job.networks) for job in queued(store)] == [("7_1", ["b", "c"]), ("9", ["d"])]
+    done = command("cancel", "sweep.toml")
+    assert done.out.startswith("2 jobs cancelled, 1 of them running")
+    assert Path("cancelled").read_text().splitlines() == ["--name=sweep-abcdef01-0 7", "--name=sweep-abcdef01-1 9"]
+    assert [known.cancelled for known in submissions(store)] == [True]
+
+
+def test_a_plain_script_needs_nothing_but_sbatch(command: Callable[..., Outcome], folder: Path) -> None:
+    done = command("export-sbatch", "sweep.toml", "--set", "lambda0=0.9", "--per-job", 8, "--array-limit", 3)
+    assert done.code == 0, done.err
+    assert subprocess.run(["bash", "-n"], input=done.out, text=True).returncode == 0
+    assert "#SBATCH --array=0-4%3\n" in done.out
+    assert "#SBATCH --signal=USR2@90\n" in done.out
+    assert f'sweep run {folder}/sweep.toml --set lambda0=0.9 --part "$SLURM_ARRAY_TASK_ID/5"\n' in done.out
+    assert list(folder.iterdir()) == [folder / "sweep.toml"]
+    done = command("export-sbatch", "sweep.toml", "-o", "script.sh")
+    assert done.out == "script.sh: look at it, then `sbatch script.sh`\n"
+    assert Path("script.sh").read_text().startswith("#!/bin/bash\n#SBATCH --job-name=sweep\n")
+
+
+def test_a_sweep_without_a_file_cannot_be_submitted(folder: Path) -> None:
+    sweep = load(Path("sweep.toml"))
+    without = sweep.replace(source=type(sweep.source)())
+    with pytest.raises(InputError, match="write it into a file"):
+        preview(networks(sweep), without, Store(sweep.store), Request())
+
+
+@pytest.mark.parametrize(("given", "expected"), [("1", 1), ("10000", None), ("", None), ("x", None)])
+def test_a_job_uses_the_cores_that_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, given: str, expected: int | None
+) -> None:
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    of_machine = ensembles.cores()
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
+    assert ensembles.cores() == (expected or of_machine)
