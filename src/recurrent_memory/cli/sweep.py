@@ -313,3 +313,6 @@ def _networks(sweep: Sweep) -> list[Network]:
     from ..sweeps import networks
 
     return networks(sweep)
+
+
+from . import sweep_show  # noqa: E402, F401 (adds `show`; it needs what is above)

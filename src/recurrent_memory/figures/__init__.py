@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from .activity import activity_heatmap, average_heatmap
 from .learning import learning_curve
+from .sweep_cells import sweep_axes, sweep_measures
+from .sweeps import has_map, measure_lines, measure_map
 from .trials import trial_structure
 from .weights import recurrent_weights
 
@@ -25,7 +27,12 @@ __all__ = [
     "PICTURES",
     "activity_heatmap",
     "average_heatmap",
+    "has_map",
     "learning_curve",
+    "measure_lines",
+    "measure_map",
     "recurrent_weights",
+    "sweep_axes",
+    "sweep_measures",
     "trial_structure",
 ]

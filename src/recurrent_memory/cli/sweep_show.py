@@ -1,0 +1,122 @@
+"""``recurrent-memory sweep show``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..settings import InputError
+from .options import formats_option
+from .sweep import SETTINGS, _networks, _open, file_argument, set_option, sweep, where_option
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+MEASURES = ("sequentiality_index", "fractional_loss", "solved")
+
+
+@sweep.command(context_settings=SETTINGS)
+@file_argument
+@set_option
+@where_option
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    metavar="NAME",
+    help=f"What to draw: any measure of one number a network; may be repeated  [default: {', '.join(MEASURES)}]",
+)
+@click.option("--x", metavar="FIELD", help="Horizontal axis  [default: lambda0 where it varies, else the first number]")
+@click.option("--y", metavar="FIELD", help="Vertical axis of a map, and a line for each value  [default: the next]")
+@click.option(
+    "--by", multiple=True, metavar="FIELD", help="A panel for each value; may be repeated  [default: all other fields]"
+)
+@click.option(
+    "--solved-only/--all-networks",
+    default=None,
+    help="Whether to show only networks that solved their task, as the paper does  [default: so for measures of "
+    "activity, such as the sequentiality index, and not for others]",
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder  [default: pictures, in the folder of the results]"
+)
+@formats_option
+def show(
+    file: Path,
+    overrides: tuple[str, ...],
+    where: str | None,
+    measures: tuple[str, ...],
+    x: str | None,
+    y: str | None,
+    by: tuple[str, ...],
+    solved_only: bool | None,
+    out: Path | None,
+    formats: tuple[str, ...],
+) -> None:
+    """Draw maps of FILE over two fields, and lines with intervals over seeds, also before it is finished.
+
+    A field in which networks differ and that is neither an axis nor has panels is averaged over, as the seed is; each
+    picture says so.
+
+    \b
+    Example:
+      recurrent-memory sweep show sweep.toml --measure peak_entropy --x rho --by task --where "lambda0 > 0.9"
+    """
+    from ..sweeps import collect, select
+
+    sweep, store = _open(file, overrides)
+    networks = _networks(sweep)
+    if where is not None:
+        networks = select(sweep, networks, where)
+        if not networks:
+            raise InputError(f"--where: {where!r} holds for none of the networks of {file}: weaken it.")
+    dataset = collect(networks, store, on_message=lambda line: click.echo(line, err=True))
+    counts = Counter(dataset["status"].values.ravel().tolist())
+    if not counts["finished"]:
+        told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        click.echo(f"{file}: no network has finished yet ({told}), so that there is nothing to draw.")
+        return
+    about = file.name if where is None else f"{file.name} where {where}"
+    folder = store.path / "pictures" if out is None else out
+    figures = _figures(dataset, measures or MEASURES, x, y, by or None, solved_only, about)
+    for path in _save(figures, folder, formats):
+        click.echo(path)
+
+
+def _figures(
+    dataset: xr.Dataset,
+    measures: tuple[str, ...],
+    x: str | None,
+    y: str | None,
+    by: tuple[str, ...] | None,
+    solved_only: bool | None,
+    about: str,
+) -> dict[str, Figure]:
+    """Return all pictures by the names of their files, before any is saved: a mistake leaves no half of them."""
+    from ..figures import has_map, measure_lines, measure_map
+
+    found = {}
+    for measure in measures:
+        if has_map(dataset, x, y, by):
+            found[f"{measure}_map"] = measure_map(dataset, measure, x, y, by, solved_only=solved_only, about=about)
+        found[f"{measure}_lines"] = measure_lines(dataset, measure, x, y, by, solved_only=solved_only, about=about)
+    return found
+
+
+def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
+    from .. import storage
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made a folder ({error.strerror}): give another --out.") from None
+    paths = []
+    for name, figure in figures.items():
+        for extension in formats:
+            paths.append(folder / f"{name}.{extension}")
+            storage.write_atomically(paths[-1], figure.savefig)
+    return paths

@@ -1,0 +1,410 @@
+"""Pictures of a sweep: a measure over two fields of the experiments, and against one with intervals."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection, QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from recurrent_memory.settings import InputError
+
+from .learning import SOLVED
+from .style import (
+    ACTIVITY_COLORS,
+    BLACK,
+    BLUE,
+    DPI,
+    GREEN,
+    NOT_SHOWN,
+    ORANGE,
+    PURPLE,
+    SIZE,
+    SKY,
+    VERMILION,
+    count_in_whole_numbers,
+    describe_network,
+    styled,
+)
+from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, status_counts, view
+
+_AXIS_LABELS = {
+    "lambda0": "Initial self-connection $λ_0$",
+    "sigma0": "Initial coupling $σ_0$",
+    "rho": "Weight decay ρ",
+    "n_hidden": "Number of units N",
+}
+_FRACTIONAL_LOSSES = ("fractional_loss", "fractional_loss_exact", "fractional_loss_exact_causal")
+_UNFINISHED: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": NOT_SHOWN}
+_HIDDEN: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": "0.45", "hatch": "////"}
+_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+_MARKERS = "osD^vPX"
+_MOST_TICKS, _MOST_IN_LEGEND = 12, 16
+
+
+def has_map(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: Sequence[str] | None = None) -> bool:
+    """Tell whether there are two fields to draw a map over; parameters are those of `measure_map`."""
+    return choose(dataset, x, y, by).y is not None
+
+
+@styled
+def measure_map(
+    dataset: xr.Dataset,
+    measure: str = "sequentiality_index",
+    x: str | None = None,
+    y: str | None = None,
+    by: Sequence[str] | None = None,
+    *,
+    solved_only: bool | None = None,
+    about: str = "",
+) -> Figure:
+    """Draw a measure over two fields: a cell for each pair of values, the mean of its networks as its colour.
+
+    Parameters
+    ----------
+    dataset
+        As `recurrent_memory.sweeps.collect` returns it, of a sweep that need not be finished.
+    measure
+        One of `sweep_measures`, in units of its own.
+    x, y
+        Fields of the axes; by default λ0 and σ0 where both vary, else the first two that are numbers.
+    by
+        Fields to draw a panel for each value of; by default all others in which networks differ but the seed.
+    solved_only
+        Whether only networks that solved their task are shown, as in Orhan & Ma (2019). By default so for measures
+        of activity, as the sequentiality index, and not for others.
+    about
+        Words for the title, such as which networks have been chosen.
+
+    Returns
+    -------
+    The figure. All cells have one size, however far values are apart. Grey: no network has finished; grey and
+    hatched: none of those that have is shown; white: the sweep has none. All panels have the same colours.
+
+    Raises
+    ------
+    InputError
+        Where a measure or a field is unknown, there is only one field to draw over, or there are too many panels.
+    """
+    choice = choose(dataset, x, y, by)
+    if choice.y is None:
+        raise InputError(f"There is no field but {choice.x!r} to draw a map over: give `y`, or draw lines.")
+    seen = view(dataset, measure, choice, solved_only)
+    figure, grid = _new_figure(dataset, seen, measure, about)
+    mean = seen.column("mean")
+    low, high, extend = _color_limits(measure, mean[np.isfinite(mean)])
+    meshes = [_draw_map(figure, axes, panel, seen, (low, high)) for axes, panel in zip(grid, seen.panels, strict=True)]
+    _label_axes(figure, grid, _axis_label(dataset, choice.x), _axis_label(dataset, choice.y))
+    if np.isfinite(mean).any():
+        aspect = max(20, 4 * figure.get_figheight())
+        label = _measure_label(dataset, measure)
+        figure.colorbar(meshes[0], ax=grid, label=label, pad=0.02, extend=extend, aspect=aspect)
+    _explain_grey(figure, seen)
+    return figure
+
+
+@styled
+def measure_lines(
+    dataset: xr.Dataset,
+    measure: str = "sequentiality_index",
+    x: str | None = None,
+    lines: str | None = None,
+    by: Sequence[str] | None = None,
+    *,
+    solved_only: bool | None = None,
+    about: str = "",
+) -> Figure:
+    """Draw a measure against a field: the mean over networks and its interval, a line for each value of another field.
+
+    Parameters
+    ----------
+    dataset, measure, by, solved_only, about
+        As for `measure_map`.
+    x
+        Field to draw against; by default λ0 where it varies, else the first that is a number.
+    lines
+        Field to draw a line for each value of; by default the next that is a number, else the first of the others.
+
+    Returns
+    -------
+    The figure. Intervals are at the level `LEVEL`: Student's t for the mean, Wilson's for the fraction of networks
+    that solved their task. Where no network is shown a line is broken.
+
+    Raises
+    ------
+    InputError
+        Where a measure or a field is unknown, or there are too many panels.
+    """
+    choice = choose(dataset, x, lines, by)
+    if choice.y is None and choice.by and by is None:
+        choice = Choice(choice.x, choice.by[0], choice.by[1:])
+    seen = view(dataset, measure, choice, solved_only)
+    figure, grid = _new_figure(dataset, seen, measure, about)
+    for axes, panel in zip(grid, seen.panels, strict=True):
+        _draw_lines(axes, panel, seen)
+        if measure in _FRACTIONAL_LOSSES:
+            axes.axhline(SOLVED, color="0.4", linestyle=(0, (2, 2)), linewidth=1)
+    _limit_values(grid, seen)
+    _scale_numbers(figure, grid[0], seen.x)
+    _label_axes(figure, grid, _axis_label(dataset, choice.x), _measure_label(dataset, measure))
+    _add_legend(figure, seen, measure)
+    return figure
+
+
+def _new_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes for each panel, and its title."""
+    n_panels = len(seen.panels)
+    n_columns = _columns([len(field.values) for field in seen.by], n_panels)
+    n_rows = -(-n_panels // n_columns)
+    # One panel is as large as our other pictures; with more of them all shrink, to a size that is still legible.
+    size = (max(SIZE[0], 2.2 * n_columns + 1.5), max(SIZE[1], 1.9 * n_rows + 1.6))
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+    for axes in every[n_panels:]:
+        axes.remove()
+    for axes in every[max(n_panels - n_columns, 0) : n_panels]:  # above a place without a panel there are labels too
+        axes.tick_params(labelbottom=True)
+    for axes, panel in zip(every, seen.panels, strict=False):
+        shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
+        if panel.label:
+            count = f" ({shown} of {networks} shown)" if shown < networks else ""
+            width = int(14 * _inches(figure, axes)[0])
+            fits = len(panel.label + count) <= width
+            axes.set_title(panel.label + count if fits else textwrap.fill(panel.label, width) + "\n" + count.strip())
+    title = "\n".join(_title(dataset, seen, measure, about))
+    figure.suptitle("\n".join(textwrap.fill(line, int(11 * size[0])) for line in title.split("\n")))
+    return figure, every[:n_panels]
+
+
+def _columns(by: list[int], n_panels: int) -> int:
+    """Return how many columns of panels there are: those of two fields make a table."""
+    if len(by) == 2 and by[0] * by[1] == n_panels and by[1] <= 8:
+        return by[1]
+    return min(n_panels, round(math.sqrt(2.2 * n_panels)))
+
+
+def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[str]:
+    """Return what is shown, of which networks, and how many of them there are yet."""
+    what = _measure_name(measure)
+    if seen.averaged:
+        n_values = seen.averaged_values
+        all_shown = seen.column("shown").min() == seen.column("networks").max()
+        seeds = f"{n_values} seeds" if all_shown else f"up to {n_values} seeds"
+        over = [seeds if name == "seed" else field_symbol(name) for name in seen.averaged]
+        what += f", {'of' if measure.startswith('solved') else 'mean over'} {' and '.join(over)}"
+    counts = status_counts(dataset)
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "finished")
+    n_shown = int(seen.column("shown").sum())
+    if seen.solved_only:
+        shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED:g})"
+    else:
+        shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
+    shared = describe_network(xr.Dataset(attrs=dataset.attrs))
+    about = textwrap.shorten(about, 200, placeholder=" …").replace("$", r"\$")  # which would begin a formula
+    whose = ", ".join(part for part in (about, shared) if part)
+    return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
+
+
+def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tuple[float, float]) -> QuadMesh:
+    n_x, n_y = len(seen.x.values), len(seen.y.values)
+    mean, finished = (panel.grid(column, n_x, n_y) for column in ("mean", "finished"))
+    mesh = axes.pcolormesh(
+        np.arange(n_x + 1) - 0.5, np.arange(n_y + 1) - 0.5, np.ma.masked_invalid(mean),
+        cmap=ACTIVITY_COLORS, vmin=limits[0], vmax=limits[1],
+    )  # fmt: skip
+    for style, cells in ((_UNFINISHED, finished == 0), (_HIDDEN, np.isnan(mean) & (finished > 0))):
+        squares = [Rectangle((i - 0.5, j - 0.5), 1, 1) for j, i in np.argwhere(cells)]
+        axes.add_collection(PatchCollection(squares, linewidth=0, **style))
+    width, height = _inches(figure, axes)
+    _tick_values(axes, "x", seen.x, width)
+    _tick_values(axes, "y", seen.y, height)
+    axes.tick_params(length=2)
+    return mesh
+
+
+def _inches(figure: Figure, axes: Axes) -> tuple[float, float]:
+    """Return about how large a panel is."""
+    place, (width, height) = axes.get_position(), figure.get_size_inches()
+    return place.width * width, place.height * height
+
+
+def _tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
+    """Label the places 0, 1, … of an axis with the values of a field, as many as there is space for."""
+    labels = field.labels
+    if not field.is_numeric:
+        labels = [textwrap.shorten(label, 24, placeholder="…") for label in labels]
+    characters = max(map(len, labels)) + 1
+    turned = which == "x" and 0.075 * characters * min(len(labels), _MOST_TICKS) > inches
+    space = 0.14 if turned or which == "y" else 0.075 * characters
+    step = -(-len(labels) // max(1, min(_MOST_TICKS, int(inches / space))))
+    places = range(0, len(labels), step if field.is_numeric else 1)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_ticks(list(places), [labels[i] for i in places], rotation=90 if turned else 0)
+
+
+def _color_limits(measure: str, values: np.ndarray) -> tuple[float, float, str]:
+    """Return where the colours begin and end, and on which side values lie beyond."""
+    if measure.startswith("solved") or not values.size:
+        return 0.0, 1.0, "neither"
+    low, high = float(values.min()), float(values.max())
+    if measure in _FRACTIONAL_LOSSES:
+        # Some that have learned nothing are many times as bad as the best guess, and would bleach all others.
+        low, limit = min(low, 0.0), 1.0
+        return low, limit, "max" if high > limit else "neither"
+    return (low, high, "neither") if high > low else (low - 0.5, high + 0.5, "neither")
+
+
+def _explain_grey(figure: Figure, seen: View) -> None:
+    """Say below the panels what cells without a value are, so far as there are any."""
+    n_cells = len(seen.panels) * len(seen.x.values) * len(seen.y.values)
+    finished, shown = seen.column("finished"), seen.column("shown")
+    handles = []
+    if (finished == 0).any():
+        handles.append(Patch(label="no network has finished", **_UNFINISHED))
+    if ((finished > 0) & (shown == 0)).any():
+        why = "none has solved its task" if seen.solved_only else "the measure is undefined"
+        handles.append(Patch(label=f"finished, but {why}", linewidth=0, **_HIDDEN))
+    if len(finished) < n_cells:
+        handles.append(Patch(facecolor="white", edgecolor="0.6", linewidth=0.8, label="not part of the sweep"))
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def _draw_lines(axes: Axes, panel: Panel, seen: View) -> None:
+    colors, markers = _line_styles(seen.y)
+    for place, (color, marker) in enumerate(zip(colors, markers, strict=True)):
+        n_x = len(seen.x.values)
+        cells = panel.cells[panel.cells["y"] == place]
+        mean, low, high = np.full((3, n_x), np.nan)
+        mean[cells["x"]], low[cells["x"]], high[cells["x"]] = cells["mean"], cells["low"], cells["high"]
+        x = np.asarray(seen.x.values, float) if seen.x.is_numeric else np.arange(n_x) + _aside(place, len(colors))
+        axes.vlines(x, low, high, color=color, linewidth=1, alpha=0.6 if len(colors) < 6 else 0.3)
+        # Between words there is nothing for a line to go through.
+        style = "solid" if seen.x.is_numeric else "none"
+        axes.plot(x, mean, color=color, marker=marker, markersize=3.5, linewidth=1.2, linestyle=style)
+
+
+def _aside(place: int, n_lines: int) -> float:
+    """Return how far the points of a line are moved from a word, so that they do not hide those of others."""
+    return 0.6 * ((place + 0.5) / n_lines - 0.5)
+
+
+def _line_styles(field: Field) -> tuple[list[Any], list[str]]:
+    n = len(field.values)
+    if field.is_numeric and n > 1:
+        return list(mpl.colormaps[ACTIVITY_COLORS](np.linspace(0, 0.9, n))), ["o"] * n
+    return [_COLORS[i % len(_COLORS)] for i in range(n)], [
+        _MARKERS[i // len(_COLORS) % len(_MARKERS)] for i in range(n)
+    ]
+
+
+def _limit_values(grid: list[Axes], seen: View) -> None:
+    """Show all means, and of intervals what is within twice their range: those of two seeds are huge."""
+    if seen.interval == "Wilson":
+        grid[0].set_ylim(-0.05, 1.05)
+        return
+    mean = seen.column("mean")
+    if not np.isfinite(mean).any():
+        return
+    lowest, highest = np.nanmin(mean), np.nanmax(mean)
+    spread = (highest - lowest) or abs(highest) or 1.0
+    low, high = np.nanmin([*seen.column("low"), lowest]), np.nanmax([*seen.column("high"), highest])
+    low, high = max(low, lowest - 2 * spread), min(high, highest + 2 * spread)
+    margin = 0.05 * (high - low) or 0.1 * spread
+    grid[0].set_ylim(low - margin, high + margin)
+
+
+def _scale_numbers(figure: Figure, axes: Axes, field: Field) -> None:
+    """Scale and tick the horizontal axis by the values of its field."""
+    if not field.is_numeric:
+        _tick_values(axes, "x", field, _inches(figure, axes)[0])
+        axes.set_xlim(-0.6, len(field.values) - 0.4)
+        return
+    values = np.asarray(field.values, float)
+    positive = values[values > 0]
+    if len(values) <= 5 and _unevenness(values) < 0.5:
+        axes.set_xticks(values, field.labels)
+    elif (values >= 0).all() and positive.size > 2 and _unevenness(np.log(positive)) < _unevenness(positive):
+        if positive.size == values.size:
+            axes.set_xscale("log")
+        else:
+            axes.set_xscale("symlog", linthresh=positive.min())
+    elif all(isinstance(value, int) for value in field.values):
+        count_in_whole_numbers(axes.xaxis)
+
+
+def _unevenness(values: np.ndarray) -> float:
+    steps = np.diff(values)
+    return float(steps.std() / steps.mean()) if steps.size else 0.0
+
+
+def _add_legend(figure: Figure, seen: View, measure: str) -> None:
+    """Say which line is which, and what the bars are."""
+    if seen.y.name:
+        colors, markers = _line_styles(seen.y)
+        step = -(-len(colors) // _MOST_IN_LEGEND)
+        handles = [
+            Line2D([], [], color=colors[i], marker=markers[i], markersize=3.5, linewidth=1.2, label=seen.y.labels[i])
+            for i in range(0, len(colors), step)
+        ]
+        figure.legend(handles=handles, title=field_symbol(seen.y.name), loc="outside right center")
+    notes = []
+    if np.isfinite(seen.column("low")).any():
+        what = "mean" if seen.interval == "t" else "fraction"
+        whose = "seeds" if seen.averaged == ["seed"] else "networks"
+        notes.append(f"bars: {LEVEL:.0%} {seen.interval} interval of the {what} over {whose}")
+        if seen.interval == "t" and (seen.column("shown") == 1).any():
+            notes.append("none of a single network")
+        if _is_cut(figure, seen):
+            notes.append("some end outside the panel")
+    low, high = figure.axes[0].get_ylim()
+    if measure in _FRACTIONAL_LOSSES and low < SOLVED < high:
+        notes.append(f"dashed: solved below {SOLVED:g}")
+    if not np.isfinite(seen.column("mean")).all():
+        notes.append("gaps: no network is shown")
+    if notes:
+        figure.legend(
+            handles=[Patch(facecolor="none", label="; ".join(notes))], handlelength=0, loc="outside lower center"
+        )
+
+
+def _is_cut(figure: Figure, seen: View) -> bool:
+    low, high = figure.axes[0].get_ylim()
+    return bool(np.nanmin(seen.column("low")) < low or np.nanmax(seen.column("high")) > high)
+
+
+def _label_axes(figure: Figure, grid: list[Axes], x: str, y: str) -> None:
+    if len(grid) == 1:
+        grid[0].set(xlabel=x, ylabel=y)
+        return
+    figure.supylabel(y, fontsize=9)
+    for axes in grid:  # a label for all of them would lie below the legend
+        if axes.xaxis.get_tick_params()["labelbottom"]:
+            axes.set_xlabel(textwrap.shorten(x, 30, placeholder="…"))
+
+
+def _axis_label(dataset: xr.Dataset, name: str) -> str:
+    attrs = dataset[name].attrs if name in dataset.coords else {}
+    label = _AXIS_LABELS.get(name) or str(attrs.get("long_name") or field_symbol(name))
+    return f"{label} ({attrs['units']})" if "units" in attrs else label
+
+
+def _measure_name(measure: str) -> str:
+    if measure == "solved":
+        return "Fraction of networks that solved their task"
+    name = measure.replace("_", " ")
+    return name[0].upper() + name[1:]
+
+
+def _measure_label(dataset: xr.Dataset, measure: str) -> str:
+    units = dataset[measure].attrs.get("units")
+    return _measure_name(measure) + (f" ({units})" if units else "")
