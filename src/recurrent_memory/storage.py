@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,18 @@ def save_arrays(
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     # One entry, since the library writes several in any order: equal contents are to give equal files.
     notes = {NOTES: json.dumps({**metadata, CHECKSUM: _checksum(arrays)}, sort_keys=True)}
-    return files.write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=notes), replace=replace)
+    return files.write_atomically(path, lambda temporary: _save_file(arrays, temporary, notes), replace=replace)
+
+
+def _save_file(arrays: dict[str, np.ndarray], path: Path, notes: dict[str, str]) -> None:
+    """Call the library, which tells of a full disk as of anything else, as an OSError."""
+    try:
+        save_file(arrays, path, metadata=notes)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

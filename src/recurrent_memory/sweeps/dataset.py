@@ -150,8 +150,11 @@ class _Table:
 
     def _column(self, name: str, dims: list[str], attrs: dict[str, Any]) -> _Column:
         if name not in self._columns:
-            self._columns[name] = _Column(self.n_networks, dims, attrs)
-        return self._columns[name]
+            self._columns[name] = _Column(self.n_networks, dims, dict(attrs))
+        column = self._columns[name]
+        # What is said of some networks alone, as units that differ between tasks, is not said of all.
+        column.attrs = {key: value for key, value in column.attrs.items() if attrs.get(key) == value}
+        return column
 
     def dataset(self) -> xr.Dataset:
         """Return all columns, over ``network`` and the dimensions that measures have of their own."""

@@ -101,12 +101,10 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
     InputError
         Where the file is no sweep, or the store cannot be used.
     """
-    from .reading import load
-
     source = Source.read(path)
     content = source.content()
     if not isinstance(content.get("store", ""), str):
-        load(path, overrides)  # which says what is wrong
+        content = {}  # reading all of the file says what is wrong
     store = Layout(store_of(path, content))
     store.check()
     made_of = [source.text, *overrides, RESULTS_VERSION, metadata.version("recurrent-memory")]
@@ -116,6 +114,7 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
     except OSError:
         pass
     from .grid import networks
+    from .reading import load
 
     found = [network.identity for network in networks(load(path, overrides))]
     if store.path.exists():

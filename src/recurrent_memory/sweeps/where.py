@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool
 
 from ..settings import InputError
@@ -54,6 +53,8 @@ class Condition(NamedTuple):
         InputError
             Where values cannot be compared.
         """
+        import pandas as pd  # which takes half a second, and most sweeps leave nothing out
+
         frame = pd.DataFrame({column: list(map(_cell, values[field])) for field, column in self.columns.items()})
         try:
             return np.asarray(frame.eval(self.expression, engine="python"), dtype=bool)

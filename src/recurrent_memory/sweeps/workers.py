@@ -344,7 +344,7 @@ class _Crew:
         try:
             run_stage(experiment, place, watch)
         except DivergedError as error:
-            self._fail(network, Failure("diverged", _first_line(error), len(error.history), _where()))
+            self._fail(network, _divergence(len(error.history)))
 
     def _train_together(self, networks: list[Network]) -> None:
         def on_progress(now: ManyProgress) -> None:
@@ -367,9 +367,7 @@ class _Crew:
         for network, result in zip(networks, found, strict=True):
             with contextlib.closing(result):
                 if result.attrs["status"] == "diverged":
-                    done = result.sizes["iteration"]
-                    message = f"Training diverged: the loss of iteration {done} is not finite."
-                    self._fail(network, Failure("diverged", message, done, _where()))
+                    self._fail(network, _divergence(result.sizes["iteration"]))
                 else:
                     place = self.store.work(network.identity)
                     like = initial_network(network.experiment)
@@ -417,6 +415,10 @@ class _Crew:
         with self._lock:
             self._stopped = self._stopped or self._should_stop()
             return self._stopped
+
+
+def _divergence(iteration: int) -> Failure:
+    return Failure("diverged", f"the loss of iteration {iteration} is not finite", iteration, _where())
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,223 @@
+"""``recurrent-memory sweep``: what a user types, from the file to the data set."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recurrent_memory.sweeps import Store, load, networks, template
+
+FILE = """\
+[experiment]
+task = "de1"
+n_hidden = 8
+batch_size = 4
+iterations = 12
+test_batches = 2
+task_options = { stim_dur = 5, delay_dur = 10, resp_dur = 6, n_neurons = 10 }
+[axes]
+lambda0 = [0.8, 1e30]
+seed = { range = [0, 2] }
+"""
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of which two networks have finished and two have diverged."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "s.toml").write_text(FILE)
+    done = subprocess.run(
+        [sys.executable, "-m", "recurrent_memory", "sweep", "run", folder / "s.toml"], capture_output=True, text=True
+    )
+    assert done.returncode == 3
+    assert "2 of 4 networks finished, 2 failed" in done.stdout
+    assert "lambda0 = 1e+30, seed = 1: diverged" in done.stderr
+    return folder
+
+
+@pytest.fixture
+def file(trained_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_once, tmp_path / "trained")) / "s.toml"
+
+
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_init_writes_a_file_that_can_be_planned(command: Any, tmp_path: Path, preset: Any) -> None:
+    path = tmp_path / "new.toml"
+    assert command("sweep", "init", path, "--preset", preset).code == 0
+    assert path.read_text() == template(preset)
+    outcome = command("sweep", "plan", path)
+    assert outcome.code == 0
+    number = len(networks(load(path)))
+    assert f"{number} networks" in outcome.out
+    for told in ("0 done", "shapes", "cores here", "GB of memory", "GB on disk", "estimates"):
+        assert told in outcome.out
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["new.toml", "working_folder"]  # nothing is begun
+    again = command("sweep", "init", path)
+    assert again.code == 2
+    assert "is there already" in again.err
+
+
+def test_status_says_what_became_of_all(command: Any, file: Path) -> None:
+    outcome = command("sweep", "status", file)
+    assert outcome.code == 0
+    assert "4 of 4 networks done" in outcome.out
+    assert "finished 2, failed 2, running 0, waiting 0" in outcome.out
+    assert "2 × diverged: the loss of iteration 0 is not finite" in outcome.out
+    outcome = command("sweep", "status", file, "--set", "learning_rate=0.001")  # another sweep in the same store
+    assert "finished 0, failed 0, running 0, waiting 4" in outcome.out
+    assert "nobody trains it" in outcome.out
+
+
+def test_status_needs_neither_jax_nor_a_description_of_networks(command: Any, file: Path) -> None:
+    assert command("sweep", "status", file).code == 0  # notes the identities
+    look = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('imported:', sorted({'jax', 'xarray', 'pandas'} & set(sys.modules))))\n"
+        "from recurrent_memory.cli.main import main; main()"
+    )
+    words = [sys.executable, "-c", look, "sweep", "status", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "finished 2" in done.stdout
+    assert "imported: []" in done.stdout
+
+
+def test_what_failed_is_retried(command: Any, file: Path) -> None:
+    assert "2 networks will be trained again" in command("sweep", "retry", file, "--failed").out
+    assert "finished 2, failed 0, running 0, waiting 2" in command("sweep", "status", file).out
+    assert "1 networks will be" in command("sweep", "retry", file, "--where", "lambda0 < 1 and seed == 1").out
+    outcome = command("sweep", "run", file)
+    assert outcome.code == 3
+    assert "networks 4/4  2 finished, 2 failed" in outcome.err
+    assert command("sweep", "retry", file).code == 2
+
+
+def test_values_added_later_are_trained_alone(command: Any, file: Path) -> None:
+    file.write_text(file.read_text().replace("[0.8, 1e30]", "[0.8, 0.9]"))
+    outcome = command("sweep", "run", file)
+    assert outcome.code == 0
+    assert "2 networks in 1 group" in outcome.err
+    assert "4 of 4 networks finished, 0 failed" in outcome.out
+
+
+def test_collect_makes_a_data_set_and_tables(command: Any, file: Path, tmp_path: Path) -> None:
+    out, csv = tmp_path / "s.nc", tmp_path / "s.csv"
+    outcome = command("sweep", "collect", file, "-o", out, "--csv", csv)
+    assert outcome.code == 0
+    assert "2 finished, 2 diverged; over lambda0 2 × seed 2" in outcome.out
+    with xr.open_dataset(out) as found:
+        assert found["fractional_loss"].dims == ("lambda0", "seed")
+        assert list(found["status"].values.ravel()) == ["finished", "finished", "diverged", "diverged"]
+        assert int(found["fractional_loss"].notnull().sum()) == 2
+    frame = pd.read_csv(csv)
+    assert list(frame.columns[:2]) == ["lambda0", "seed"]
+    assert len(frame) == 4
+    outcome = command("sweep", "collect", file, "-o", tmp_path / "nowhere" / "s.nc")
+    assert outcome.code == 2
+    assert "There is no folder" in outcome.err
+
+
+def test_a_table_as_parquet(command: Any, file: Path, tmp_path: Path) -> None:
+    outcome = command("sweep", "collect", file, "-o", tmp_path / "s.nc", "--parquet", tmp_path / "s.parquet")
+    if importlib.util.find_spec("pyarrow") is None:
+        assert outcome.code == 2
+        assert "recurrent-memory[parquet]" in outcome.err
+        return
+    assert list(pd.read_parquet(tmp_path / "s.parquet").columns[:2]) == ["lambda0", "seed"]
+
+
+def test_replay_makes_run_folders(command: Any, file: Path, tmp_path: Path) -> None:
+    outcome = command("sweep", "replay", file, "--where", "lambda0 < 1 and seed == 1", "-o", tmp_path / "again")
+    assert outcome.code == 0
+    place = tmp_path / "again" / "lambda0=0.8,seed=1"
+    assert {"result.nc", "weights.safetensors", "activity_heatmap.png"} <= {path.name for path in place.iterdir()}
+    assert "fractional loss" in outcome.out
+    assert command("show", place).code == 0
+    outcome = command("sweep", "replay", file, "--where", "seed == 7")
+    assert outcome.code == 2
+    assert "holds for no network" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "none.toml"], "There is no file none.toml"),
+        (["run", "s.toml", "--set", "lambda0=high"], "override 'lambda0=high'"),
+        (["run", "s.toml", "--set", "colour=1"], "'colour' is not a field of an experiment"),
+        (["run", "s.toml", "--at-once", "0"], "0 is not in the range x>=1"),
+        (["retry", "s.toml", "--where", "sigma == 0"], "no value is given to `sigma`"),
+        (["collect", "s.toml"], "Missing option '-o'"),
+    ],
+)
+def test_mistakes_are_one_short_message(
+    command: Any, file: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(file.parent)
+    before = sorted(path for path in file.parent.rglob("*"))
+    outcome = command("sweep", *words)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert sorted(path for path in file.parent.rglob("*")) == before
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 400), put=st.text(max_size=3) | st.sampled_from("[]{}=\"'#\n"))
+def test_any_file_is_planned_or_refused_in_one_message(command: Any, tmp_path: Path, place: int, put: str) -> None:
+    path = tmp_path / "any.toml"
+    path.write_text(FILE[:place] + put + FILE[place + 1 :], encoding="utf-8")
+    outcome = command("sweep", "plan", path)
+    assert outcome.code in (0, 2)
+    if outcome.code == 2:
+        assert outcome.err.startswith("Error: ")
+        assert len(outcome.err.splitlines()) <= 5
+    assert not [entry for entry in tmp_path.iterdir() if entry.name not in ("any.toml", "working_folder")]
+
+
+def test_a_store_that_cannot_be_written_to_is_told_before_anything_starts(command: Any, tmp_path: Path) -> None:
+    """Root can write anywhere but to what is mounted so, and to kernel file systems."""
+    path = tmp_path / "s.toml"
+    path.write_text(f'store = "/proc/sweep"\n{FILE}')
+    outcome = command("sweep", "run", path)
+    assert outcome.code == 2
+    assert "/proc/sweep cannot be written to" in outcome.err
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small file system, which takes root")
+def test_a_disk_that_is_full_keeps_what_is_finished(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    path = tmp_path / "s.toml"
+    text = FILE.replace("[0.8, 1e30]", "[0.8]").replace("[0, 2]", "[0, 40]")
+    path.write_text(f'store = "{disk}/store"\n{text}')
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        words = [sys.executable, "-m", "recurrent_memory", "sweep", "run", str(path)]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 1, done.stderr
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        store = Store(disk / "store")
+        finished = store.finished()
+        assert 0 < len(finished) < 40
+        for identity in finished:
+            store.verify(identity)
+        subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert finished < store.finished()
+        assert len(store.finished()) == 40
+        assert not [entry for entry in (disk / "store" / "networks").rglob(".*")]
+    finally:
+        subprocess.run(["umount", disk], check=True)
