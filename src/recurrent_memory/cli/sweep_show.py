@@ -108,7 +108,7 @@ def _figures(
 
 
 def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
-    from .. import storage
+    from .. import files
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,5 +118,5 @@ def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) ->
     for name, figure in figures.items():
         for extension in formats:
             paths.append(folder / f"{name}.{extension}")
-            storage.write_atomically(paths[-1], figure.savefig)
+            files.write_atomically(paths[-1], figure.savefig)
     return paths
