@@ -84,11 +84,11 @@ class RunFolder:
             raise InputError(f"{self.path} is a file: give the name of a new folder.")
         if self.path.is_dir() and any(name != LOCK for name in os.listdir(self.path)):
             found = self.experiment()
-            changed = [n for n in type(experiment).model_fields if getattr(found, n) != getattr(experiment, n)]
+            # As they are written: a list of a file may have been a tuple.
+            there, here = (of.model_dump(mode="json") for of in (found, experiment))
+            changed = [name for name in here if there[name] != here[name]]
             if changed:
-                differences = ", ".join(
-                    f"{n} = {getattr(found, n)!r} there, {getattr(experiment, n)!r} here" for n in changed[:3]
-                )
+                differences = ", ".join(f"{n} = {there[n]!r} there, {here[n]!r} here" for n in changed[:3])
                 raise InputError(
                     f"{self.path} holds another experiment ({differences}).\n"
                     "Give a new folder, or the settings that it was started with."

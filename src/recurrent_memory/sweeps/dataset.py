@@ -200,20 +200,45 @@ def _cells(values: Sequence[Any]) -> np.ndarray:
 
 def _over_axes(dataset: xr.Dataset, networks: Sequence[Network]) -> xr.Dataset:
     """Return the data set over the fields in which networks differ, where every combination is there once."""
-    points = [tuple(network.point.values()) for network in networks]
-    axes = [list(dict.fromkeys(values)) for values in zip(*points, strict=True)]
-    names = list(networks[0].point)
-    if not names or math.prod(map(len, axes)) != len(points) or len(set(points)) != len(points):
+    values = {name: [network.point[name] for network in networks] for name in networks[0].point}
+    names, tied = _independent(values)
+    axes = {name: list(dict.fromkeys(values[name])) for name in names}
+    places = [tuple(of) for of in zip(*(_places(values[name], axes[name]) for name in names), strict=True)]
+    if not names or len(set(places)) != len(networks) or math.prod(map(len, axes.values())) != len(networks):
         return dataset
-    ordered = dataset.drop_vars([name for name in names if name in dataset.coords])
-    shape = tuple(map(len, axes))
-    place = np.empty(shape, int)
-    where = [{value: i for i, value in enumerate(axis)} for axis in axes]
-    for number, point in enumerate(points):
-        place[tuple(of[value] for of, value in zip(where, point, strict=True))] = number
+    order = np.empty([len(axis) for axis in axes.values()], int)
+    for number, place in enumerate(places):
+        order[place] = number
     # A single-axis selection with an array of several dimensions gives the result those dimensions.
-    gathered = ordered.isel(network=xr.DataArray(place, dims=names))
-    about = {name: dataset[name].attrs for name in names}
-    return gathered.assign_coords(
-        {name: (name, _cells(axis), about[name]) for name, axis in zip(names, axes, strict=True)}
-    )
+    gathered = dataset.drop_vars(values, errors="ignore").isel(network=xr.DataArray(order, dims=names))
+    labels = {name: (name, _cells(axis), dataset[name].attrs) for name, axis in axes.items()}
+    for name, along in tied.items():
+        of_label = dict(zip(values[along], values[name], strict=True))
+        labels[name] = (along, _cells([of_label[label] for label in axes[along]]), dataset[name].attrs)
+    return gathered.assign_coords(labels)
+
+
+def _independent(values: dict[str, list[Any]]) -> tuple[list[str], dict[str, str]]:
+    """Return the fields that vary on their own, and of the others the field that each goes along with, as in a zip."""
+    names: list[str] = []
+    tied: dict[str, str] = {}
+    for name, own in values.items():
+        number = len(set(own))
+        along = next(
+            (
+                other
+                for other in names
+                if number > 1 and number == len(set(values[other])) == len(set(zip(own, values[other], strict=True)))
+            ),
+            None,
+        )
+        if along is None:
+            names.append(name)
+        else:
+            tied[name] = along
+    return names, tied
+
+
+def _places(values: list[Any], axis: list[Any]) -> list[int]:
+    where = {value: i for i, value in enumerate(axis)}
+    return [where[value] for value in values]

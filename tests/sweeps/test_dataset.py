@@ -1,0 +1,207 @@
+"""One labelled data set of a sweep, whatever its networks have in common."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import recurrent_memory as rm
+from recurrent_memory import storage
+from recurrent_memory.course import recorded
+from recurrent_memory.runfolder import RunFolder
+from recurrent_memory.settings import InputError
+from recurrent_memory.sweeps import (
+    Failure,
+    Network,
+    Store,
+    Sweep,
+    collect,
+    execute,
+    expand,
+    identity,
+    networks,
+    replay,
+    select,
+    table,
+)
+from small import small_experiment
+
+SMALL = {name: value for name, value in small_experiment() if name not in ("task", "seed", "curriculum")}
+
+
+def sweep_of(*axes: dict[str, tuple[Any, ...]], **more: Any) -> Sweep:
+    base = {name: value for name, value in SMALL.items() if not any(name in axis for axis in axes)}
+    return Sweep(experiment={**base, "test_batches": 3} | more, axes=axes)
+
+
+def made_up(of: list[Network], store: Store) -> None:
+    """Publish results that say which network they are of."""
+    store.prepare()
+    for number, network in enumerate(of):
+        result = xr.Dataset({"fractional_loss": ((), number / 10, {"units": "1"}), "solved": ((), number < 5)})
+        described = network.experiment.model_dump(mode="json")
+        store.publish(network.identity, described, result, {}, (), {"host": f"h{number}", "training_seconds": 1.5})
+
+
+def test_complete_grids_have_their_axes_as_dimensions(tmp_path: Path) -> None:
+    sweep = sweep_of({"lambda0": (0.8, 0.9)}, {"seed": (3, 1, 2)}, task="de1")
+    every, store = networks(sweep), Store(tmp_path / "store")
+    made_up(every, store)
+    found = collect(every, store)
+    assert dict(found["fractional_loss"].sizes) == {"lambda0": 2, "seed": 3}
+    assert found["fractional_loss"].attrs["units"] == "1"
+    assert list(found["seed"].values) == [3, 1, 2]
+    for number, network in enumerate(every):
+        of = found.sel(network.point)
+        assert float(of["fractional_loss"]) == number / 10
+        assert (str(of["host"].values), float(of["training_seconds"])) == (f"h{number}", 1.5)
+        assert str(of["identity"].values) == network.identity
+    assert found["n_hidden"].item() == SMALL["n_hidden"]  # shared fields are coordinates as well
+    assert "self-connection" in found["lambda0"].attrs["long_name"]
+    assert set(rm.Experiment.model_fields) <= set(found.coords)
+
+
+def test_what_is_zipped_goes_along_one_dimension(tmp_path: Path) -> None:
+    sweep = sweep_of({"batch_size": (10, 20), "learning_rate": (1e-3, 2e-3)}, {"seed": (0, 1)}, task="de1")
+    every, store = networks(sweep), Store(tmp_path / "store")
+    made_up(every, store)
+    found = collect(every, store)
+    assert dict(found["fractional_loss"].sizes) == {"batch_size": 2, "seed": 2}
+    assert found["learning_rate"].dims == ("batch_size",)
+    assert list(found["learning_rate"].values) == [1e-3, 2e-3]
+
+
+def test_incomplete_grids_have_a_row_for_each_network(tmp_path: Path) -> None:
+    sweep = sweep_of({"task": ("de1", "cd1")}, {"lambda0": (0.8, 0.9)})
+    sweep = Sweep(experiment=sweep.experiment, axes=sweep.axes, exclude=("task == 'cd1' and lambda0 > 0.85",))
+    every, store = networks(sweep), Store(tmp_path / "store")
+    made_up(every, store)
+    found = collect(every, store)
+    assert dict(found["fractional_loss"].sizes) == {"network": 3}
+    assert list(found["task"].values) == ["de1", "de1", "cd1"]
+    assert list(found["lambda0"].values) == [0.8, 0.9, 0.8]
+
+
+def test_what_is_missing_is_told_in_the_status(tmp_path: Path) -> None:
+    every, store = networks(sweep_of({"seed": tuple(range(5))}, task="de1")), Store(tmp_path / "store")
+    made_up(every[:2], store)
+    store.fail(every[2].identity, Failure("diverged", "not finite", 7, {}))
+    (damaged,) = (store.path / "networks").rglob(f"{every[1].identity}*")
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    lines: list[str] = []
+    found = collect(every, store, on_message=lines.append)
+    assert list(found["status"].values) == ["finished", "damaged", "diverged", "left", "left"]
+    assert list(found["fractional_loss"].isnull().values) == [False, True, True, True, True]
+    assert list(found["solved"].values[:1]) == [1.0]
+    assert list(found["host"].values) == ["h0", "", "", "", ""]
+    assert len(lines) == 1
+    assert "damaged" in lines[0]
+    storage.save_dataset(tmp_path / "found.nc", found)
+    with xr.open_dataset(tmp_path / "found.nc") as opened:
+        assert list(opened["status"].values) == list(found["status"].values)
+        np.testing.assert_array_equal(opened["fractional_loss"], found["fractional_loss"])
+    assert set(collect(every, Store(tmp_path / "nothing"))["status"].values) == {"left"}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Network], Store]:
+    """Networks with measures of different dimensions: delays that vary in two ways, and a curriculum."""
+    options = small_experiment().task_options
+    shared = {**SMALL, "test_batches": 3}
+    found: list[Network] = []
+    for changes in (
+        {"task": "de1"},
+        {"task": "de1", "condition": "variable_delay", "task_options": {**options, "delays": (2, 6, 10)}},
+        {"task": "de1", "condition": "variable_delay", "task_options": {**options, "delays": (4, 10)}},
+        {"curriculum": ("cd1", "de1")},
+    ):
+        experiment = rm.Experiment(**{**shared, **changes})
+        found.append(Network(experiment, {}, identity(experiment)))
+    store = Store(tmp_path_factory.mktemp("mixed") / "store")
+    execute(found, store, ("curves", "weights"))
+    return found, store
+
+
+def test_measures_with_dimensions_of_their_own_are_aligned(mixed: tuple[list[Network], Store]) -> None:
+    every, store = mixed
+    found = collect(every, store)
+    assert set(found["status"].values) == {"finished"}
+    by_delay = found["delay_fractional_loss"]
+    assert by_delay.dims == (found["status"].dims[0], "delay")
+    for number, network in enumerate(every):
+        own = store.dataset(network.identity)
+        row = by_delay.isel({by_delay.dims[0]: number})
+        if "delay" not in own.dims:
+            assert bool(row.isnull().all())
+            continue
+        np.testing.assert_array_equal(row.sel(delay=own["delay"].values), own["delay_fractional_loss"])
+        assert int(row.notnull().sum()) == int(own["delay_fractional_loss"].notnull().sum())
+    assert list(found["stage_task"].isel({by_delay.dims[0]: -1}).values) == ["cd1", "de1"]
+
+
+def test_a_replayed_network_is_the_run_it_would_have_been(mixed: tuple[list[Network], Store], tmp_path: Path) -> None:
+    every, store = mixed
+    for number, network in enumerate(every):
+        lines: list[str] = []
+        place = RunFolder(tmp_path / str(number))
+        assert replay(network, store, place)
+        assert not lines
+        whole = rm.run(network.experiment)
+        again = storage.load_dataset(place / "result.nc")
+        xr.testing.assert_identical(again, storage_round_trip(whole, tmp_path / f"{number}.nc"))
+        assert replay(network, store, place)  # a finished one is left as it is
+        xr.testing.assert_equal(
+            recorded(network.experiment, store.network(network.identity, place_network(network)))["activity"],
+            whole["activity"],
+        )
+
+
+def test_a_network_without_weights_is_trained_again(tmp_path: Path) -> None:
+    (network,) = networks(sweep_of({"seed": (5,)}, task="de1"))
+    store, place = Store(tmp_path / "store"), RunFolder(tmp_path / "run")
+    execute([network], store, ())
+    assert not replay(network, store, place)
+    assert place.finished
+
+
+def place_network(network: Network) -> Any:
+    from recurrent_memory.course import initial_network
+
+    return initial_network(network.experiment)
+
+
+def storage_round_trip(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    storage.save_dataset(path, dataset)
+    return storage.load_dataset(path)
+
+
+def test_the_table_has_a_row_for_each_network_and_the_fields_first(tmp_path: Path) -> None:
+    sweep = sweep_of({"lambda0": (0.8, 0.9)}, {"seed": (0, 1)}, task="de1")
+    every, store = networks(sweep), Store(tmp_path / "store")
+    made_up(every, store)
+    frame = table(collect(every, store))
+    assert isinstance(frame, pd.DataFrame)
+    assert len(frame) == 4
+    assert list(frame.columns[:2]) == ["lambda0", "seed"]
+    assert list(frame["fractional_loss"]) == [0.0, 0.1, 0.2, 0.3]
+    assert list(frame["task"]) == ["de1"] * 4
+    assert not any(math.isnan(value) for value in frame["training_seconds"])
+
+
+def test_networks_are_selected_by_a_condition() -> None:
+    sweep = sweep_of({"task": ("de1", "cd1")}, {"lambda0": (0.8, 0.9)}, {"seed": (0, 1)})
+    every = expand(sweep).networks
+    chosen = select(sweep, every, 'task == "DE-1" and lambda0 > 0.85')
+    assert [network.point for network in chosen] == [
+        {"task": "de1", "lambda0": 0.9, "seed": 0},
+        {"task": "de1", "lambda0": 0.9, "seed": 1},
+    ]
+    assert select(sweep, every, f"n_hidden == {SMALL['n_hidden']}") == every  # a value that all share
+    with pytest.raises(InputError, match="no value is given to `sigma`"):
+        select(sweep, every, "sigma == 0")
