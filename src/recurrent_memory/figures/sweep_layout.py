@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from .learning import SOLVED
 from .style import DPI, SIZE, describe_network
-from .sweep_cells import Field, View, field_symbol, status_counts
+from .sweep_cells import Field, View, field_symbol, shared_fields, status_counts
 
 _AXIS_LABELS = {
     "lambda0": "Initial self-connection $λ_0$",
@@ -19,7 +19,7 @@ _AXIS_LABELS = {
     "rho": "Weight decay ρ",
     "n_hidden": "Number of units N",
 }
-_MOST_TICKS = 12
+_MOST_TICKS, _LONGEST_LABEL = 12, 30
 
 
 def new_sweep_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tuple[Figure, list[Axes]]:
@@ -70,7 +70,7 @@ def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[st
         shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED:g})"
     else:
         shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
-    shared = describe_network(xr.Dataset(attrs=dataset.attrs))
+    shared = describe_network(xr.Dataset(attrs=shared_fields(dataset)))
     about = textwrap.shorten(about, 200, placeholder=" …").replace("$", r"\$")  # which would begin a formula
     whose = ", ".join(part for part in (about, shared) if part)
     return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
@@ -104,13 +104,14 @@ def label_axes(figure: Figure, grid: list[Axes], x: str, y: str) -> None:
     figure.supylabel(y, fontsize=9)
     for axes in grid:  # a label for all of them would lie below the legend
         if axes.xaxis.get_tick_params()["labelbottom"]:
-            axes.set_xlabel(textwrap.shorten(x, 30, placeholder="…"))
+            axes.set_xlabel(textwrap.shorten(x, _LONGEST_LABEL, placeholder="…"))
 
 
 def axis_label(dataset: xr.Dataset, name: str) -> str:
     """Return what a field is, with its symbol and units where there are any."""
     attrs = dataset[name].attrs if name in dataset.coords else {}
-    label = _AXIS_LABELS.get(name) or str(attrs.get("long_name") or field_symbol(name))
+    about = str(attrs.get("long_name", ""))  # which may be a whole sentence
+    label = _AXIS_LABELS.get(name) or (about if 0 < len(about) <= _LONGEST_LABEL else field_symbol(name))
     return f"{label} ({attrs['units']})" if "units" in attrs else label
 
 

@@ -187,7 +187,8 @@ def _explain_grey(figure: Figure, seen: View) -> None:
     if (finished == 0).any():
         handles.append(Patch(label="no network has finished", **_UNFINISHED))
     if ((finished > 0) & (shown == 0)).any():
-        why = "none has solved its task" if seen.solved_only else "the measure is undefined"
+        reasons = ["none has solved its task"] * seen.solved_only + ["the measure is undefined"] * seen.has_undefined
+        why = " or ".join(reasons)
         handles.append(Patch(label=f"finished, but {why}", linewidth=0, **_HIDDEN))
     if len(finished) < n_cells:
         handles.append(Patch(facecolor="white", edgecolor="0.6", linewidth=0.8, label="not part of the sweep"))
