@@ -54,7 +54,7 @@ def sweep(axes: Mapping[str, Sequence[Any]], *, left: Any = None, failed: Any = 
     dataset = dataset.assign_coords(identity=(tuple(axes), identities), delay=("delay", [10, 20]))
     for name, attrs in MEASURES.items():
         dataset[name].attrs.update(attrs)
-    return dataset.assign_attrs({name: value for name, value in SHARED.items() if name not in axes})
+    return dataset.assign_coords({name: value for name, value in SHARED.items() if name not in axes})
 
 
 def flat(dataset: xr.Dataset, keep: Any = None) -> xr.Dataset:

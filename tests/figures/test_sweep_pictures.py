@@ -126,6 +126,8 @@ class TestMap:
         assert cells(panels(figure)[0], hatched=True) == {(0.0, 0.0)}
         assert "finished, but the measure is undefined" in words(figure)
         assert "the 11 in which it is defined" in words(figure)
+        dataset["sequentiality_index"][1, 1] = np.nan
+        assert "none has solved its task or the measure is undefined" in words(measure_map(dataset))
 
     def test_what_is_not_part_of_a_sweep_is_white(self) -> None:
         dataset = flat(sweep({"lambda0": LAMBDA0, "sigma0": SIGMA0}), lambda d: (d.lambda0 > 0.85) | (d.sigma0 < 0.3))

@@ -93,6 +93,8 @@ class View(NamedTuple):
     averaged_values: int
     """How many values the first of these has."""
     solved_only: bool
+    has_undefined: bool
+    """Whether the measure is undefined for any network that would be shown."""
     interval: str
     """Kind of the intervals."""
 
@@ -203,11 +205,12 @@ def view(dataset: xr.Dataset, measure: str, choice: Choice, solved_only: bool | 
     by = [_levels(table, name) for name in choice.by]
     rows = pd.DataFrame({"x": _codes(table, x), "y": _codes(table, y)})
     rows["finished"] = table["status"].to_numpy() == "finished"
-    shown = rows["finished"] & np.isfinite(table[measure].to_numpy(float))
+    wanted = rows["finished"].to_numpy()
     if solved_only:
         _need_measure(dataset, "solved")
-        shown &= table["solved"].to_numpy(float) == 1
-    rows["value"] = table[measure].astype(float).where(shown.to_numpy())
+        wanted = wanted & (table["solved"].to_numpy(float) == 1)
+    shown = wanted & np.isfinite(table[measure].to_numpy(float))
+    rows["value"] = table[measure].astype(float).where(shown)
     keys = [pd.Series(_codes(table, field), name=field.name) for field in by]
     groups = list(rows.groupby(keys)) if keys else [((), rows)]
     if len(groups) > MOST_PANELS:
@@ -224,7 +227,22 @@ def view(dataset: xr.Dataset, measure: str, choice: Choice, solved_only: bool | 
         if name not in chosen and not _follows(table, chosen, name)
     ]
     n_values = len(_levels(table, averaged[0]).values) if averaged else 1
-    return View(x, y, by, panels, averaged, n_values, solved_only, "Wilson" if is_fraction else "t")
+    return View(
+        x,
+        y,
+        by,
+        panels,
+        averaged,
+        n_values,
+        solved_only,
+        bool((wanted & ~shown).any()),
+        "Wilson" if is_fraction else "t",
+    )
+
+
+def shared_fields(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return the value of each field that all networks have in common."""
+    return {str(name): of.item() for name, of in dataset.coords.items() if of.ndim == 0}
 
 
 def status_counts(dataset: xr.Dataset) -> dict[str, int]:
@@ -266,15 +284,13 @@ def _interval_of_fraction(successes: int, n: int) -> tuple[float, float]:
 
 
 def _table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return what is one value a network, a row for each; fields that all share are columns as well."""
+    """Return what is one value a network, a row for each; a field that all share is a column like any other."""
     dims = dataset["status"].dims
     own = [name for name, of in dataset.variables.items() if set(of.dims) <= set(dims)]
     flat = dataset.drop_vars([name for name in dataset.variables if name not in own])
     if dims != ("network",):
         flat = flat.stack(network_=dims, create_index=False)
-    table = flat.reset_coords().to_dataframe().reset_index(drop=True)
-    shared = {name: value for name, value in dataset.attrs.items() if name not in table}
-    return table.assign(**{str(name): [value] * len(table) for name, value in shared.items()})
+    return flat.reset_coords().to_dataframe().reset_index(drop=True)
 
 
 def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
@@ -336,7 +352,7 @@ def _need_measure(dataset: xr.Dataset, name: str) -> None:
 
 
 def _need_field(dataset: xr.Dataset, table: pd.DataFrame, name: str) -> None:
-    fields = [str(field) for field in (*dataset["status"].dims, *dataset.coords, *dataset.attrs)]
+    fields = [str(field) for field in dataset.coords]
     if name not in fields or name not in table or name in _NOT_AXES:
         raise InputError(
             f"{name!r} is not a field of these networks. They differ in: {_and(_varying(dataset, table))}."

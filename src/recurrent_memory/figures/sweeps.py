@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,32 +21,24 @@ from .style import (
     ACTIVITY_COLORS,
     BLACK,
     BLUE,
-    DPI,
     GREEN,
     NOT_SHOWN,
     ORANGE,
     PURPLE,
-    SIZE,
     SKY,
     VERMILION,
     count_in_whole_numbers,
-    describe_network,
     styled,
 )
-from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, status_counts, view
+from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, view
+from .sweep_layout import axis_label, label_axes, measure_label, new_sweep_figure, size_of, tick_values
 
-_AXIS_LABELS = {
-    "lambda0": "Initial self-connection $λ_0$",
-    "sigma0": "Initial coupling $σ_0$",
-    "rho": "Weight decay ρ",
-    "n_hidden": "Number of units N",
-}
 _FRACTIONAL_LOSSES = ("fractional_loss", "fractional_loss_exact", "fractional_loss_exact_causal")
 _UNFINISHED: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": NOT_SHOWN}
 _HIDDEN: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": "0.45", "hatch": "////"}
 _COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 _MARKERS = "osD^vPX"
-_MOST_TICKS, _MOST_IN_LEGEND = 12, 16
+_MOST_IN_LEGEND = 16
 
 
 def has_map(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: Sequence[str] | None = None) -> bool:
@@ -99,14 +89,14 @@ def measure_map(
     if choice.y is None:
         raise InputError(f"There is no field but {choice.x!r} to draw a map over: give `y`, or draw lines.")
     seen = view(dataset, measure, choice, solved_only)
-    figure, grid = _new_figure(dataset, seen, measure, about)
+    figure, grid = new_sweep_figure(dataset, seen, measure, about)
     mean = seen.column("mean")
     low, high, extend = _color_limits(measure, mean[np.isfinite(mean)])
     meshes = [_draw_map(figure, axes, panel, seen, (low, high)) for axes, panel in zip(grid, seen.panels, strict=True)]
-    _label_axes(figure, grid, _axis_label(dataset, choice.x), _axis_label(dataset, choice.y))
+    label_axes(figure, grid, axis_label(dataset, choice.x), axis_label(dataset, choice.y))
     if np.isfinite(mean).any():
         aspect = max(20, 4 * figure.get_figheight())
-        label = _measure_label(dataset, measure)
+        label = measure_label(dataset, measure)
         figure.colorbar(meshes[0], ax=grid, label=label, pad=0.02, extend=extend, aspect=aspect)
     _explain_grey(figure, seen)
     return figure
@@ -148,70 +138,16 @@ def measure_lines(
     if choice.y is None and choice.by and by is None:
         choice = Choice(choice.x, choice.by[0], choice.by[1:])
     seen = view(dataset, measure, choice, solved_only)
-    figure, grid = _new_figure(dataset, seen, measure, about)
+    figure, grid = new_sweep_figure(dataset, seen, measure, about)
     for axes, panel in zip(grid, seen.panels, strict=True):
         _draw_lines(axes, panel, seen)
         if measure in _FRACTIONAL_LOSSES:
             axes.axhline(SOLVED, color="0.4", linestyle=(0, (2, 2)), linewidth=1)
     _limit_values(grid, seen)
     _scale_numbers(figure, grid[0], seen.x)
-    _label_axes(figure, grid, _axis_label(dataset, choice.x), _measure_label(dataset, measure))
+    label_axes(figure, grid, axis_label(dataset, choice.x), measure_label(dataset, measure))
     _add_legend(figure, seen, measure)
     return figure
-
-
-def _new_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure with axes for each panel, and its title."""
-    n_panels = len(seen.panels)
-    n_columns = _columns([len(field.values) for field in seen.by], n_panels)
-    n_rows = -(-n_panels // n_columns)
-    # One panel is as large as our other pictures; with more of them all shrink, to a size that is still legible.
-    size = (max(SIZE[0], 2.2 * n_columns + 1.5), max(SIZE[1], 1.9 * n_rows + 1.6))
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-    for axes in every[n_panels:]:
-        axes.remove()
-    for axes in every[max(n_panels - n_columns, 0) : n_panels]:  # above a place without a panel there are labels too
-        axes.tick_params(labelbottom=True)
-    for axes, panel in zip(every, seen.panels, strict=False):
-        shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
-        if panel.label:
-            count = f" ({shown} of {networks} shown)" if shown < networks else ""
-            width = int(14 * _inches(figure, axes)[0])
-            fits = len(panel.label + count) <= width
-            axes.set_title(panel.label + count if fits else textwrap.fill(panel.label, width) + "\n" + count.strip())
-    title = "\n".join(_title(dataset, seen, measure, about))
-    figure.suptitle("\n".join(textwrap.fill(line, int(11 * size[0])) for line in title.split("\n")))
-    return figure, every[:n_panels]
-
-
-def _columns(by: list[int], n_panels: int) -> int:
-    """Return how many columns of panels there are: those of two fields make a table."""
-    if len(by) == 2 and by[0] * by[1] == n_panels and by[1] <= 8:
-        return by[1]
-    return min(n_panels, round(math.sqrt(2.2 * n_panels)))
-
-
-def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[str]:
-    """Return what is shown, of which networks, and how many of them there are yet."""
-    what = _measure_name(measure)
-    if seen.averaged:
-        n_values = seen.averaged_values
-        all_shown = seen.column("shown").min() == seen.column("networks").max()
-        seeds = f"{n_values} seeds" if all_shown else f"up to {n_values} seeds"
-        over = [seeds if name == "seed" else field_symbol(name) for name in seen.averaged]
-        what += f", {'of' if measure.startswith('solved') else 'mean over'} {' and '.join(over)}"
-    counts = status_counts(dataset)
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "finished")
-    n_shown = int(seen.column("shown").sum())
-    if seen.solved_only:
-        shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED:g})"
-    else:
-        shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
-    shared = describe_network(xr.Dataset(attrs=dataset.attrs))
-    about = textwrap.shorten(about, 200, placeholder=" …").replace("$", r"\$")  # which would begin a formula
-    whose = ", ".join(part for part in (about, shared) if part)
-    return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
 
 
 def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tuple[float, float]) -> QuadMesh:
@@ -224,31 +160,11 @@ def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tupl
     for style, cells in ((_UNFINISHED, finished == 0), (_HIDDEN, np.isnan(mean) & (finished > 0))):
         squares = [Rectangle((i - 0.5, j - 0.5), 1, 1) for j, i in np.argwhere(cells)]
         axes.add_collection(PatchCollection(squares, linewidth=0, **style))
-    width, height = _inches(figure, axes)
-    _tick_values(axes, "x", seen.x, width)
-    _tick_values(axes, "y", seen.y, height)
+    width, height = size_of(figure, axes)
+    tick_values(axes, "x", seen.x, width)
+    tick_values(axes, "y", seen.y, height)
     axes.tick_params(length=2)
     return mesh
-
-
-def _inches(figure: Figure, axes: Axes) -> tuple[float, float]:
-    """Return about how large a panel is."""
-    place, (width, height) = axes.get_position(), figure.get_size_inches()
-    return place.width * width, place.height * height
-
-
-def _tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
-    """Label the places 0, 1, … of an axis with the values of a field, as many as there is space for."""
-    labels = field.labels
-    if not field.is_numeric:
-        labels = [textwrap.shorten(label, 24, placeholder="…") for label in labels]
-    characters = max(map(len, labels)) + 1
-    turned = which == "x" and 0.075 * characters * min(len(labels), _MOST_TICKS) > inches
-    space = 0.14 if turned or which == "y" else 0.075 * characters
-    step = -(-len(labels) // max(1, min(_MOST_TICKS, int(inches / space))))
-    places = range(0, len(labels), step if field.is_numeric else 1)
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks(list(places), [labels[i] for i in places], rotation=90 if turned else 0)
 
 
 def _color_limits(measure: str, values: np.ndarray) -> tuple[float, float, str]:
@@ -271,7 +187,8 @@ def _explain_grey(figure: Figure, seen: View) -> None:
     if (finished == 0).any():
         handles.append(Patch(label="no network has finished", **_UNFINISHED))
     if ((finished > 0) & (shown == 0)).any():
-        why = "none has solved its task" if seen.solved_only else "the measure is undefined"
+        reasons = ["none has solved its task"] * seen.solved_only + ["the measure is undefined"] * seen.has_undefined
+        why = " or ".join(reasons)
         handles.append(Patch(label=f"finished, but {why}", linewidth=0, **_HIDDEN))
     if len(finished) < n_cells:
         handles.append(Patch(facecolor="white", edgecolor="0.6", linewidth=0.8, label="not part of the sweep"))
@@ -326,7 +243,7 @@ def _limit_values(grid: list[Axes], seen: View) -> None:
 def _scale_numbers(figure: Figure, axes: Axes, field: Field) -> None:
     """Scale and tick the horizontal axis by the values of its field."""
     if not field.is_numeric:
-        _tick_values(axes, "x", field, _inches(figure, axes)[0])
+        tick_values(axes, "x", field, size_of(figure, axes)[0])
         axes.set_xlim(-0.6, len(field.values) - 0.4)
         return
     values = np.asarray(field.values, float)
@@ -380,31 +297,3 @@ def _add_legend(figure: Figure, seen: View, measure: str) -> None:
 def _is_cut(figure: Figure, seen: View) -> bool:
     low, high = figure.axes[0].get_ylim()
     return bool(np.nanmin(seen.column("low")) < low or np.nanmax(seen.column("high")) > high)
-
-
-def _label_axes(figure: Figure, grid: list[Axes], x: str, y: str) -> None:
-    if len(grid) == 1:
-        grid[0].set(xlabel=x, ylabel=y)
-        return
-    figure.supylabel(y, fontsize=9)
-    for axes in grid:  # a label for all of them would lie below the legend
-        if axes.xaxis.get_tick_params()["labelbottom"]:
-            axes.set_xlabel(textwrap.shorten(x, 30, placeholder="…"))
-
-
-def _axis_label(dataset: xr.Dataset, name: str) -> str:
-    attrs = dataset[name].attrs if name in dataset.coords else {}
-    label = _AXIS_LABELS.get(name) or str(attrs.get("long_name") or field_symbol(name))
-    return f"{label} ({attrs['units']})" if "units" in attrs else label
-
-
-def _measure_name(measure: str) -> str:
-    if measure == "solved":
-        return "Fraction of networks that solved their task"
-    name = measure.replace("_", " ")
-    return name[0].upper() + name[1:]
-
-
-def _measure_label(dataset: xr.Dataset, measure: str) -> str:
-    units = dataset[measure].attrs.get("units")
-    return _measure_name(measure) + (f" ({units})" if units else "")

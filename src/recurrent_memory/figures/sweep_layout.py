@@ -1,0 +1,128 @@
+"""How all pictures of sweeps are laid out: panels, titles, labels and ticks."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .learning import SOLVED
+from .style import DPI, SIZE, describe_network
+from .sweep_cells import Field, View, field_symbol, shared_fields, status_counts
+
+_AXIS_LABELS = {
+    "lambda0": "Initial self-connection $λ_0$",
+    "sigma0": "Initial coupling $σ_0$",
+    "rho": "Weight decay ρ",
+    "n_hidden": "Number of units N",
+}
+_MOST_TICKS, _LONGEST_LABEL = 12, 30
+
+
+def new_sweep_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes for each panel, and its title."""
+    n_panels = len(seen.panels)
+    n_columns = _columns([len(field.values) for field in seen.by], n_panels)
+    n_rows = -(-n_panels // n_columns)
+    # One panel is as large as our other pictures; with more of them all shrink, to a size that is still legible.
+    size = (max(SIZE[0], 2.2 * n_columns + 1.5), max(SIZE[1], 1.9 * n_rows + 1.6))
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+    for axes in every[n_panels:]:
+        axes.remove()
+    for axes in every[max(n_panels - n_columns, 0) : n_panels]:  # above a place without a panel there are labels too
+        axes.tick_params(labelbottom=True)
+    for axes, panel in zip(every, seen.panels, strict=False):
+        shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
+        if panel.label:
+            count = f" ({shown} of {networks} shown)" if shown < networks else ""
+            width = int(14 * size_of(figure, axes)[0])
+            fits = len(panel.label + count) <= width
+            axes.set_title(panel.label + count if fits else textwrap.fill(panel.label, width) + "\n" + count.strip())
+    title = "\n".join(_title(dataset, seen, measure, about))
+    figure.suptitle("\n".join(textwrap.fill(line, int(11 * size[0])) for line in title.split("\n")))
+    return figure, every[:n_panels]
+
+
+def _columns(by: list[int], n_panels: int) -> int:
+    """Return how many columns of panels there are: those of two fields make a table."""
+    if len(by) == 2 and by[0] * by[1] == n_panels and by[1] <= 8:
+        return by[1]
+    return min(n_panels, round(math.sqrt(2.2 * n_panels)))
+
+
+def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[str]:
+    """Return what is shown, of which networks, and how many of them there are yet."""
+    what = _measure_name(measure)
+    if seen.averaged:
+        n_values = seen.averaged_values
+        all_shown = seen.column("shown").min() == seen.column("networks").max()
+        seeds = f"{n_values} seeds" if all_shown else f"up to {n_values} seeds"
+        over = [seeds if name == "seed" else field_symbol(name) for name in seen.averaged]
+        what += f", {'of' if measure.startswith('solved') else 'mean over'} {' and '.join(over)}"
+    counts = status_counts(dataset)
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "finished")
+    n_shown = int(seen.column("shown").sum())
+    if seen.solved_only:
+        shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED:g})"
+    else:
+        shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
+    shared = describe_network(xr.Dataset(attrs=shared_fields(dataset)))
+    about = textwrap.shorten(about, 200, placeholder=" …").replace("$", r"\$")  # which would begin a formula
+    whose = ", ".join(part for part in (about, shared) if part)
+    return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
+
+
+def size_of(figure: Figure, axes: Axes) -> tuple[float, float]:
+    """Return about how wide and high a panel is, in inches."""
+    place, (width, height) = axes.get_position(), figure.get_size_inches()
+    return place.width * width, place.height * height
+
+
+def tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
+    """Label the places 0, 1, … of an axis with the values of a field, as many as there is space for."""
+    labels = field.labels
+    if not field.is_numeric:
+        labels = [textwrap.shorten(label, 24, placeholder="…") for label in labels]
+    characters = max(map(len, labels)) + 1
+    turned = which == "x" and 0.075 * characters * min(len(labels), _MOST_TICKS) > inches
+    space = 0.14 if turned or which == "y" else 0.075 * characters
+    step = -(-len(labels) // max(1, min(_MOST_TICKS, int(inches / space))))
+    places = range(0, len(labels), step if field.is_numeric else 1)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_ticks(list(places), [labels[i] for i in places], rotation=90 if turned else 0)
+
+
+def label_axes(figure: Figure, grid: list[Axes], x: str, y: str) -> None:
+    """Label the outer panels, or the only one."""
+    if len(grid) == 1:
+        grid[0].set(xlabel=x, ylabel=y)
+        return
+    figure.supylabel(y, fontsize=9)
+    for axes in grid:  # a label for all of them would lie below the legend
+        if axes.xaxis.get_tick_params()["labelbottom"]:
+            axes.set_xlabel(textwrap.shorten(x, _LONGEST_LABEL, placeholder="…"))
+
+
+def axis_label(dataset: xr.Dataset, name: str) -> str:
+    """Return what a field is, with its symbol and units where there are any."""
+    attrs = dataset[name].attrs if name in dataset.coords else {}
+    about = str(attrs.get("long_name", ""))  # which may be a whole sentence
+    label = _AXIS_LABELS.get(name) or (about if 0 < len(about) <= _LONGEST_LABEL else field_symbol(name))
+    return f"{label} ({attrs['units']})" if "units" in attrs else label
+
+
+def _measure_name(measure: str) -> str:
+    if measure == "solved":
+        return "Fraction of networks that solved their task"
+    name = measure.replace("_", " ")
+    return name[0].upper() + name[1:]
+
+
+def measure_label(dataset: xr.Dataset, measure: str) -> str:
+    """Return what a measure is, with its units."""
+    units = dataset[measure].attrs.get("units")
+    return _measure_name(measure) + (f" ({units})" if units else "")
