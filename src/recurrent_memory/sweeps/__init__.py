@@ -8,13 +8,13 @@ from ..lazy import attach
 
 if TYPE_CHECKING:
     from .claims import Claims
-    from .costs import Estimate, duration, estimate
+    from .costs import Estimate, estimate
     from .dataset import collect, table
     from .grid import Expansion, Network, Sweep, expand, identity, networks, select
     from .layout import RESULTS_VERSION, Failure
     from .reading import load
     from .rerun import replay
-    from .status import Status, identities, look
+    from .status import Status, duration, identities, look
     from .store import Part, Record, Store
     from .templates import template
     from .workers import SweepProgress, execute
@@ -62,7 +62,7 @@ _HOME = {
     "Sweep": "grid",
     "SweepProgress": "workers",
     "collect": "dataset",
-    "duration": "costs",
+    "duration": "status",
     "estimate": "costs",
     "execute": "workers",
     "expand": "grid",

@@ -11,6 +11,7 @@ import numpy as np
 from ..ensembles import cores, estimated_bytes
 from ..experiment import OF_ONE_PROGRAM, Experiment
 from .grid import Network
+from .status import duration
 from .store import Part
 
 OVERHEAD = 1.5
@@ -111,10 +112,3 @@ def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:
     activity = 4 * trials * task.n_steps * (experiment.n_hidden + task.n_inputs)
     kept = {"curves": 8 * 3 * experiment.iterations, "weights": weights, "activity": activity}
     return BYTES_OF_A_RECORD + float(sum(kept[part] for part in parts))
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, in the unit that fits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -95,15 +95,12 @@ class _Column:
 
     def put(self, i: int, value: Any, labels: list[list[Any]]) -> None:
         """Put in the value of one network, with the labels of each dimension."""
-        values = np.asarray(value)
-        if values.dtype.kind in "biu":
-            values = values.astype(float)  # which has room for what is missing
-        if self.dims:
-            self._of_arrays[i] = values, labels
+        if not self.dims:
+            if self._of_scalars is None:
+                self._of_scalars = _blank((self.n_networks,), np.asarray(value))
+            self._of_scalars[i] = value
             return
-        if self._of_scalars is None:
-            self._of_scalars = _blank((self.n_networks,), values)
-        self._of_scalars[i] = values
+        self._of_arrays[i] = np.asarray(value), labels
 
     def variable(self) -> xr.Variable:
         """Return the measure of all networks; along dimensions of its own, for each label that any network has."""
@@ -136,11 +133,12 @@ class _Table:
     def add(self, i: int, record: Record) -> None:
         """Put in what a record says."""
         for name, value in record.measures.items():
-            dims = record.dims[name]
-            labels = [record.coords.get(dim) or list(range(n)) for dim, n in zip(dims, np.shape(value), strict=True)]
+            dims, labels = record.dims[name], []
+            if dims:
+                sizes = zip(dims, np.shape(value), strict=True)
+                labels = [record.coords.get(dim) or list(range(size)) for dim, size in sizes]
+                self._attrs_of_dims |= {dim: record.attrs.get(dim, {}) for dim in dims}
             self._column(name, dims, record.attrs[name]).put(i, value, labels)
-            for dim in dims:
-                self._attrs_of_dims[dim] = record.attrs.get(dim, {})
         for name, attrs in PROVENANCE.items():
             if name in record.provenance:
                 self._column(name, [], attrs).put(i, record.provenance[name], [])
@@ -153,7 +151,8 @@ class _Table:
             self._columns[name] = _Column(self.n_networks, dims, dict(attrs))
         column = self._columns[name]
         # What is said of some networks alone, as units that differ between tasks, is not said of all.
-        column.attrs = {key: value for key, value in column.attrs.items() if attrs.get(key) == value}
+        if column.attrs != attrs:
+            column.attrs = {key: value for key, value in column.attrs.items() if attrs.get(key) == value}
         return column
 
     def dataset(self) -> xr.Dataset:
@@ -167,7 +166,7 @@ class _Table:
 
 def _blank(shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
     """Return an array in which everything is missing."""
-    return np.full(shape, math.nan) if like.dtype.kind == "f" else np.full(shape, "", object)
+    return np.full(shape, "", object) if like.dtype.kind in "US" else np.full(shape, math.nan)
 
 
 def _tidy(values: np.ndarray) -> np.ndarray:

@@ -122,3 +122,10 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
             known.parent.mkdir(exist_ok=True)
             files.write_atomically(known, lambda temporary: temporary.write_text("\n".join(found)))
     return store, found
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, in the unit that fits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
