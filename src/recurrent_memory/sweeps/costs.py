@@ -14,8 +14,8 @@ from .grid import Network
 from .status import duration
 from .store import Part
 
-OVERHEAD = 1.5
-"""Time of an iteration over that of its products; measured 0.7 to 1.6 (docs/performance.md)."""
+SECONDS_OF_MEASURES = 3.0
+"""Of a core, for what a network takes besides its products: ideal observers, sequentiality, files (measured)."""
 
 BYTES_OF_A_RECORD = 8_000
 
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
     shapes: int
     """Groups of networks that share a compiled program."""
     hours: float
-    """At most: networks that stop early take less."""
+    """Networks that stop early take less."""
     memory: float
     """Bytes, while as many train as there are cores."""
     disk: float
@@ -37,7 +37,7 @@ class Estimate(NamedTuple):
         """Return the estimate in a line."""
         return (
             f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: "
-            f"at most {duration(3600 * self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
+            f"about {duration(3600 * self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
             f"{self.disk / 1e9:.2f} GB on disk (estimates)"
         )
 
@@ -68,13 +68,14 @@ def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
 def core_seconds(networks: Sequence[Network]) -> list[float]:
     """Return about how many seconds each network takes on one core like those here, if it does not stop early."""
     of_shape: dict[str, float] = {}
-    seconds_an_operation = OVERHEAD * cores() / _operations_a_second()
+    seconds_an_operation = cores() / _operations_a_second()
     found = []
     for network in networks:
         experiment, shape = network.experiment, _shape(network.experiment)
         if shape not in of_shape:
             of_shape[shape] = _operations_an_iteration(experiment) * seconds_an_operation
-        found.append(of_shape[shape] * (_iterations(experiment) + experiment.test_batches / 3))  # tested forth alone
+        passes = _iterations(experiment) + experiment.test_batches / 3  # tested forth alone
+        found.append(of_shape[shape] * passes + SECONDS_OF_MEASURES)
     return found
 
 
@@ -97,11 +98,12 @@ def _operations_an_iteration(experiment: Experiment) -> float:
 
 def _operations_a_second() -> float:
     matrix = np.ones((1000, 1000), np.float32)
-    matrix @ matrix
-    started = time.perf_counter()
-    for _ in range(5):
+    took = []
+    for _ in range(10):
+        started = time.perf_counter()
         matrix @ matrix
-    return 5 * 2e9 / (time.perf_counter() - started)
+        took.append(time.perf_counter() - started)
+    return 2e9 / min(took)  # others may be at work in between
 
 
 def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:
