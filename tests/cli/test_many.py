@@ -11,6 +11,7 @@ import xarray as xr
 from recurrent_memory import compiled
 from recurrent_memory.cli.options import Numbers, Several
 from recurrent_memory.runner import run
+from recurrent_memory.sweeps.axes import values_of
 from small import contents, small_experiment, words
 
 GRID = ("--seeds", "1:3", "--lambda0", "0.5,0.9")
@@ -78,6 +79,12 @@ def test_what_ranges_mean(given: str, expected: Any) -> None:
     assert isinstance(found, Several) == isinstance(expected, tuple)
 
 
+def test_ranges_are_the_numbers_that_a_sweep_has() -> None:
+    found = Numbers(float).convert("0.8:0.98:10", None, None)
+    assert list(found) == [0.8, 0.82, 0.84, 0.86, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98]
+    assert list(found) == values_of("lambda0", {"linspace": [0.8, 0.98, 10]})
+
+
 @pytest.mark.parametrize(
     ("given", "fragments"),
     [
@@ -86,6 +93,8 @@ def test_what_ranges_mean(given: str, expected: Any) -> None:
         (("--seeds", "0:2", "--seed", "3"), ("--seed", "--seeds")),
         (("--lambda0", "0.9:0.98"), ("0.9:0.98", "0.9:0.98:5")),
         (("--lambda0", "0.9:0.98:0"), ("0 values",)),
+        (("--lambda0", "0.9:0.98:1000000000"), ("too many values",)),
+        (("--lambda0", "0.9:inf:3"), ("0.9:inf:3", "0.9:0.98:5")),
         (("--n-hidden", "3,0"), ("n_hidden", "0")),
         (("--seeds", "0:3", "--rho", "-1"), ("rho", "-1")),
     ],

@@ -194,13 +194,13 @@ def test_a_store_that_cannot_be_written_to_is_told_before_anything_starts(comman
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small file system, which takes root")
-def test_a_disk_that_is_full_keeps_what_is_finished(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_or_read_only_keeps_what_is_finished(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     path = tmp_path / "s.toml"
-    text = FILE.replace("[0.8, 1e30]", "[0.8]").replace("[0, 2]", "[0, 40]")
+    text = FILE.replace("[0.8, 1e30]", "[0.8]").replace("[0, 2]", "[0, 20]")
     path.write_text(f'store = "{disk}/store"\n{text}')
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=240k", "none", disk], capture_output=True).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
         words = [sys.executable, "-m", "recurrent_memory", "sweep", "run", str(path)]
@@ -210,14 +210,27 @@ def test_a_disk_that_is_full_keeps_what_is_finished(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
         store = Store(disk / "store")
         finished = store.finished()
-        assert 0 < len(finished) < 40
+        assert 0 < len(finished) < 20
         for identity in finished:
             store.verify(identity)
         subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert finished < store.finished()
-        assert len(store.finished()) == 40
+        assert len(store.finished()) == 20
         assert not [entry for entry in (disk / "store" / "networks").rglob(".*")]
+
+        # What cannot be written to can still be looked at, and is told before anything starts.
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        (path.parent / "more.toml").write_text(path.read_text().replace("[0, 20]", "[0, 21]"))
+        words[-1] = str(path.parent / "more.toml")
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "store cannot be written to (Read-only file system)" in done.stderr
+        for looking in (["status"], ["collect", "-o", str(tmp_path / "s.nc")]):
+            words[4:5] = looking[:1]
+            done = subprocess.run([*words, *looking[1:]], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            assert "20 finished" in done.stdout or "finished 20" in done.stdout
     finally:
         subprocess.run(["umount", disk], check=True)

@@ -18,7 +18,7 @@ import xarray as xr
 
 from recurrent_memory.course import InterruptedRunError
 from recurrent_memory.ensembles import run_many
-from recurrent_memory.sweeps import Network, Part, Store, SweepProgress, collect, execute, identity, workers
+from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity, workers
 from small import small_experiment, stops_after
 
 PARTS: tuple[Part, ...] = ("curves", "weights")
@@ -193,20 +193,33 @@ def test_a_full_disk_stops_the_sweep_and_keeps_what_is_finished(
     assert ended.finished == 3
 
 
-def test_two_at_once_share_the_work(tmp_path: Path, undisturbed: Store) -> None:
+@pytest.mark.parametrize("workers_at_once", [2, 4])
+def test_workers_at_once_share_the_work(tmp_path: Path, undisturbed: Store, workers_at_once: int) -> None:
     networks, store = small_networks(4), Store(tmp_path / "store")
     ended: list[SweepProgress] = []
     threads = [
-        threading.Thread(target=lambda: ended.append(execute(networks, store, PARTS, at_once=1))) for _ in range(2)
+        threading.Thread(target=lambda: ended.append(execute(networks, store, PARTS, at_once=1)))
+        for _ in range(workers_at_once)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [now.finished for now in ended] == [4, 4]
+    assert [now.finished for now in ended] == [4] * workers_at_once
     counted = Counter((event["event"], event["network"]) for event in events(store))
     assert set(counted.values()) == {1}
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+
+
+def test_a_clock_that_jumps_does_no_harm(tmp_path: Path, undisturbed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks, store = small_networks(4), Store(tmp_path / "store")
+    chance, real = random.Random(0), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + chance.choice([-1e6, 0, 1e6]))
+    claims = Claims(store.claim_path, beat=0.01)
+    assert execute(networks, store, PARTS, claims=claims).finished == 4
+    xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
+    counted = Counter((event["event"], event["network"]) for event in events(store))
+    assert set(counted.values()) == {1}
 
 
 WORKER = """

@@ -103,7 +103,7 @@ class Numbers(click.types.StringParamType):
         """Return the number, or `Several`."""
         if not isinstance(value, str):
             return value
-        from numpy import linspace  # here, so that --help need not wait for it
+        from ..sweeps.axes import evenly_spaced  # here, so that --help need not wait for it
 
         try:
             if ":" not in value:
@@ -114,11 +114,13 @@ class Numbers(click.types.StringParamType):
                 found: list[Any] = list(range(*map(int, bounds)))
             else:
                 first, last, count = bounds
-                found = [self.kind(x) for x in linspace(float(first), float(last), int(count))]
-        except (ValueError, TypeError):
+                few = min(int(count), MOST_NETWORKS + 1)
+                found = [self.kind(x) for x in evenly_spaced(float(first), float(last), few)]
+        except (ValueError, TypeError, ArithmeticError):
             self.fail(f"{value!r} is not {self._rule()}.", param, ctx)
         if not 1 <= len(found) <= MOST_NETWORKS:
-            self.fail(f"{value!r} is {len(found)} values: give from 1 to {MOST_NETWORKS}.", param, ctx)
+            number = len(found) if len(found) <= MOST_NETWORKS else "too many"
+            self.fail(f"{value!r} is {number} values: give from 1 to {MOST_NETWORKS}.", param, ctx)
         return Several(found)
 
     def _rule(self) -> str:

@@ -56,27 +56,34 @@ class _RuleError(Exception):
     """What the numbers of a spec have to be."""
 
 
-def _spaced(numbers: Any) -> tuple[Decimal, Decimal, int]:
+def _spaced(numbers: Any) -> tuple[int | float, int | float, int]:
     if not (isinstance(numbers, list) and len(numbers) == 3 and all(map(_is_finite, numbers))):
         raise _RuleError("give three numbers, [first, last, how many]")
     first, last, count = numbers
     if not isinstance(count, int) or not 2 <= count <= MOST_NETWORKS:
         raise _RuleError(f"how many must be a whole number from 2 to {MOST_NETWORKS:,}; for one value write a list")
-    return Decimal(repr(first)), Decimal(repr(last)), count
+    return first, last, count
+
+
+def evenly_spaced(first: int | float, last: int | float, count: int) -> list[float]:
+    """Return numbers from the first to the last, which are finite, as one would write them: see :func:`values_of`."""
+    begin, end = Decimal(repr(first)), Decimal(repr(last))
+    with decimal.localcontext(prec=40):
+        return [float(begin + (end - begin) * i / max(1, count - 1)) for i in range(count)]
 
 
 def _linspace(numbers: Any) -> list[Any]:
     first, last, count = _spaced(numbers)
-    with decimal.localcontext(prec=40):
-        return [float(first + (last - first) * i / (count - 1)) for i in range(count)]
+    return list(evenly_spaced(first, last, count))
 
 
 def _logspace(numbers: Any) -> list[Any]:
     first, last, count = _spaced(numbers)
     if first <= 0 or last <= 0:
         raise _RuleError("logarithms need a first and a last above 0; write { linspace = … } or a list instead")
+    begin, end = Decimal(repr(first)), Decimal(repr(last))
     with decimal.localcontext(prec=40):
-        return [float(first * (last / first) ** (Decimal(i) / (count - 1))) for i in range(count)]
+        return [float(begin * (end / begin) ** (Decimal(i) / (count - 1))) for i in range(count)]
 
 
 def _range(numbers: Any) -> list[Any]:
