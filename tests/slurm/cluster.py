@@ -163,6 +163,12 @@ class Cluster:
         """Return whether jobs can run on a node."""
         return call("sinfo", "--noheader", "-n", node, "-o", "%t", "-p", "main").strip() in ("idle", "mix", "alloc")
 
+    def resume_drained(self) -> None:
+        """Do what an administrator does with nodes that Slurm sent no more jobs to, as it found two of a number there."""
+        for node in self.nodes:
+            if call("sinfo", "--noheader", "-n", node, "-o", "%t", "-p", "main").strip().startswith(("drain", "drng")):
+                call("scontrol", "update", f"nodename={node}", "state=resume")
+
     def processes(self, node: str) -> list[psutil.Process]:
         """Return the processes of the jobs on a node, with those that Slurm starts them from."""
         found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 import subprocess
 import threading
@@ -48,7 +49,6 @@ def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, cas
     sweep.check()
     for event in sweep.events():
         if event["event"] == "started" and event["how"].startswith("starting"):
-            # The log tells whole seconds.
             seen = disturber.checkpoints.get(event["network"])
             assert seen is None or event["time"] <= seen, f"{event} came after a checkpoint of {seen}"
     assert sweep.went_on() >= 5  # or the disturbances have hit nothing
@@ -82,10 +82,12 @@ class Disturber(threading.Thread):
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stop_now.is_set():
             for identity in self.case.with_checkpoint():
-                self.checkpoints.setdefault(identity, time.strftime("%Y-%m-%d %H:%M:%S"))
+                now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")  # as logs tell the time
+                self.checkpoints.setdefault(identity, now)
             time.sleep(0.2)
 
     def _disturb(self) -> None:
+        self.cluster.resume_drained()
         running = [job for job in queued(self.case.store) if job.state == "RUNNING"]
         if not running:
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from ...settings import InputError
 from ..grid import Network, Sweep
 from ..store import Store
 from ..workers import SECONDS_PER_CHECKPOINT
+from .commands import ask
 from .jobs import Job, queued
 from .request import Request
 from .submission import Submitted, submit
@@ -19,6 +22,10 @@ from .submission import Submitted, submit
 SECONDS_BETWEEN_LOOKS = 30.0
 MOST_IN_VAIN = 3
 """Submissions in a row that bring nothing before there are no more: one may have met a bad node, or a `scancel`."""
+
+
+MOST_RELEASES = 3
+"""How often a job is released that Slurm holds because a node could not start it."""
 
 
 class StuckError(RuntimeError):
@@ -145,6 +152,7 @@ class _Watch:
         self.networks, self.store, self.look_every = networks, store, look_every
         self._on_message, self._should_stop = on_message, should_stop
         self._said = ""
+        self._released: Counter[str] = Counter()
 
     def wait(self) -> list[Network]:
         """Return what is left once no job is there, in two looks in a row: results may be seen late."""
@@ -158,6 +166,7 @@ class _Watch:
             without = 0 if jobs else without + 1
             if without == 2:
                 break
+            self._release(jobs)
             self._tell(len(self.networks) - len(left), jobs)
             self._sleep()
         return left
@@ -166,6 +175,15 @@ class _Watch:
         """Wait until Slurm may have come back: it can be away for hours, and the jobs go on without it."""
         self._say(f"{str(error).splitlines()[0]} Trying again every {self.look_every:g} s.")
         self._sleep()
+
+    def _release(self, jobs: Sequence[Job]) -> None:
+        """Let jobs go that Slurm holds since a node could not start them, as after its daemon died: another one may."""
+        for job in jobs:
+            if "launch failed" in job.reason.replace("_", " ").lower() and self._released[job.id] < MOST_RELEASES:
+                self._released[job.id] += 1
+                with contextlib.suppress(InputError):  # it may be gone
+                    ask("scontrol", "release", job.id)
+                    self._say(f"job {job.id} was held, as a node could not start it: released")
 
     def _tell(self, ended: int, jobs: Sequence[Job]) -> None:
         running = sum(job.state == "RUNNING" for job in jobs)
