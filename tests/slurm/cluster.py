@@ -164,9 +164,10 @@ class Cluster:
         return call("sinfo", "--noheader", "-n", node, "-o", "%t", "-p", "main").strip() in ("idle", "mix", "alloc")
 
     def resume_drained(self) -> None:
-        """Do what an administrator does with nodes that Slurm sent no more jobs to, as it found two of a number there."""
+        """Do what an administrator does with nodes that Slurm gave up, as it found a job there that it had lost."""
         for node in self.nodes:
-            if call("sinfo", "--noheader", "-n", node, "-o", "%t", "-p", "main").strip().startswith(("drain", "drng")):
+            state = call("sinfo", "--noheader", "-n", node, "-o", "%t", "-p", "main").strip()
+            if state.startswith(("drain", "drng")):
                 call("scontrol", "update", f"nodename={node}", "state=resume")
 
     def processes(self, node: str) -> list[psutil.Process]:

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from helpers import Outcome
 from recurrent_memory import ensembles
 from recurrent_memory.cli.main import main
+from recurrent_memory.course import InterruptedRunError
 from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import Store, load, networks
-from recurrent_memory.sweeps.slurm import Request, minutes, preview, queued, submissions
+from recurrent_memory.sweeps.slurm import Request, finish, minutes, preview, queued, submissions
 from recurrent_memory.sweeps.slurm.submission import cut, split
+from small import stops_after
 
 TEXT = """\
 [experiment]
@@ -34,7 +36,7 @@ seed = { range = [0, 40] }
 
 STAND_INS = {
     "srun": "",
-    "scontrol": "echo 'MaxArraySize            = 16'",
+    "scontrol": """[ "$1" = release ] && echo "$2" >> released; echo 'MaxArraySize            = 16'""",
     "squeue": "cat queue 2>/dev/null",
     "scancel": 'echo "$@" >> cancelled',
     "sbatch": "echo 'sbatch: error: invalid partition specified: nowhere' >&2; exit 1",
@@ -238,6 +240,28 @@ def test_jobs_are_known_by_their_name_and_not_by_their_number(command: Callable[
     assert done.out.startswith("2 jobs cancelled, 1 of them running")
     assert Path("cancelled").read_text().splitlines() == ["--name=sweep-abcdef01-0 7", "--name=sweep-abcdef01-1 9"]
     assert [known.cancelled for known in submissions(store)] == [True]
+
+
+def test_jobs_that_a_node_could_not_start_are_released_a_few_times(folder: Path) -> None:
+    store, sweep = made_submission(folder), load(Path("sweep.toml"))
+    (place,) = (folder / "sweep" / "slurm").iterdir()
+    (place / "chunks.json").write_text(json.dumps([[network.identity for network in networks(sweep)]]))
+    (place / "submission.json").write_text(json.dumps({"name": "sweep-abcdef01", "arrays": [1], "overrides": []}))
+    (folder / "queue").write_text("sweep-abcdef01-0|N/A|9|9|PENDING|launch failed requeued held\n")
+    told: list[str] = []
+    with pytest.raises(InterruptedRunError):
+        finish(
+            networks(sweep),
+            sweep,
+            store,
+            Request(),
+            on_message=told.append,
+            should_stop=stops_after(8),
+            look_every=0.01,
+        )
+    assert Path("released").read_text().split() == ["9", "9", "9"]
+    assert any("job 9 was held, as a node could not start it: released" in line for line in told)
+    assert "scontrol release 9" in told[-1]  # what is left to the user
 
 
 def test_a_plain_script_needs_nothing_but_sbatch(command: Callable[..., Outcome], folder: Path) -> None:
