@@ -27,7 +27,7 @@ WAYS = (
 
 
 def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, case: Callable[[int, int], Case]) -> None:
-    sweep = case(NETWORKS, 2500)
+    sweep = case(NETWORKS, 10_000)
     disturber = Disturber(cluster, sweep)
     disturber.start()
     try:
@@ -51,7 +51,7 @@ def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, cas
         if event["event"] == "started" and event["how"].startswith("starting"):
             seen = disturber.checkpoints.get(event["network"])
             assert seen is None or event["time"] <= seen, f"{event} came after a checkpoint of {seen}"
-    assert sweep.went_on() >= 5  # or the disturbances have hit nothing
+    assert sweep.went_on() >= 2  # or the disturbances have hit nothing
 
 
 class Disturber(threading.Thread):
