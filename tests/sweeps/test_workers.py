@@ -279,12 +279,11 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
     return killed, hit
 
 
-def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> set[str]:
-    """Return the networks that were hit in mid-training."""
+def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) -> tuple[int, int]:
+    """Return how many workers were killed, and how many networks were hit in mid-training."""
     networks = small_networks(n_networks, iterations=iterations)
     store, whole = Store(folder / "store"), Store(folder / "whole")
     killed, hit = disturbed(store, n_networks, kills, folder / "cache", iterations)
-    assert killed == kills
     execute(networks, whole, PARTS)
     xr.testing.assert_identical(measures(networks, store), measures(networks, whole))
     by_network: dict[str, list[str]] = {network.identity: [] for network in networks}
@@ -298,13 +297,15 @@ def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) 
             assert any(resumed)
     assert store.claimed() == set()
     assert not list(store.path.rglob("*.checkpoint"))
-    return hit
+    return killed, len(hit)
 
 
 def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
-    assert check_disturbed(tmp_path, n_networks=3, kills=3, iterations=8000)
+    killed, hit = check_disturbed(tmp_path, n_networks=4, kills=3, iterations=8000)
+    assert killed >= 2  # all may be finished before the third
+    assert hit >= 1
 
 
 @pytest.mark.slow
 def test_workers_killed_a_hundred_times_lose_nothing(tmp_path: Path) -> None:
-    assert len(check_disturbed(tmp_path, n_networks=40, kills=100, iterations=20_000)) == 40
+    assert check_disturbed(tmp_path, n_networks=40, kills=100, iterations=20_000) == (100, 40)
