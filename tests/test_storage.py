@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from safetensors import SafetensorError
 
 from recurrent_memory import files, storage
 from recurrent_memory.runner import run
@@ -139,3 +142,14 @@ def test_double_precision_stays_double(tmp_path: Path) -> None:
     assert kept.attrs["precision"] == "float64"
     arrays, _ = storage.load_arrays(tmp_path / "run" / "weights.safetensors")
     assert {str(array.dtype) for array in arrays.values()} == {"float64"}
+
+
+def test_a_full_disk_is_told_as_such_by_all_that_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(storage, "save_file", full)
+    with pytest.raises(OSError, match="No space left on device") as told:
+        storage.save_arrays(tmp_path / "a.safetensors", {"a": np.zeros(3)}, {})
+    assert told.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())

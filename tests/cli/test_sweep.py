@@ -193,6 +193,7 @@ def test_a_store_that_cannot_be_written_to_is_told_before_anything_starts(comman
     assert "/proc/sweep cannot be written to" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small file system, which takes root")
 def test_a_disk_that_is_full_or_read_only_keeps_what_is_finished(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
