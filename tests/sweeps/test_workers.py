@@ -262,9 +262,10 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
             time.sleep(0.5)
             continue
         # Every other time whoever is training what has not been hit yet, so that no network is spared.
-        until = time.monotonic() + chance.uniform(0.5, 6)
-        while time.monotonic() < until or (killed % 2 and time.monotonic() < until + 15):
-            if killed % 2 and any(in_training(store, worker.pid) - hit for worker in workers):
+        aimed = killed % 2 and len(hit) < n_networks
+        until = time.monotonic() + chance.uniform(0.5, 5) + (15 if aimed else 0)
+        while time.monotonic() < until:
+            if aimed and any(in_training(store, worker.pid) - hit for worker in workers):
                 break
             time.sleep(0.05)
         time.sleep(chance.uniform(0, 0.3))
