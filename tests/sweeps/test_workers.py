@@ -309,4 +309,4 @@ def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_workers_killed_a_hundred_times_lose_nothing(tmp_path: Path) -> None:
-    assert check_disturbed(tmp_path, n_networks=40, kills=100, iterations=40_000) == (100, 40)
+    assert check_disturbed(tmp_path, n_networks=40, kills=100, iterations=100_000) == (100, 40)
