@@ -222,8 +222,7 @@ class Course:
             until=task.n_steps + experiment.readout_step + 1,
             on_batches=look_up,
         )
-        kept = simulation.record_batches(network, task, key, batches=batches, batch_size=size)
-        return results.assemble(experiment, task, self.history, answers, *kept, network)
+        return results.assemble(experiment, task, self.history, answers, recorded(experiment, network))
 
     def _save(self) -> None:
         if self.place is not None:

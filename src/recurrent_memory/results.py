@@ -46,14 +46,7 @@ _VARIANT_ENDINGS: dict[str, evaluation.Variant] = {"": "paper", "_exact": "exact
 
 
 def assemble(
-    experiment: Experiment,
-    task: AbstractTask,
-    history: History,
-    answers: Answers,
-    trials: Trials,
-    outputs: Float[np.ndarray, "trial time output"],
-    activity: Float[np.ndarray, "trial time unit"],
-    network: Network,
+    experiment: Experiment, task: AbstractTask, history: History, answers: Answers, kept: xr.Dataset
 ) -> xr.Dataset:
     """Measure a trained network and label everything.
 
@@ -65,10 +58,8 @@ def assemble(
         Its training.
     answers
         To all test trials.
-    trials, outputs, activity
-        The test trials that are kept.
-    network
-        The trained network.
+    kept
+        What :func:`recorded` returned of the test trials that are kept.
 
     Returns
     -------
@@ -79,7 +70,6 @@ def assemble(
         With variable delays also over ``delay``: measures that begin with ``delay_``.
         The same experiment on the same machine gives the same data set bit for bit: nothing in it tells the time.
     """
-    kept = recorded(experiment, task, trials, outputs, activity, network)
     test, judged = _test_measures(task, answers, experiment.readout_step, experiment.batch_size)
     by_delay = _by_delay(task, judged, np.asarray(answers.delay), kept) if task.skips_steps else {}
     dataset = kept.assign({**_training_curves(task, history), **test, **by_delay})
@@ -99,7 +89,14 @@ def recorded(
 ) -> xr.Dataset:
     """Label what was recorded of the test trials that are kept, and measure its sequentiality.
 
-    For parameters see :func:`assemble`, whose result this is a part of.
+    Parameters
+    ----------
+    experiment, task
+        What was done.
+    trials, outputs, activity
+        The test trials that are kept.
+    network
+        The trained network.
     """
     observer = task.ideal_observer(jax.tree.map(jax.numpy.asarray, trials))
     mask = np.asarray(trials.mask)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,9 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     InputError
         Where there is no such file, or it is truncated or damaged.
     """
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, str] = json.loads((file.metadata() or {}).get(NOTES, "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
+    with _opened(path) as file:
+        metadata = _notes(file)
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     if metadata.pop(CHECKSUM, None) != _checksum(arrays):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{_remedy(path)}")
     return arrays, metadata
@@ -85,15 +81,27 @@ def load_notes(path: Path) -> dict[str, str]:
     InputError
         Where there is no such file, or it is truncated or no safetensors file.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            notes: dict[str, str] = json.loads((file.metadata() or {}).get(NOTES, "{}"))
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (SafetensorError, ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
+    with _opened(path) as file:
+        notes = _notes(file)
     if notes.pop(CHECKSUM, None) is None:
         raise InputError(f"{path} is damaged: it has no checksum.\n{_remedy(path)}")
+    return notes
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a safetensors file, and tell what is wrong with it."""
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged or truncated ({_first_line(error)}).\n{_remedy(path)}") from None
+
+
+def _notes(file: Any) -> dict[str, str]:
+    notes: dict[str, str] = json.loads((file.metadata() or {}).get(NOTES, "{}"))
     return notes
 
 

@@ -50,12 +50,12 @@ def test_a_result_comes_back_with_what_was_asked_to_be_kept(store: Store) -> Non
     assert record.coords["delay"] == [10, 20]
     assert record.attributes == {"jax_version": "1.2", "status": "finished"}
     assert record.provenance == {"host": "here"}
-    arrays = store.arrays(IDENTITY)
+    arrays = store.read_all(IDENTITY)[1]
     assert set(arrays) == {"data.training_loss", "weights.W_out"}
     np.testing.assert_array_equal(arrays["data.training_loss"], np.arange(5.0))
     keep(store, "f" * 20, ("activity",))
-    assert "data.activity" in store.arrays("f" * 20)
-    assert "data.training_loss" not in store.arrays("f" * 20)
+    assert "data.activity" in store.read_all("f" * 20)[1]
+    assert "data.training_loss" not in store.read_all("f" * 20)[1]
 
 
 def test_the_first_result_stays(store: Store) -> None:
@@ -88,7 +88,7 @@ def test_every_truncation_and_every_flipped_byte_is_noticed(store: Store) -> Non
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         with pytest.raises(InputError):
-            store.verify(IDENTITY)
+            store.read_all(IDENTITY)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

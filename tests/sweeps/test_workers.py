@@ -137,7 +137,7 @@ def test_a_damaged_result_is_noticed_told_and_trained_again(tmp_path: Path, undi
     assert (ended.finished, ended.failed) == (2, 0)
     assert sum("seed = 1" in line and "damaged" in line and "It is trained again" in line for line in lines) == 1
     assert Counter(event["event"] for event in events(store)) == {"started": 3, "finished": 3, "damaged": 1}
-    store.verify(networks[1].identity)
+    store.read_all(networks[1].identity)
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
 
 

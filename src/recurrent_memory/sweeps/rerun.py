@@ -7,7 +7,7 @@ from ..course import Watch
 from ..runfolder import RunFolder
 from ..runner import run_stage
 from .grid import Network
-from .store import DATA, WEIGHT, Store
+from .store import DATA, WEIGHT, Store, labelled
 
 
 def replay(network: Network, store: Store, place: RunFolder, watch: Watch = Watch()) -> bool:  # noqa: B008 (immutable)
@@ -40,13 +40,13 @@ def replay(network: Network, store: Store, place: RunFolder, watch: Watch = Watc
     place.check_free_for(experiment)
     if place.finished:
         return True
-    kept = store.arrays(identity) if store.is_finished(identity) else {}
-    if f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
+    record, kept = store.read_all(identity) if store.is_finished(identity) else (None, {})
+    if record is None or f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
         run_stage(experiment, place, watch)
         return False
     with place.claimed_for(experiment):
         trained = store.network(identity, course.initial_network(experiment))
-        recorded, stored = course.recorded(experiment, trained), store.dataset(identity)
+        recorded, stored = course.recorded(experiment, trained), labelled(record, kept)
         for name in recorded.data_vars.keys() & stored.data_vars.keys():
             if not recorded[name].equals(stored[name].astype(recorded[name].dtype)):
                 watch.on_message(
@@ -54,5 +54,5 @@ def replay(network: Network, store: Store, place: RunFolder, watch: Watch = Watc
                     "another processor rounds in another way"
                 )
         result = stored.assign(recorded.data_vars).assign_coords(recorded.coords)
-        place.save_result(trained, result, store.read(identity).provenance)
+        place.save_result(trained, result, record.provenance)
     return True

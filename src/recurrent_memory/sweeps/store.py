@@ -137,18 +137,19 @@ class Store(Layout):
             Where the file is truncated or damaged.
         """
         path = self.file(identity, RESULT)
-        about = _verified(storage.load_notes(path), path)
-        return Record(**{name: about[name] for name in Record._fields})
+        return _record(storage.load_notes(path), path)
 
-    def arrays(self, identity: str) -> dict[str, np.ndarray]:
-        """Return the arrays of a finished network: curves as ``data.…``, the network's weights as ``weights.…``.
+    def read_all(self, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
+        """Return all of a finished network's file: also curves as ``data.…``, the network's weights as ``weights.…``.
 
         Raises
         ------
         InputError
             Where the file is truncated or damaged.
         """
-        return storage.load_arrays(self.file(identity, RESULT))[0]
+        path = self.file(identity, RESULT)
+        arrays, notes = storage.load_arrays(path)
+        return _record(notes, path), arrays
 
     def dataset(self, identity: str) -> xr.Dataset:
         """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
@@ -158,13 +159,7 @@ class Store(Layout):
         InputError
             Where the file is truncated or damaged.
         """
-        record, arrays = self.read(identity), self.arrays(identity)
-        values = {**record.measures, **record.coords}
-        values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
-        variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
-        coords = {name: variable for name, variable in variables.items() if name in record.coordinates}
-        attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
-        return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
+        return labelled(*self.read_all(identity))
 
     def network(self, identity: str, like: TrainedNetwork) -> TrainedNetwork:
         """Return a finished network whose weights are kept.
@@ -182,17 +177,6 @@ class Store(Layout):
             Where there are no weights, or the file is truncated or damaged.
         """
         return load_weights(self.file(identity, RESULT), like, WEIGHT)
-
-    def verify(self, identity: str) -> None:
-        """Read all of a finished network's file.
-
-        Raises
-        ------
-        InputError
-            Where the file is truncated or damaged.
-        """
-        self.read(identity)
-        self.arrays(identity)
 
     def fail(self, identity: str, failure: Failure) -> None:
         """Note why there is no result of a network."""
@@ -212,6 +196,16 @@ class Store(Layout):
 
 DATA, WEIGHT = "data.", "weights."
 """What the names of arrays of a result and of a network begin with."""
+
+
+def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """Return what :meth:`Store.read_all` returned, but for weights, with its labels."""
+    values = {**record.measures, **record.coords}
+    values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
+    variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
+    coords = {name: variable for name, variable in variables.items() if name in record.coordinates}
+    attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
+    return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
 
 
 def _part_of(name: str, variable: xr.Variable) -> Part | None:
@@ -234,12 +228,12 @@ def _signed(about: Mapping[str, Any]) -> dict[str, str]:
     return {"about": text, "about_checksum": _digest(text)}
 
 
-def _verified(notes: Mapping[str, str], path: Path) -> dict[str, Any]:
+def _record(notes: Mapping[str, str], path: Path) -> Record:
     text = notes.get("about", "")
     if notes.get("about_checksum") != _digest(text):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.")
-    about: dict[str, Any] = json.loads(text)
-    return about
+    about = json.loads(text)
+    return Record(**{name: about[name] for name in Record._fields})
 
 
 def _digest(text: str) -> str:

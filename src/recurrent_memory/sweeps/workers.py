@@ -174,7 +174,7 @@ class _Crew:
             if identity in self._verified or not self.store.is_finished(identity):
                 continue
             try:
-                self.store.verify(identity)
+                self.store.read_all(identity)
                 self._verified.add(identity)
             except InputError as error:
                 self._say(network, f"{_first_line(error)} It is trained again.")
