@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from recurrent_memory import Experiment, run
-from recurrent_memory.sweeps import Store, load, networks
+from recurrent_memory.sweeps import Network, Store, load, networks
 
 FILE = """\
 [experiment]
@@ -36,15 +36,15 @@ def main(rhos: int, folder: Path) -> None:
     file.write_text(FILE.format(rhos=rhos))
     sweep = load(file)
     store = Store(sweep.store)
-    _fill(store, file)
+    _fill(store, networks(sweep))
     click.echo("| command | s | GB |\n|---|---|---|")
     for words in (["plan"], ["status"], ["status"], ["collect", "-o", str(folder / "big.nc")]):
         command = [sys.executable, "-m", "recurrent_memory", "sweep", words[0], str(file), *words[1:]]
         started = time.perf_counter()
-        # GNU time's number, from the operating system: the largest of all children would be the largest so far.
+        # In a process of its own, since the operating system tells the largest of all children so far.
         done = subprocess.run([sys.executable, "-c", MEASURED, *command], check=True, capture_output=True, text=True)
         took = time.perf_counter() - started
-        click.echo(f"| `sweep {' '.join(words[:1])}` | {took:.1f} | {int(done.stdout.split()[-1]) / 1e6:.2f} |")
+        click.echo(f"| `sweep {words[0]}` | {took:.1f} | {int(done.stdout.split()[-1]) / 1e6:.2f} |")
 
 
 MEASURED = """
@@ -54,10 +54,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def _fill(store: Store, file: Path) -> None:
+def _fill(store: Store, every: list[Network]) -> None:
     """Publish a made-up result of each network that has none: one real network's, with other numbers."""
     store.prepare()
-    every = networks(load(file))
     missing = [one for one in every if not store.is_finished(one.identity)]
     if not missing:
         return

@@ -28,7 +28,7 @@ from .course import (
     carry_over,
     fresh_state,
 )
-from .experiment import OF_ONE_PROGRAM, Experiment
+from .experiment import Experiment
 from .runfolder import RESULT, RunFolder
 from .runner import find_finished, next_length, run_stage
 from .settings import InputError
@@ -153,8 +153,7 @@ def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batch
         raise InputError(f"`at_once` = {at_once} is not allowed: it must be 1 or more networks.")
     groups: dict[str, list[int]] = {}
     for number, experiment in enumerate(experiments):
-        shape = [value for name, value in experiment if name not in OF_ONE_PROGRAM]
-        groups.setdefault(repr(shape), []).append(number)
+        groups.setdefault(experiment.shape, []).append(number)
     use_batches = jax.default_backend() != "cpu" if batched is None else batched
     largest = max((estimated_bytes(experiments[numbers[0]]) for numbers in groups.values()), default=1)
     fitting = max(1, int(SHARE_OF_MEMORY * _free_memory(use_batches) / largest))

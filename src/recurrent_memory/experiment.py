@@ -164,6 +164,11 @@ class Experiment(Settings):
         return "+".join(part for part in self.condition.split("+") if part not in OWN_CONDITIONS) or "basic"
 
     @property
+    def shape(self) -> str:
+        """What networks that one compiled program can train have in common: all but the fields `OF_ONE_PROGRAM`."""
+        return repr([value for name, value in self if name not in OF_ONE_PROGRAM])
+
+    @property
     def before(self) -> Experiment | None:
         """The experiment whose trained network this one goes on with, if its task has predecessors."""
         if not self.curriculum:

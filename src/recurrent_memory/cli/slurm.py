@@ -79,7 +79,7 @@ def check_unused(options: dict[str, Any]) -> None:
 
 def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
     """Do what the options of :func:`slurm_options` ask for; return the exit code."""
-    from ..sweeps.slurm import counted, left_of, preview, queued, submit, told, without_jobs
+    from ..sweeps.slurm import counted, preview, queued, submit, told, without_jobs
 
     resubmit, dry_run, look_every = (options.pop(name) for name in ("resubmit", "dry_run", "look_every"))
     if resubmit and dry_run:
@@ -89,7 +89,7 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
     request = _request(options)
     if resubmit:
         return _run_to_the_end(file, networks, sweep, store, request, look_every or LOOK_EVERY)
-    left = left_of(networks, store)
+    left = store.left(networks)
     jobs = queued(store)
     todo = without_jobs(left, jobs)
     if len(todo) < len(left):
@@ -160,13 +160,14 @@ def cancel_jobs(file: Path, store: Store) -> None:
 
 def write_script(file: Path, networks: list[Network], sweep: Sweep, out: Path | None, options: dict[str, Any]) -> None:
     """Print a plain script for sbatch, or write it."""
+    from ..files import write_atomically
     from ..sweeps.slurm import plain_script
 
     script = plain_script(networks, sweep, file, _request(options))
     if out is None:
         sys.stdout.write(script)
         return
-    out.write_text(script, encoding="utf-8")
+    write_atomically(out, lambda path: path.write_text(script, encoding="utf-8"))
     click.echo(f"{out}: look at it, then `sbatch {out}`")
 
 

@@ -51,13 +51,11 @@ def sweep() -> None:
 @click.option("--preset", type=click.Choice(["paper", "small"]), default="small", show_default=True)
 def init(file: Path, preset: Any) -> None:
     """Write FILE, a commented file to edit; an existing one is left alone."""
+    from ..files import write_atomically
     from ..sweeps import template
 
-    try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(template(preset))
-    except FileExistsError:
-        raise InputError(f"{file} is there already: give another name, or remove it.") from None
+    if not write_atomically(file, lambda path: path.write_text(template(preset), encoding="utf-8"), replace=False):
+        raise InputError(f"{file} is there already: give another name, or remove it.")
     click.echo(f"{file}: edit it, then `recurrent-memory sweep plan {file}`")
 
 
@@ -71,8 +69,7 @@ def plan(file: Path, overrides: tuple[str, ...]) -> None:
     sweep, store = _open(file, overrides)
     found = expand(sweep)
     click.echo(f"{len(found.networks)} networks ({found.excluded} excluded, {found.duplicates} named twice)")
-    ended = store.finished() | store.failed()
-    left = [network for network in found.networks if network.identity not in ended]
+    left = store.left(found.networks)
     click.echo(f"{len(found.networks) - len(left)} done, {len(left)} left; results in {store.path}")
     if left:
         click.echo(str(estimate(left, sweep.save)))
@@ -139,8 +136,8 @@ def status(file: Path, overrides: tuple[str, ...], watch: bool) -> None:
     """Say what is done, running, failed (and why) and left, and how long it will take."""
     from ..sweeps import identities, look
 
+    store, names = identities(file, overrides)
     while True:
-        store, names = identities(file, overrides)
         now = look(store, names)
         if watch and sys.stdout.isatty():
             click.clear()
@@ -223,7 +220,9 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
         raise InputError("Give either --failed or --where: which networks are to be trained again?")
     sweep, store = _open(file, overrides)
     networks = _networks(sweep)
-    among = store.failed() if failed else store.finished() | store.failed()
+    finished, among = store.ended()
+    if not failed:
+        among |= finished
     chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)

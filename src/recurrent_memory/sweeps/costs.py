@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..ensembles import cores, estimated_bytes
-from ..experiment import OF_ONE_PROGRAM, Experiment
+from ..experiment import Experiment
 from .grid import Network
 from .status import duration
 from .store import Part
@@ -52,36 +53,30 @@ def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
     parts
         What is kept of each besides its measures.
     """
-    of_shape: dict[str, list[Network]] = {}
-    for network in networks:
-        of_shape.setdefault(_shape(network.experiment), []).append(network)
-    disk = 0.0
-    memory = 0
-    for like in of_shape.values():
-        example = like[0].experiment
-        disk += _bytes_on_disk(example, parts) * len(like)
-        memory = max(memory, estimated_bytes(example))
-    hours = sum(core_seconds(networks)) / cores() / 3600
-    return Estimate(len(networks), len(of_shape), hours, float(memory * cores()), disk)
+    shapes = [network.experiment.shape for network in networks]
+    examples = dict(zip(shapes, (network.experiment for network in networks), strict=True))
+    number = Counter(shapes)
+    disk = sum(_bytes_on_disk(examples[shape], parts) * n for shape, n in number.items())
+    memory = max(map(estimated_bytes, examples.values()), default=0)
+    hours = sum(_core_seconds(networks, shapes)) / cores() / 3600
+    return Estimate(len(networks), len(number), hours, float(memory * cores()), disk)
 
 
 def core_seconds(networks: Sequence[Network]) -> list[float]:
     """Return about how many seconds each network takes on one core like those here, if it does not stop early."""
+    return _core_seconds(networks, [network.experiment.shape for network in networks])
+
+
+def _core_seconds(networks: Sequence[Network], shapes: Sequence[str]) -> list[float]:
     of_shape: dict[str, float] = {}
     seconds_an_operation = cores() / _operations_a_second()
     found = []
-    for network in networks:
-        experiment, shape = network.experiment, _shape(network.experiment)
+    for (experiment, *_), shape in zip(networks, shapes, strict=True):
         if shape not in of_shape:
             of_shape[shape] = _operations_an_iteration(experiment) * seconds_an_operation
         passes = _iterations(experiment) + experiment.test_batches / 3  # tested forth alone
         found.append(of_shape[shape] * passes + SECONDS_OF_MEASURES)
     return found
-
-
-def _shape(experiment: Experiment) -> str:
-    """Return what networks have in common that share a compiled program."""
-    return repr([value for name, value in experiment if name not in OF_ONE_PROGRAM])
 
 
 def _iterations(experiment: Experiment) -> int:

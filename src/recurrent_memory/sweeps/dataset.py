@@ -51,7 +51,7 @@ def collect(
         Measures of networks that have not finished are NaN; ``status`` is ``finished``, ``left``, ``damaged``, or says
         how a network failed. All fields of the experiments are coordinates.
     """
-    finished, failed = store.finished(), store.failed()
+    finished, failed = store.ended()
     status = np.full(len(networks), "left", dtype=object)
     table = _Table(len(networks))
     for i, network in enumerate(networks):

@@ -72,13 +72,23 @@ class Layout:
                 "Use the version of the package that made it, or give another `store`."
             )
 
+    def ended(self) -> tuple[set[str], set[str]]:
+        """Return the identities of the networks that have a result, and of those that failed and have none."""
+        finished, failed = set(), set()
+        for name in names(self.path / "networks"):
+            if name.endswith(RESULT):
+                finished.add(name.removesuffix(RESULT))
+            elif name.endswith(FAILURE):
+                failed.add(name.removesuffix(FAILURE))
+        return finished, failed - finished
+
     def finished(self) -> set[str]:
         """Return the identities of the networks that have a result."""
-        return {name.removesuffix(RESULT) for name in names(self.path / "networks") if name.endswith(RESULT)}
+        return self.ended()[0]
 
     def failed(self) -> set[str]:
-        """Return the identities of the networks that failed."""
-        return {name.removesuffix(FAILURE) for name in names(self.path / "networks") if name.endswith(FAILURE)}
+        """Return the identities of the networks that failed and have no result."""
+        return self.ended()[1]
 
     def claimed(self) -> set[str]:
         """Return the identities of the networks that someone trains, or was training when it died."""

@@ -60,8 +60,7 @@ def look(store: Layout, identities: Sequence[str]) -> Status:
         Of all its networks.
     """
     known = set(identities)
-    finished = store.finished() & known
-    failed = (store.failed() & known) - finished
+    finished, failed = (of_all & known for of_all in store.ended())
     claimed = (store.claimed() & known) - finished - failed
     alive = sum(is_alive(store.claim_path(identity)) for identity in claimed)
     reasons: Counter[str] = Counter()

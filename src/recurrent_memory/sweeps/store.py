@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ from .. import files, storage
 from ..networks import Network as TrainedNetwork
 from ..runfolder import RunFolder, load_weights
 from ..settings import InputError
+from .grid import Network
 from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, names, shard
 
 Part: TypeAlias = Literal["curves", "weights", "activity"]
@@ -81,6 +82,11 @@ class Store(Layout):
                 pass
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
+
+    def left(self, networks: Sequence[Network]) -> list[Network]:
+        """Return the networks that have not come to an end."""
+        ended = set.union(*self.ended())
+        return [network for network in networks if network.identity not in ended]
 
     def work(self, identity: str) -> RunFolder:
         """Return the run folder of a network that is not finished."""

@@ -142,7 +142,7 @@ class _Crew:
         self._on_progress, self._on_message, self._should_stop = on_progress, on_message, should_stop
         self._lock, self._stopped = threading.RLock(), False
         self._networks, self._verified = networks, set[str]()
-        finished, failed = store.finished(), store.failed()
+        finished, failed = store.ended()
         self._finished = sum(network.identity in finished for network in networks)
         self._failed = sum(network.identity in failed for network in networks)
         ended = finished | failed

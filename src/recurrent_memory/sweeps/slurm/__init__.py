@@ -6,7 +6,7 @@ that no other job ever had, since numbers of jobs begin anew where Slurm's state
 """
 
 from .chunk import Chunk
-from .follow import StuckError, counted, finish, left_of, told, without_jobs
+from .follow import StuckError, counted, finish, told, without_jobs
 from .jobs import Job, cancel, queued
 from .plain import plain_script
 from .request import Request, minutes
@@ -22,7 +22,6 @@ __all__ = [
     "cancel",
     "counted",
     "finish",
-    "left_of",
     "minutes",
     "plain_script",
     "preview",

@@ -32,12 +32,6 @@ class StuckError(RuntimeError):
     """Submitting the rest again would be of no use, or is not wanted."""
 
 
-def left_of(networks: Sequence[Network], store: Store) -> list[Network]:
-    """Return the networks that have not come to an end."""
-    ended = store.finished() | store.failed()
-    return [network for network in networks if network.identity not in ended]
-
-
 def without_jobs(networks: Sequence[Network], jobs: Sequence[Job]) -> list[Network]:
     """Return the networks that no job will train."""
     taken = {identity for job in jobs for identity in job.networks}
@@ -78,7 +72,7 @@ def finish(
         Where submissions came to nothing, or the user has cancelled the last one.
     """
     watch = _Watch(networks, store, on_message, should_stop, look_every)
-    todo = without_jobs(left_of(networks, store), queued(store))
+    todo = without_jobs(store.left(networks), queued(store))
     last: Submitted | None = None
     in_vain = 0
     while True:
@@ -129,7 +123,7 @@ class _Reached(NamedTuple):
 
 
 def _reached(networks: Sequence[Network], store: Store) -> _Reached:
-    left = left_of(networks, store)
+    left = store.left(networks)
     times = {
         str(path): path.stat().st_mtime_ns
         for network in left
@@ -157,7 +151,7 @@ class _Watch:
     def wait(self) -> list[Network]:
         """Return what is left once no job is there, in two looks in a row: results may be seen late."""
         without = 0
-        while left := left_of(self.networks, self.store):
+        while left := self.store.left(self.networks):
             try:
                 jobs = queued(self.store)
             except InputError as error:
