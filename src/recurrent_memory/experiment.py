@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that the command line can build its options f
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -166,7 +167,7 @@ class Experiment(Settings):
     @property
     def shape(self) -> str:
         """What networks that one compiled program can train have in common: all but the fields `OF_ONE_PROGRAM`."""
-        return repr([value for name, value in self if name not in OF_ONE_PROGRAM])
+        return repr(_values_of_shape(self))
 
     @property
     def before(self) -> Experiment | None:
@@ -186,6 +187,9 @@ class Experiment(Settings):
         implied = dict(Experiment(task=self.task, condition=self.condition))
         own = {name: value for name, value in self if name in ("task", "condition") or value != implied[name]}
         return Experiment(**{**own, **changes})
+
+
+_values_of_shape = operator.attrgetter(*(name for name in Experiment.model_fields if name not in OF_ONE_PROGRAM))
 
 
 def _with_last_task(values: dict[str, Any]) -> dict[str, Any]:
