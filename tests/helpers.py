@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import pytest
 from jaxtyping import PyTree
+
+from recurrent_memory.cli.main import main
 
 TOLERANCE = {
     # One rounding is 1.1e-16; a gradient adds up some 1e4 terms over 150 steps whose sizes differ by orders.
@@ -44,3 +48,16 @@ class Outcome(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> Outcome:
+    """Call ``recurrent-memory`` with its words, in this process."""
+    monkeypatch.setattr(sys, "argv", ["recurrent-memory", *map(str, words)])
+    capsys.readouterr()
+    code: object = 0
+    try:
+        main()
+    except SystemExit as done:
+        code = done.code or 0
+    assert isinstance(code, int)
+    return Outcome(code, *capsys.readouterr())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
 import pytest
 
-from helpers import Outcome
-from recurrent_memory.cli.main import main
+from helpers import Outcome, call
 from recurrent_memory.course import InterruptedRunError
 from recurrent_memory.runner import run
 from small import small_experiment, stops_after
@@ -40,18 +39,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     monkeypatch.chdir(folder)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def call(*given: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["recurrent-memory", *map(str, given)])
-        capsys.readouterr()
-        code: object = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = done.code or 0
-        assert isinstance(code, int)
-        return Outcome(code, *capsys.readouterr())
-
-    yield call
+    yield functools.partial(call, monkeypatch, capsys)
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

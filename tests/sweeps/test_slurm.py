@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -15,9 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import Outcome
+from helpers import Outcome, call
 from recurrent_memory import ensembles
-from recurrent_memory.cli.main import main
 from recurrent_memory.course import InterruptedRunError
 from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import Store, load, networks
@@ -64,18 +64,7 @@ def command(
 ) -> Callable[..., Outcome]:
     """Return a function that calls ``recurrent-memory sweep`` with its words."""
 
-    def call(*given: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["recurrent-memory", "sweep", *map(str, given)])
-        capsys.readouterr()
-        code: object = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = done.code or 0
-        assert isinstance(code, int)
-        return Outcome(code, *capsys.readouterr())
-
-    return call
+    return functools.partial(call, monkeypatch, capsys, "sweep")
 
 
 @pytest.mark.parametrize(

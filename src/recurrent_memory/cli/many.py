@@ -9,12 +9,11 @@ import click
 import xarray as xr
 from rich.table import Table
 
-from ..course import InterruptedRunError
 from ..ensembles import run_many
 from ..experiment import Experiment
 from .display import Display
 from .tables import table_console
-from .train import cache_compiled_programs, catch_signals
+from .train import cache_compiled_programs, interruptible
 
 MEASURES = {
     "fractional loss": "fractional_loss",
@@ -39,20 +38,16 @@ def train_many(
         Iterations between checkpoints.
     """
     cache_compiled_programs()
-    caught = catch_signals()
-    try:
-        with Display() as display:
-            found = run_many(
-                experiments,
-                [folder / ",".join(f"{name}={_exactly(value)}" for name, value in point.items()) for point in points],
-                on_progress=display.update_many,
-                on_message=display.message,
-                should_stop=lambda: bool(caught),
-                checkpoint_every=checkpoint_every,
-            )
-    except InterruptedRunError as error:
-        click.echo(f"{error} The same command with --out {folder} goes on from there.", err=True)
-        return 128 + caught[0]
+    advice = f"The same command with --out {folder} goes on from there."
+    with interruptible(advice) as should_stop, Display() as display:
+        found = run_many(
+            experiments,
+            [folder / ",".join(f"{name}={_exactly(value)}" for name, value in point.items()) for point in points],
+            on_progress=display.update_many,
+            on_message=display.message,
+            should_stop=should_stop,
+            checkpoint_every=checkpoint_every,
+        )
     _print_table(points, found)
     click.echo(f"files: {folder} (one run folder for each network)")
     return 3 if any(result.attrs["status"] == "diverged" for result in found) else 0

@@ -120,24 +120,20 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
 def _run_to_the_end(
     file: Path, networks: list[Network], sweep: Sweep, store: Store, request: Request, look_every: float
 ) -> int:
-    from ..course import InterruptedRunError
     from ..sweeps.slurm import StuckError, finish
-    from .train import catch_signals
+    from .train import interruptible
 
-    caught = catch_signals()
     try:
-        finish(
-            networks,
-            sweep,
-            store,
-            request,
-            on_message=click.echo,
-            should_stop=lambda: bool(caught),
-            look_every=look_every,
-        )
-    except InterruptedRunError as error:
-        click.echo(f"{error} To cancel them: recurrent-memory sweep cancel {file}", err=True)
-        return 128 + caught[0]
+        with interruptible(f"To cancel them: recurrent-memory sweep cancel {file}") as should_stop:
+            finish(
+                networks,
+                sweep,
+                store,
+                request,
+                on_message=click.echo,
+                should_stop=should_stop,
+                look_every=look_every,
+            )
     except StuckError as error:
         click.echo(f"Error: {error}", err=True)
         return 1

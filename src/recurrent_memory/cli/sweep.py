@@ -15,20 +15,15 @@ import click
 from ..settings import InputError
 from .options import formats_option
 from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
+from .sweep_file import SETTINGS, WHERE, file_argument, networks_of, open_sweep, set_option, where_option
+from .sweep_show import show
 
 if TYPE_CHECKING:
-    from ..sweeps import Network, Status, Store, Sweep
+    from ..sweeps import Network, Status
 
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 SECONDS_BETWEEN_LOOKS = 5.0
 MOST_REASONS = 5
-
-file_argument = click.argument("file", type=click.Path(path_type=Path))
-set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a base value of the file; may be repeated"
-)
-WHERE = "Networks for which this holds, such as \"task == 'comp' and lambda0 > 0.95\""
-where_option = click.option("--where", metavar="EXPRESSION", help=WHERE)
+GOES_ON = "The same command goes on from there."
 
 
 @click.group(context_settings=SETTINGS)
@@ -66,7 +61,7 @@ def plan(file: Path, overrides: tuple[str, ...]) -> None:
     """Say how many networks FILE names, in how many shapes, and about how long and how large they are."""
     from ..sweeps import estimate, expand
 
-    sweep, store = _open(file, overrides)
+    sweep, store = open_sweep(file, overrides)
     found = expand(sweep)
     click.echo(f"{len(found.networks)} networks ({found.excluded} excluded, {found.duplicates} named twice)")
     left = store.left(found.networks)
@@ -94,13 +89,12 @@ def run(
       recurrent-memory sweep run sweep.toml
       recurrent-memory sweep run sweep.toml --slurm --partition gpu --time 2:00:00 --array-limit 50 --resubmit
     """
-    from ..course import InterruptedRunError
     from ..sweeps import execute
     from .display import Display
-    from .train import cache_compiled_programs, catch_signals
+    from .train import cache_compiled_programs, interruptible
 
-    sweep, store = _open(file, overrides)
-    networks = _networks(sweep)
+    sweep, store = open_sweep(file, overrides)
+    networks = networks_of(sweep)
     if slurm:
         if at_once is not None or part is not None:
             raise InputError("`--at-once` and `--part` are for this machine: with --slurm give --cpus and --per-job.")
@@ -109,21 +103,16 @@ def run(
     networks = _part(networks, part)
     store.prepare()
     cache_compiled_programs()
-    caught = catch_signals()
-    try:
-        with Display() as display:
-            ended = execute(
-                networks,
-                store,
-                sweep.save,
-                on_progress=display.update_sweep,
-                on_message=display.message,
-                should_stop=lambda: bool(caught),
-                at_once=at_once,
-            )
-    except InterruptedRunError as error:
-        click.echo(f"{error} The same command goes on from there.", err=True)
-        sys.exit(128 + caught[0])
+    with interruptible(GOES_ON) as should_stop, Display() as display:
+        ended = execute(
+            networks,
+            store,
+            sweep.save,
+            on_progress=display.update_sweep,
+            on_message=display.message,
+            should_stop=should_stop,
+            at_once=at_once,
+        )
     click.echo(f"{ended.finished} of {ended.networks} networks finished, {ended.failed} failed; {store.path}")
     sys.exit(3 if ended.failed else 0)
 
@@ -191,9 +180,9 @@ def collect(file: Path, overrides: tuple[str, ...], out: Path, csv: Path | None,
             raise InputError(f"There is no folder {path.absolute().parent}: make it, or choose another file.")
     if parquet is not None and importlib.util.find_spec("pyarrow") is None:
         raise InputError("--parquet needs pyarrow: pip install 'recurrent-memory[parquet]', or use --csv.")
-    sweep, store = _open(file, overrides)
+    sweep, store = open_sweep(file, overrides)
     with Display() as display:
-        dataset = gather(_networks(sweep), store, on_progress=display.update_reading, on_message=display.message)
+        dataset = gather(networks_of(sweep), store, on_progress=display.update_reading, on_message=display.message)
     storage.save_dataset(out, dataset)
     if csv is not None:
         files.write_atomically(csv, lambda path: table(dataset).to_csv(path, index=False))
@@ -218,8 +207,8 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
 
     if failed == (where is not None):
         raise InputError("Give either --failed or --where: which networks are to be trained again?")
-    sweep, store = _open(file, overrides)
-    networks = _networks(sweep)
+    sweep, store = open_sweep(file, overrides)
+    networks = networks_of(sweep)
     finished, among = store.ended()
     if not failed:
         among |= finished
@@ -241,32 +230,28 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
     which comes to the same.
     """
-    from ..course import InterruptedRunError, Watch
+    from ..course import Watch
     from ..results import load
     from ..runfolder import RunFolder
     from ..sweeps import replay as make
     from ..sweeps import select
     from .display import Display
     from .report import draw, print_summary
-    from .train import cache_compiled_programs, catch_signals
+    from .train import cache_compiled_programs, interruptible
 
-    sweep, store = _open(file, overrides)
-    chosen = select(sweep, _networks(sweep), where)
+    sweep, store = open_sweep(file, overrides)
+    chosen = select(sweep, networks_of(sweep), where)
     if not chosen:
         raise InputError(f"--where {where!r} holds for no network of {file}.")
     cache_compiled_programs()
-    caught = catch_signals()
-    for network in chosen:
-        name = ",".join(f"{field}={value}" for field, value in network.point.items()) or network.identity
-        place = RunFolder((out or Path("replays")) / name.replace("/", "-"))
-        try:
+    with interruptible(GOES_ON) as should_stop:
+        for network in chosen:
+            name = ",".join(f"{field}={value}" for field, value in network.point.items()) or network.identity
+            place = RunFolder((out or Path("replays")) / name.replace("/", "-"))
             with Display() as display:
-                make(network, store, place, Watch(display.update, display.message, lambda: bool(caught)))
-        except InterruptedRunError as error:
-            click.echo(f"{error} The same command goes on from there.", err=True)
-            sys.exit(128 + caught[0])
-        result = load(place)
-        print_summary(result, place, draw(result, place.path, formats, anew=False))
+                make(network, store, place, Watch(display.update, display.message, should_stop))
+            result = load(place)
+            print_summary(result, place, draw(result, place.path, formats, anew=False))
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -274,7 +259,7 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
 @set_option
 def cancel(file: Path, overrides: tuple[str, ...]) -> None:
     """Cancel the jobs of FILE that are queued or running on Slurm; what they reached is kept."""
-    _, store = _open(file, overrides)
+    _, store = open_sweep(file, overrides)
     cancel_jobs(file, store)
 
 
@@ -285,17 +270,8 @@ def cancel(file: Path, overrides: tuple[str, ...]) -> None:
 @request_options
 def export_sbatch(file: Path, overrides: tuple[str, ...], out: Path | None, **options: Any) -> None:
     """Write a plain script for sbatch that trains FILE, to look at or to change; it needs no submitit."""
-    sweep, _ = _open(file, overrides)
-    write_script(file, _networks(sweep), sweep, out, options)
-
-
-def _open(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
-    from ..sweeps import Store, load
-
-    sweep = load(file, overrides)
-    store = Store(sweep.store)
-    store.check()
-    return sweep, store
+    sweep, _ = open_sweep(file, overrides)
+    write_script(file, networks_of(sweep), sweep, out, options)
 
 
 def _part(networks: list[Network], part: str | None) -> list[Network]:
@@ -308,10 +284,4 @@ def _part(networks: list[Network], part: str | None) -> list[Network]:
     return networks[int(number) :: int(of)]
 
 
-def _networks(sweep: Sweep) -> list[Network]:
-    from ..sweeps import networks
-
-    return networks(sweep)
-
-
-from . import sweep_show  # noqa: E402, F401 (adds `show`; it needs what is above)
+sweep.add_command(show)

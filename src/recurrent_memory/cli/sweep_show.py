@@ -10,7 +10,7 @@ import click
 
 from ..settings import InputError
 from .options import formats_option
-from .sweep import SETTINGS, _networks, _open, file_argument, set_option, sweep, where_option
+from .sweep_file import SETTINGS, file_argument, networks_of, open_sweep, set_option, where_option
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MEASURES = ("sequentiality_index", "fractional_loss", "solved")
 
 
-@sweep.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS)
 @file_argument
 @set_option
 @where_option
@@ -68,8 +68,8 @@ def show(
     """
     from ..sweeps import collect, select
 
-    sweep, store = _open(file, overrides)
-    networks = _networks(sweep)
+    sweep, store = open_sweep(file, overrides)
+    networks = networks_of(sweep)
     if where is not None:
         networks = select(sweep, networks, where)
         if not networks:

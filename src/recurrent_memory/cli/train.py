@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -112,14 +113,13 @@ def execute(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[xr.Dataset | None, int]:
     """Run an experiment with progress shown; return its result, or None, and the exit code."""
-    from ..course import DivergedError, InterruptedRunError
+    from ..course import DivergedError
     from ..runner import run
     from .display import Display
 
     cache_compiled_programs()
-    caught = catch_signals()
     try:
-        with Display() as display:
+        with interruptible() as should_stop, Display() as display:
 
             def show(now: Progress) -> None:
                 display.update(now)
@@ -130,15 +130,12 @@ def execute(
                 folder,
                 on_progress=show,
                 on_message=display.message,
-                should_stop=lambda: bool(caught),
+                should_stop=should_stop,
                 checkpoint_every=checkpoint_every,
             )
     except DivergedError as error:
         click.echo(f"Error: {error}", err=True)
         return None, 3
-    except InterruptedRunError as error:
-        click.echo(str(error), err=True)
-        return None, 128 + caught[0]
     return result, 0
 
 
@@ -149,7 +146,26 @@ def _new_folder(experiment: Experiment, which: str) -> Path:
     return next(p for i in range(1_000_000) if not (p := base if i == 0 else Path(f"{base}-{i}")).exists())
 
 
-def catch_signals() -> list[int]:
+@contextlib.contextmanager
+def interruptible(advice: str = "") -> Iterator[Callable[[], bool]]:
+    """Yield what says whether to stop, and leave with the signal's exit code where work was stopped for it.
+
+    Parameters
+    ----------
+    advice
+        What to say after what was interrupted, such as how to go on.
+    """
+    from ..course import InterruptedRunError
+
+    caught = _catch_signals()
+    try:
+        yield lambda: bool(caught)
+    except InterruptedRunError as error:
+        click.echo(f"{error} {advice}".rstrip(), err=True)
+        sys.exit(128 + caught[0])
+
+
+def _catch_signals() -> list[int]:
     """Note the first SIGINT, SIGTERM or SIGUSR2 in the list returned; a second one ends the process at once.
 
     SIGUSR2 is what Slurm is asked to send before the time of a job is over.
