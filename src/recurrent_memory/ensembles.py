@@ -8,6 +8,7 @@ sharded over all of them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -227,6 +228,58 @@ def _places(experiments: Sequence[Experiment], folders: Sequence[str | os.PathLi
         yield place
 
 
+def on_cores(tasks: Sequence[Callable[[], None]], at_once: int, stop: Callable[[], None]) -> None:
+    """Do tasks on threads, each with its share of the cores; the last ones share those that are left over.
+
+    Parameters
+    ----------
+    tasks
+        In the order in which they begin.
+    at_once
+        How many are done at the same time.
+    stop
+        Called where one fails, or this call is interrupted, as by Ctrl-C: has those under way end soon.
+
+    Raises
+    ------
+    Exception
+        What the first task that failed raised, but an InterruptedRunError only where there is nothing else.
+    """
+    n_cores, left, lock = cores(), len(tasks), threading.Lock()
+    in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+
+    def do(task: Callable[[], None]) -> None:
+        nonlocal left
+        try:
+            with jax.enable_x64(in_double_precision):  # it may be set for the caller's thread alone
+                task()
+        except BaseException:
+            stop()
+            raise
+        finally:
+            with lock:
+                left -= 1
+                compiled.limit_threads(max(1, n_cores // max(1, min(left, at_once))))
+
+    compiled.limit_threads(max(1, n_cores // at_once))
+    try:
+        with ThreadPoolExecutor(at_once, thread_name_prefix="network") as pool:
+            futures = [pool.submit(do, task) for task in tasks]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            except BaseException:  # those under way save their state
+                stop()
+                raise
+            finally:
+                for future in futures:
+                    future.cancel()  # those that have not begun
+    finally:
+        compiled.limit_threads(0)
+    errors = [error for f in futures if not f.cancelled() and (error := f.exception()) is not None]
+    if errors:
+        raise next((error for error in errors if not isinstance(error, InterruptedRunError)), errors[0])
+
+
 class _Team:
     """Networks that are run together, and what is known of each."""
 
@@ -250,46 +303,17 @@ class _Team:
 
     def run_on_threads(self, made: Plan) -> list[xr.Dataset]:
         """Give each network a core of its own; the last ones share the cores that are left over."""
-        order = [number for group in made.groups for number in group]
-        left = len(order)
-        n_cores = cores()
-        in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
         def run_one(number: int) -> None:
-            nonlocal left
-            try:
-                # The caller's precision may be set for the caller's thread alone.
-                with jax.enable_x64(in_double_precision), self._diverging(number):
-                    result, _ = run_stage(self.experiments[number], self.places[number], self.watch(number))
-                    self._finish(number, result)
-            except BaseException:
-                self._stopped = True
-                raise
-            finally:
-                with self._lock:
-                    left -= 1
-                    compiled.limit_threads(max(1, n_cores // max(1, min(left, made.at_once))))
+            with self._diverging(number):
+                result, _ = run_stage(self.experiments[number], self.places[number], self.watch(number))
+                self._finish(number, result)
 
-        compiled.limit_threads(max(1, n_cores // made.at_once))
+        tasks = [functools.partial(run_one, number) for group in made.groups for number in group]
         try:
-            with ThreadPoolExecutor(made.at_once, thread_name_prefix="network") as pool:
-                futures = [pool.submit(run_one, number) for number in order]
-                try:
-                    wait(futures, return_when=FIRST_EXCEPTION)
-                except BaseException:  # such as Ctrl-C here: those under way save their state and stop
-                    self._stopped = True
-                    raise
-                finally:
-                    for future in futures:
-                        future.cancel()  # those that have not begun
-        finally:
-            compiled.limit_threads(0)
-        failures = [error for f in futures if not f.cancelled() and (error := f.exception()) is not None]
-        for error in failures:
-            if not isinstance(error, InterruptedRunError):
-                raise error
-        if failures:
-            raise self._interruption()
+            on_cores(tasks, made.at_once, self._stop)
+        except InterruptedRunError:
+            raise self._interruption() from None
         return self._all()
 
     def run_in_step(self, made: Plan) -> list[xr.Dataset]:
@@ -432,6 +456,9 @@ class _Team:
     def _say(self, line: str) -> None:
         with self._lock:
             self._on_message(line)
+
+    def _stop(self) -> None:
+        self._stopped = True
 
     def _asks_to_stop(self) -> bool:
         with self._lock:

@@ -8,7 +8,6 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +15,9 @@ import equinox as eqx
 import jax
 import xarray as xr
 
-from .. import compiled, results, storage
+from .. import results, storage
 from ..course import DivergedError, InterruptedRunError, Progress, Watch, initial_network
-from ..ensembles import ManyProgress, Plan, cores, plan, run_many
+from ..ensembles import ManyProgress, Plan, on_cores, plan, run_many
 from ..networks import Network as TrainedNetwork
 from ..runfolder import FolderInUseError, RunFolder
 from ..runner import run_stage
@@ -186,35 +185,12 @@ class _Crew:
 
     def _work_on_threads(self, made: Plan) -> None:
         """Give each network a core of its own; the last ones share the cores that are left over."""
-        in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
-        running = made.at_once
 
         def train_some() -> None:
-            nonlocal running
-            try:
-                with jax.enable_x64(in_double_precision):  # it may be set for the caller's thread alone
-                    while (network := self._next()) is not None:
-                        self._train([network], self._train_alone)
-            except BaseException:
-                self._stopped = True
-                raise
-            finally:
-                with self._lock:
-                    running -= 1
-                    compiled.limit_threads(max(1, cores() // max(1, running)))
+            while (network := self._next()) is not None:
+                self._train([network], self._train_alone)
 
-        compiled.limit_threads(max(1, cores() // made.at_once))
-        try:
-            with ThreadPoolExecutor(made.at_once, thread_name_prefix="network") as pool:
-                futures = [pool.submit(train_some) for _ in range(made.at_once)]
-                try:
-                    for future in futures:
-                        future.result()
-                except BaseException:
-                    self._stopped = True
-                    raise
-        finally:
-            compiled.limit_threads(0)
+        on_cores([train_some] * made.at_once, made.at_once, self._stop)
 
     def _work_in_batches(self, made: Plan) -> None:
         """Train networks of equal shape in one program, as many as fit."""
@@ -410,6 +386,9 @@ class _Crew:
         point = ", ".join(f"{name} = {value}" for name, value in network.point.items())
         with self._lock:
             self._on_message(f"{point or network.identity}: {line}")
+
+    def _stop(self) -> None:
+        self._stopped = True
 
     def _asks_to_stop(self) -> bool:
         with self._lock:
