@@ -14,7 +14,7 @@ import pytest
 from recurrent_memory.sweeps.slurm import cancel, queued
 
 from .cluster import Cluster
-from .sweeps import Case, until
+from .sweeps import Case, iterations_per_second, until
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +44,22 @@ def is_empty(case: Case) -> bool:
     return not queued(case.store)
 
 
+@pytest.fixture(scope="session")
+def rate(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Return how many iterations a second this machine trains for."""
+    return iterations_per_second(tmp_path_factory.mktemp("rate"))
+
+
 @pytest.fixture
-def case(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[[int, int], Case]]:
-    """Return a function that makes a sweep of so many networks and iterations; its jobs end with the test."""
+def case(cluster: Cluster, rate: float, tmp_path: Path) -> Iterator[Callable[[int, float], Case]]:
+    """Return a function that makes a sweep of so many networks that train for so many seconds each, or longer.
+
+    The jobs of the sweep end with the test.
+    """
     made = []
 
-    def make(number: int, iterations: int) -> Case:
-        made.append(Case.made(tmp_path, number, iterations))
+    def make(number: int, seconds: float) -> Case:
+        made.append(Case.made(tmp_path, number, 12 + round(seconds * rate)))
         return made[-1]
 
     yield make

@@ -38,6 +38,7 @@ class Case(NamedTuple):
 
     @classmethod
     def made(cls, folder: Path, number: int, iterations: int) -> Case:
+        folder.mkdir(exist_ok=True)
         file = folder / "sweep.toml"
         file.write_text(TEXT.format(number=number, iterations=iterations))
         sweep = load(file)
@@ -64,11 +65,28 @@ class Case(NamedTuple):
 
     def check(self) -> None:
         """Check that each network was finished once, and that all are what they are undisturbed."""
-        assert self.events_of("finished") == Counter({network.identity: 1 for network in self.networks})
-        assert self.store.claimed() == set()
+        self.check_ends()
         other = Store(self.store.path.with_name("undisturbed"))
         execute(self.networks, other, self.sweep.save)
         xr.testing.assert_identical(_measures(self.networks, self.store), _measures(self.networks, other))
+
+    def check_ends(self) -> None:
+        """Check that each network was finished once."""
+        assert self.events_of("finished") == Counter({network.identity: 1 for network in self.networks})
+        assert self.store.claimed() == set()
+
+
+def iterations_per_second(folder: Path) -> float:
+    """Return how fast a network of these sweeps is trained on this machine, compilation left out."""
+
+    def seconds(iterations: int) -> float:
+        case = Case.made(folder / str(iterations), 1, iterations)
+        execute(case.networks, case.store, case.sweep.save)
+        return float(case.store.read(case.networks[0].identity).provenance["training_seconds"])
+
+    seconds(12)  # compiles
+    few, many = 20_000, 100_000
+    return (many - few) / (seconds(many) - seconds(few))
 
 
 def _measures(chosen: list[Network], store: Store) -> xr.Dataset:

@@ -20,14 +20,13 @@ pytestmark = pytest.mark.slurm
 
 NETWORKS, DISTURBANCES = 40, 24
 # Nodes seldom: it takes half a minute until they are back.
-WAYS = (
-    *("scancel", "requeue", "controller killed", "scancel", "node killed", "requeue", "scancel"),
-    *("requeue", "daemon killed"),
-)
+WAYS = ("scancel", "requeue", "controller killed", "node killed", "daemon killed", *2 * ("scancel", "requeue"))
 
 
-def test_a_sweep_is_finished_however_often_it_is_disturbed(cluster: Cluster, case: Callable[[int, int], Case]) -> None:
-    sweep = case(NETWORKS, 10_000)
+def test_a_sweep_is_finished_however_often_it_is_disturbed(
+    cluster: Cluster, case: Callable[[int, float], Case]
+) -> None:
+    sweep = case(NETWORKS, 2.5)
     disturber = Disturber(cluster, sweep)
     disturber.start()
     try:
@@ -112,10 +111,10 @@ class Disturber(threading.Thread):
 
 
 def test_a_network_that_needs_more_time_than_a_job_has_is_trained_in_several(
-    cluster: Cluster, case: Callable[[int, int], Case]
+    cluster: Cluster, case: Callable[[int, float], Case]
 ) -> None:
-    sweep = case(1, 250_000)
-    # Slurm may send its signal a minute early, so that how many jobs it takes is open.
+    # A job of one minute may live for two, for Slurm looks at times twice a minute, and may warn a minute early.
+    sweep = case(1, 150)
     finish(sweep.networks, sweep.sweep, sweep.store, Request(time="1"), look_every=0.5, checkpoint_after=10.0)
     assert sweep.went_on() >= 1
-    sweep.check()
+    sweep.check_ends()

@@ -18,10 +18,10 @@ from .sweeps import CHECKPOINT_AFTER, Case, until
 
 pytestmark = pytest.mark.slurm
 
-Make = Callable[[int, int], Case]
+Make = Callable[[int, float], Case]
 
-LONG = 6000
-"""Iterations of a network that trains for several seconds."""
+SHORT, LONG = 0, 4
+"""Seconds that a network trains for."""
 
 
 def submitted(case: Case, **request: Any) -> str:
@@ -58,7 +58,7 @@ def restarts(job: str) -> int:
 
 
 def test_more_jobs_than_an_array_may_have_are_several_arrays(cluster: Cluster, case: Make) -> None:
-    sweep = case(14, 12)
+    sweep = case(14, SHORT)
     request = Request(time="5", per_job=2, array_limit=3)
     shown = preview(sweep.networks, sweep.sweep, sweep.store, request)
     assert not sweep.store.path.exists()
@@ -132,7 +132,7 @@ def test_a_job_that_never_gets_further_is_not_submitted_for_ever(cluster: Cluste
 
 
 def test_what_slurm_refuses_is_told_and_leaves_nothing(cluster: Cluster, case: Make) -> None:
-    sweep = case(1, 12)
+    sweep = case(1, SHORT)
     with pytest.raises(ValueError, match=r"Slurm refuses: .*invalid partition"):
         submitted(sweep, partition="nowhere")
     with pytest.raises(ValueError, match=r"Slurm refuses: .*unrecognized option '--no-such-thing"):
@@ -141,7 +141,7 @@ def test_what_slurm_refuses_is_told_and_leaves_nothing(cluster: Cluster, case: M
 
 
 def test_cancel_ends_the_jobs_of_the_sweep_alone_and_whoever_follows_them(cluster: Cluster, case: Make) -> None:
-    sweep = case(5, 200 * LONG)
+    sweep = case(5, 100 * LONG)
     stranger = call("sbatch", "--parsable", "-c", "1", "-o", "/dev/null", "--wrap", "sleep 100").strip()
     ended: list[BaseException] = []
 
@@ -176,7 +176,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
 
 
 def test_the_command_stays_until_nothing_is_left(cluster: Cluster, case: Make, command: Any) -> None:
-    sweep = case(4, 12)
+    sweep = case(4, SHORT)
     words = ("sweep", "run", "sweep.toml", "--slurm", "--time", "5", "--per-job", "2", "--array-limit", "2")
     first = command(*words)
     assert (first.returncode, first.stderr) == (0, "")
@@ -191,7 +191,7 @@ def test_the_command_stays_until_nothing_is_left(cluster: Cluster, case: Make, c
 
 
 def test_the_plain_script_does_the_same(cluster: Cluster, case: Make, command: Any) -> None:
-    sweep = case(2, 6 * LONG)
+    sweep = case(2, 5 * LONG)
     words = ("--time", "5", "--per-job", "1", "--array-limit", "2", "-o", "script.sh")
     assert command("sweep", "export-sbatch", "sweep.toml", *words).returncode == 0
     job = call("sbatch", "--parsable", "script.sh").strip()
