@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,16 +125,37 @@ def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def save_dataset(path: Path, dataset: xr.Dataset) -> None:
-    """Write a data set as NetCDF, compressed, with a checksum of its numbers as an attribute."""
+COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
+"""How large arrays are written: with HDF5's own checksum, so that other readers find damage too."""
+
+
+def save_dataset(path: Path, dataset: xr.Dataset, add: Callable[[Path], None] | None = None) -> None:
+    """Write a data set as NetCDF, compressed, with a checksum of its numbers as an attribute.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    dataset
+        What to write.
+    add
+        Called with the path of the file before it gets its name, to add variables that do not fit into memory; then
+        only HDF5's checksums tell of damage.
+    """
     encoding = {
-        # HDF5's own checksum as well, so that other readers find damage too.
-        name: {"zlib": True, "complevel": 1, "fletcher32": True}
+        name: COMPRESSED
         for name, variable in dataset.variables.items()
         if variable.size > 1000 and variable.dtype.kind in "fiub"
     }
-    signed = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset)})
-    files.write_atomically(path, lambda t: signed.to_netcdf(t, engine="h5netcdf", encoding=encoding))
+    if add is None:
+        dataset = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset)})
+
+    def write(temporary: Path) -> None:
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+        if add is not None:
+            add(temporary)
+
+    files.write_atomically(path, write)
 
 
 def load_dataset(path: Path) -> xr.Dataset:

@@ -22,6 +22,7 @@ from recurrent_memory.sweeps import (
     Store,
     Sweep,
     collect,
+    collect_to,
     execute,
     expand,
     identity,
@@ -30,6 +31,7 @@ from recurrent_memory.sweeps import (
     select,
     table,
 )
+from recurrent_memory.sweeps.layout import RESULT
 from small import small_experiment
 
 SMALL = {name: value for name, value in small_experiment() if name not in ("task", "seed", "curriculum")}
@@ -174,6 +176,66 @@ def place_network(network: Network) -> Any:
     from recurrent_memory.course import initial_network
 
     return initial_network(network.experiment)
+
+
+def test_curves_and_activity_are_written_one_network_at_a_time(tmp_path: Path) -> None:
+    sweep = sweep_of({"iterations": (8, 12)}, {"seed": (0, 1, 2)}, task="de1")
+    every, store = networks(sweep), Store(tmp_path / "store")
+    execute(every[:-1], store, ("curves", "activity"))
+    path, told = tmp_path / "sweep.nc", []
+    measures = collect_to(path, every, store, ["curves", "activity"], on_progress=lambda *now: told.append(now))
+    xr.testing.assert_identical(measures, collect(every, store))
+    assert told[-1] == (12, 12)
+    found = storage.load_dataset(path)
+    xr.testing.assert_identical(
+        found[list(measures)].drop_vars(set(found.coords) - set(measures.coords), errors="ignore"), measures
+    )
+    assert found["training_loss"].dims == ("iterations", "seed", "iteration")
+    assert found["training_loss"].attrs == store.dataset(every[0].identity)["training_loss"].attrs
+    assert list(found["iteration"].values) == list(range(12))
+    for network in every[:-1]:
+        own, of = store.dataset(network.identity), found.sel(network.point)
+        n = network.experiment.iterations
+        for name in ("training_loss", "training_fractional_loss", "activity", "mask"):
+            filled = of[name].dropna("iteration") if "iteration" in of[name].dims else of[name]
+            np.testing.assert_array_equal(filled.values, own[name].values)
+        assert of["training_loss"].isnull().sum() == 12 - n
+        assert of["epoch"].values.tolist() == own["epoch"].values.tolist()
+    missing = found.sel(every[-1].point)
+    assert (str(missing["status"].values), bool(missing["training_loss"].notnull().any())) == ("left", False)
+
+
+def test_networks_are_aligned_by_the_labels_of_their_arrays(tmp_path: Path) -> None:
+    every, store = networks(sweep_of({"seed": (0, 1, 2)}, task="de1")), Store(tmp_path / "store")
+    store.prepare()
+    for network, steps in zip(every, ([4, 2], [3], [2, 3]), strict=True):
+        unit = "steps" if len(steps) == 2 else "ms"
+        of_step = ("some_iteration", np.array(steps) * 1.5, {"units": unit, "long_name": "curve"})
+        result = xr.Dataset({"curve": of_step}, {"some_iteration": steps})
+        store.publish(network.identity, network.experiment.model_dump(mode="json"), result, {}, ("curves",), {})
+    collect_to(tmp_path / "sweep.nc", every, store, ["curves"])
+    found = storage.load_dataset(tmp_path / "sweep.nc")["curve"]
+    assert found["some_iteration"].values.tolist() == [4, 2, 3]
+    np.testing.assert_array_equal(found, [[6, 3, np.nan], [np.nan, np.nan, 4.5], [np.nan, 3, 4.5]])
+    assert found.attrs == {"long_name": "curve"}
+
+
+def test_arrays_that_are_damaged_are_told_and_left_out(tmp_path: Path) -> None:
+    every, store = networks(sweep_of({"seed": (0, 1)}, task="de1")), Store(tmp_path / "store")
+    execute(every, store, ("curves",))
+    file = store.file(every[1].identity, RESULT)
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1  # in the arrays, which come last
+    file.write_bytes(content)
+    told: list[str] = []
+    measures = collect_to(tmp_path / "sweep.nc", every, store, ["curves"], on_message=told.append)
+    (line,) = told
+    assert f"{file} is damaged" in line
+    found = storage.load_dataset(tmp_path / "sweep.nc")
+    assert measures["status"].values.tolist() == found["status"].values.tolist() == ["finished", "damaged"]
+    assert found["training_loss"].notnull().sum("iteration").values.tolist() == [len(found["iteration"]), 0]
+    with pytest.raises(InputError, match=r"weights cannot be collected"):
+        collect_to(tmp_path / "other.nc", every, store, ["weights"])
 
 
 def storage_round_trip(dataset: xr.Dataset, path: Path) -> xr.Dataset:

@@ -162,17 +162,25 @@ def _told(now: Status, file: Path) -> Iterator[str]:
 @file_argument
 @set_option
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="NetCDF file (.nc)")
+@click.option(
+    "--with",
+    "parts",
+    type=click.Choice(["curves", "activity"]),
+    multiple=True,
+    help="Also the learning curves, or the activity, of each network that are kept in its result; may be repeated",
+)
 @click.option("--csv", type=click.Path(path_type=Path), help="Also a table of the scalars, a row for each network")
 @click.option("--parquet", type=click.Path(path_type=Path), help="The same table as Parquet (needs pyarrow)")
-def collect(file: Path, overrides: tuple[str, ...], out: Path, csv: Path | None, parquet: Path | None) -> None:
-    """Put the measures of all networks into one labelled data set, also of an unfinished sweep.
+def collect(
+    file: Path, overrides: tuple[str, ...], out: Path, parts: Any, csv: Path | None, parquet: Path | None
+) -> None:
+    """Put the measures of all networks, and curves if wanted, into one labelled data set, also of an unfinished sweep.
 
     Its dimensions are the axes of FILE where every combination is there, otherwise `network`. What is missing is NaN,
     and `status` says why.
     """
-    from .. import files, storage
-    from ..sweeps import collect as gather
-    from ..sweeps import table
+    from .. import files
+    from ..sweeps import collect_to, table
     from .display import Display
 
     for path in (out, csv, parquet):
@@ -182,8 +190,8 @@ def collect(file: Path, overrides: tuple[str, ...], out: Path, csv: Path | None,
         raise InputError("--parquet needs pyarrow: pip install 'recurrent-memory[parquet]', or use --csv.")
     sweep, store = open_sweep(file, overrides)
     with Display() as display:
-        dataset = gather(networks_of(sweep), store, on_progress=display.update_reading, on_message=display.message)
-    storage.save_dataset(out, dataset)
+        shown: Any = {"on_progress": display.update_reading, "on_message": display.message}
+        dataset = collect_to(out, networks_of(sweep), store, parts, **shown)
     if csv is not None:
         files.write_atomically(csv, lambda path: table(dataset).to_csv(path, index=False))
     if parquet is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..lazy import attach
 
 if TYPE_CHECKING:
+    from .arrays import collect_to
     from .claims import Claims
     from .costs import Estimate, estimate
     from .dataset import collect, table
@@ -33,6 +34,7 @@ __all__ = [
     "Sweep",
     "SweepProgress",
     "collect",
+    "collect_to",
     "duration",
     "estimate",
     "execute",
@@ -62,6 +64,7 @@ _HOME = {
     "Sweep": "grid",
     "SweepProgress": "workers",
     "collect": "dataset",
+    "collect_to": "arrays",
     "duration": "status",
     "estimate": "costs",
     "execute": "workers",

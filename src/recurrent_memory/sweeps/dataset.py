@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from ..settings import InputError
+from .arrangement import arranged
 from .grid import Network
 from .store import Record, Store
 
@@ -69,7 +71,7 @@ def collect(
             on_progress(i, len(networks))
     on_progress(len(networks), len(networks))
     about_status = {"long_name": "finished, left, damaged, or how the network failed"}
-    dataset = table.dataset().assign(status=("network", status.astype(str), about_status))
+    dataset = table.dataset().assign(status=("network", status, about_status))
     dataset = dataset.assign_coords(_fields(networks))
     dataset = dataset.assign_coords(identity=("network", np.array([network.identity for network in networks])))
     return _over_axes(dataset, networks)
@@ -98,21 +100,22 @@ class _Column:
         if not self.dims:
             if self._of_scalars is None:
                 self._of_scalars = _blank((self.n_networks,), np.asarray(value))
-            self._of_scalars[i] = value
+            # Of texts most networks have the same, such as the versions that made them: it is in memory once.
+            self._of_scalars[i] = sys.intern(value) if isinstance(value, str) else value
             return
         self._of_arrays[i] = np.asarray(value), labels
 
     def variable(self) -> xr.Variable:
         """Return the measure of all networks; along dimensions of its own, for each label that any network has."""
         if self._of_scalars is not None:
-            return xr.Variable("network", _tidy(self._of_scalars), self.attrs)
+            return xr.Variable("network", self._of_scalars, self.attrs)
         every = self.labels()
         place = [{label: i for i, label in enumerate(of_dim)} for of_dim in every]
         filled = _blank((self.n_networks, *map(len, every)), next(iter(self._of_arrays.values()))[0])
         for i, (values, labels) in self._of_arrays.items():
             where = [[place[axis][label] for label in of_dim] for axis, of_dim in enumerate(labels)]
             filled[np.ix_([i], *where)] = values
-        return xr.Variable(("network", *self.dims), _tidy(filled), self.attrs)
+        return xr.Variable(("network", *self.dims), filled, self.attrs)
 
     def labels(self) -> list[list[Any]]:
         """Return all labels of each dimension, in order."""
@@ -150,9 +153,7 @@ class _Table:
         if name not in self._columns:
             self._columns[name] = _Column(self.n_networks, dims, dict(attrs))
         column = self._columns[name]
-        # What is said of some networks alone, as units that differ between tasks, is not said of all.
-        if column.attrs != attrs:
-            column.attrs = {key: value for key, value in column.attrs.items() if attrs.get(key) == value}
+        column.attrs = common(column.attrs, attrs)
         return column
 
     def dataset(self) -> xr.Dataset:
@@ -164,13 +165,14 @@ class _Table:
         return found
 
 
+def common(attrs: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two say alike: what is said of some networks alone, such as the unit of a task, is not of all."""
+    return attrs if attrs == others else {key: value for key, value in attrs.items() if others.get(key) == value}
+
+
 def _blank(shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
     """Return an array in which everything is missing."""
     return np.full(shape, "", object) if like.dtype.kind in "US" else np.full(shape, math.nan)
-
-
-def _tidy(values: np.ndarray) -> np.ndarray:
-    return values.astype(str) if values.dtype == object else values
 
 
 def _fields(networks: Sequence[Network]) -> dict[str, xr.Variable]:
@@ -202,45 +204,17 @@ def _cells(values: Sequence[Any]) -> np.ndarray:
 
 def _over_axes(dataset: xr.Dataset, networks: Sequence[Network]) -> xr.Dataset:
     """Return the data set over the fields in which networks differ, where every combination is there once."""
-    values = {name: [network.point[name] for network in networks] for name in networks[0].point}
-    names, tied = _independent(values)
-    axes = {name: list(dict.fromkeys(values[name])) for name in names}
-    places = [tuple(of) for of in zip(*(_places(values[name], axes[name]) for name in names), strict=True)]
-    if not names or len(set(places)) != len(networks) or math.prod(map(len, axes.values())) != len(networks):
+    made = arranged(networks)
+    if made.dims == ("network",):
         return dataset
-    order = np.empty([len(axis) for axis in axes.values()], int)
-    for number, place in enumerate(places):
+    order = np.empty([len(axis) for axis in made.axes.values()], int)
+    for number, place in enumerate(made.places):
         order[place] = number
+    values = {name: [network.point[name] for network in networks] for name in (*made.dims, *made.tied)}
     # A single-axis selection with an array of several dimensions gives the result those dimensions.
-    gathered = dataset.drop_vars(values, errors="ignore").isel(network=xr.DataArray(order, dims=names))
-    labels = {name: (name, _cells(axis), dataset[name].attrs) for name, axis in axes.items()}
-    for name, along in tied.items():
+    gathered = dataset.drop_vars(values, errors="ignore").isel(network=xr.DataArray(order, dims=made.dims))
+    labels = {name: (name, _cells(axis), dataset[name].attrs) for name, axis in made.axes.items()}
+    for name, along in made.tied.items():
         of_label = dict(zip(values[along], values[name], strict=True))
-        labels[name] = (along, _cells([of_label[label] for label in axes[along]]), dataset[name].attrs)
+        labels[name] = (along, _cells([of_label[label] for label in made.axes[along]]), dataset[name].attrs)
     return gathered.assign_coords(labels)
-
-
-def _independent(values: dict[str, list[Any]]) -> tuple[list[str], dict[str, str]]:
-    """Return the fields that vary on their own, and of the others the field that each goes along with, as in a zip."""
-    names: list[str] = []
-    tied: dict[str, str] = {}
-    for name, own in values.items():
-        number = len(set(own))
-        along = next(
-            (
-                other
-                for other in names
-                if number > 1 and number == len(set(values[other])) == len(set(zip(own, values[other], strict=True)))
-            ),
-            None,
-        )
-        if along is None:
-            names.append(name)
-        else:
-            tied[name] = along
-    return names, tied
-
-
-def _places(values: list[Any], axis: list[Any]) -> list[int]:
-    where = {value: i for i, value in enumerate(axis)}
-    return [where[value] for value in values]

@@ -115,9 +115,10 @@ class Store(Layout):
         kept = {
             str(name): variable
             for name, variable in result.variables.items()
-            if (part := _part_of(str(name), variable)) is None or part in parts
+            if (part := part_of(str(name), variable)) is None or part in parts
         }
-        small = [name for name, variable in kept.items() if _part_of(name, variable) is None]
+        # Arrays of text, such as the names of epochs, are none that safetensors know.
+        small = [name for name, of in kept.items() if part_of(name, of) is None or of.dtype.kind not in "fiub"]
         about = {
             "experiment": dict(experiment),
             "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
@@ -214,7 +215,7 @@ def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
     return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
 
 
-def _part_of(name: str, variable: xr.Variable) -> Part | None:
+def part_of(name: str, variable: xr.Variable) -> Part | None:
     """Return with which part a variable is kept; None: always."""
     if name in PARTS:
         return PARTS[name]
