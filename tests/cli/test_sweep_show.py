@@ -105,7 +105,7 @@ def test_where_only_one_number_varies_there_are_lines_alone(command: Any, tmp_pa
 @pytest.mark.parametrize(
     ("given", "naming"),
     [
-        (("--measure", "sequentality_index"), ("'sequentality_index'", "mean sequentiality_index?", "fractional_loss")),
+        (("--measure", "sequentality_index"), ("'sequentality_index'", "mean sequentiality_index?")),
         (("--measure", "delay_loss"), ("'delay_loss'", "Known: ", "sequentiality_index")),
         (("--x", "lambda"), ("'lambda'", "task, lambda0, sigma0, seed")),
         (("--y", "identity"), ("'identity'",)),

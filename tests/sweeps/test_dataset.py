@@ -19,6 +19,7 @@ from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import (
     Failure,
     Network,
+    Part,
     Store,
     Sweep,
     collect,
@@ -34,6 +35,7 @@ from recurrent_memory.sweeps import (
 from recurrent_memory.sweeps.layout import RESULT
 from small import small_experiment
 
+CURVES: tuple[Part, ...] = ("curves",)
 SMALL = {name: value for name, value in small_experiment() if name not in ("task", "seed", "curriculum")}
 
 
@@ -212,7 +214,7 @@ def test_networks_are_aligned_by_the_labels_of_their_arrays(tmp_path: Path) -> N
         unit = "steps" if len(steps) == 2 else "ms"
         of_step = ("some_iteration", np.array(steps) * 1.5, {"units": unit, "long_name": "curve"})
         result = xr.Dataset({"curve": of_step}, {"some_iteration": steps})
-        store.publish(network.identity, network.experiment.model_dump(mode="json"), result, {}, ("curves",), {})
+        store.publish(network.identity, network.experiment.model_dump(mode="json"), result, {}, CURVES, {})
     collect_to(tmp_path / "sweep.nc", every, store, ["curves"])
     found = storage.load_dataset(tmp_path / "sweep.nc")["curve"]
     assert found["some_iteration"].values.tolist() == [4, 2, 3]
@@ -222,7 +224,7 @@ def test_networks_are_aligned_by_the_labels_of_their_arrays(tmp_path: Path) -> N
 
 def test_arrays_that_are_damaged_are_told_and_left_out(tmp_path: Path) -> None:
     every, store = networks(sweep_of({"seed": (0, 1)}, task="de1")), Store(tmp_path / "store")
-    execute(every, store, ("curves",))
+    execute(every, store, CURVES)
     file = store.file(every[1].identity, RESULT)
     content = bytearray(file.read_bytes())
     content[-100] ^= 1  # in the arrays, which come last

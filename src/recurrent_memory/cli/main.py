@@ -27,7 +27,8 @@ Tab completion (bash; for zsh write zsh_source, for fish fish_source):
 
 \b
 Exit codes: 0 done, 1 it failed, 2 something given cannot be used,
-3 training diverged, 130 or 143 interrupted (the same command goes on).
+3 training diverged, 130, 140 or 143 interrupted by INT, USR2 or TERM (the
+same command goes on).
 """
 
 

@@ -67,6 +67,7 @@ def show(
       recurrent-memory sweep show sweep.toml --measure peak_entropy --x rho --by task --where "lambda0 > 0.9"
     """
     from ..sweeps import collect, select
+    from .display import Display
 
     sweep, store = open_sweep(file, overrides)
     networks = networks_of(sweep)
@@ -74,7 +75,8 @@ def show(
         networks = select(sweep, networks, where)
         if not networks:
             raise InputError(f"--where: {where!r} holds for none of the networks of {file}: weaken it.")
-    dataset = collect(networks, store, on_message=lambda line: click.echo(line, err=True))
+    with Display() as display:
+        dataset = collect(networks, store, on_progress=display.update_reading, on_message=display.message)
     counts = Counter(dataset["status"].values.ravel().tolist())
     if not counts["finished"]:
         told = ", ".join(f"{count} {name}" for name, count in counts.most_common())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import scipy.stats
 import xarray as xr
 from jaxtyping import Float, Int
 
-from recurrent_memory.settings import InputError
+from recurrent_memory.settings import InputError, guess
 
 LEVEL = 0.95
 """Confidence level of all intervals."""
@@ -348,7 +347,7 @@ def field_symbol(name: str) -> str:
 def _need_measure(dataset: xr.Dataset, name: str) -> None:
     known = sweep_measures(dataset)
     if name not in known:
-        raise InputError(f"{name!r} is not a measure of these networks.{_guess(name, known)}")
+        raise InputError(f"{name!r} is not a measure of these networks.{guess(name, known)}")
 
 
 def _need_field(dataset: xr.Dataset, table: pd.DataFrame, name: str) -> None:
@@ -357,12 +356,6 @@ def _need_field(dataset: xr.Dataset, table: pd.DataFrame, name: str) -> None:
         raise InputError(
             f"{name!r} is not a field of these networks. They differ in: {_and(_varying(dataset, table))}."
         )
-
-
-def _guess(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=2)
-    meant = f" Do you mean {' or '.join(close)}?" if close else ""
-    return f"{meant}\nKnown: {', '.join(known) or 'none'}."
 
 
 def _and(words: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from .. import tasks
 from ..experiment import Experiment, split_condition
 from ..networks import find_model
-from ..settings import InputError
+from ..settings import InputError, guess
 from .source import OPTIONS, Source
 
 
@@ -49,12 +48,6 @@ def check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:
     lines = source.lines(name)
     place = f"{source.path}, line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}: " if lines else ""
     raise InputError(f"{place}`{name}` is given in two places: keep one of them.")
-
-
-def guess(name: str, known: Sequence[str]) -> str:
-    """Return a sentence with the known names that are like this one, or else with all."""
-    close = difflib.get_close_matches(name, known, n=2)
-    return f" Do you mean {' or '.join(close)}?" if close else f" Known: {', '.join(known)}."
 
 
 def spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..settings import InputError
+from ..settings import InputError, guess
 from .axes import values_of
-from .fields import check_first, check_name, guess, is_field
+from .fields import check_first, check_name, is_field
 from .grid import Sweep
 from .source import Source, flat, store_of
 
