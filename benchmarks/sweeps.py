@@ -27,7 +27,13 @@ seed = {{ range = [0, 20] }}
 
 
 @click.command()
-@click.option("--rhos", default=10, show_default=True, help="Values of ρ; there are 10,000 networks for each")
+@click.option(
+    "--rhos",
+    type=click.IntRange(2),
+    default=10,
+    show_default=True,
+    help="Values of ρ; there are 10,000 networks for each",
+)
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/synthetic-sweep"), show_default=True)
 def main(rhos: int, folder: Path) -> None:
     """Make a store of results that are made up, and time the commands that look at it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -353,13 +353,8 @@ def _need_measure(dataset: xr.Dataset, name: str) -> None:
 def _need_field(dataset: xr.Dataset, table: pd.DataFrame, name: str) -> None:
     fields = [str(field) for field in dataset.coords]
     if name not in fields or name not in table or name in _NOT_AXES:
-        raise InputError(
-            f"{name!r} is not a field of these networks. They differ in: {_and(_varying(dataset, table))}."
-        )
-
-
-def _and(words: Iterable[str]) -> str:
-    return ", ".join(words) or "nothing"
+        varying = ", ".join(_varying(dataset, table)) or "nothing"
+        raise InputError(f"{name!r} is not a field of these networks. They differ in: {varying}.")
 
 
 def _is_number(value: Any) -> bool:
