@@ -81,6 +81,15 @@ def test_what_is_zipped_goes_along_one_dimension(tmp_path: Path) -> None:
     assert list(found["learning_rate"].values) == [1e-3, 2e-3]
 
 
+def test_settings_that_are_lists_can_be_axes(tmp_path: Path) -> None:
+    axes = {"task_options.delays": ([2, 3], [1, 2, 4])}, {"seed": (0, 1)}
+    every, store = networks(sweep_of(*axes, task="vde1", condition="variable_delay")), Store(tmp_path / "store")
+    made_up(every, store)
+    found = collect(every, store)
+    assert dict(found["fractional_loss"].sizes) == {"task_options.delays": 2, "seed": 2}
+    assert list(found["task_options.delays"].values) == ["[2, 3]", "[1, 2, 4]"]
+
+
 def test_incomplete_grids_have_a_row_for_each_network(tmp_path: Path) -> None:
     sweep = sweep_of({"task": ("de1", "cd1")}, {"lambda0": (0.8, 0.9)})
     sweep = Sweep(experiment=sweep.experiment, axes=sweep.axes, exclude=("task == 'cd1' and lambda0 > 0.85",))

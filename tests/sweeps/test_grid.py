@@ -15,7 +15,7 @@ import pytest
 
 from recurrent_memory import sweeps
 from recurrent_memory.experiment import Experiment, preset
-from recurrent_memory.sweeps import Sweep, expand, identity, load, networks
+from recurrent_memory.sweeps import Sweep, expand, identity, load, networks, select
 
 FULL = """
 store = "here"
@@ -229,7 +229,9 @@ def test_excluded_combinations_need_not_be_possible(write: Any) -> None:
         ("not separate_clipping and seed != 1", [(1, 0.9), (1, 1.0)]),
         ("separate_clipping or seed > 0", [(0, 0.9), (0, 1.0)]),
         ("n_hidden == 100 and seed > 0", [(0, 0.9), (0, 1.0)]),
+        ("separate_clipping == false and seed > 0", [(0, 0.9), (0, 1.0)]),
         ("curriculum == 'CD-1,2afc' and seed > 0", [(0, 0.9), (0, 1.0)]),
+        ("curriculum in [['cd1', '2afc'], 'de1'] and seed > 0", [(0, 0.9), (0, 1.0)]),
         ("precision == 'float32' and\n seed > 0", [(0, 0.9), (0, 1.0)]),
         ("n_hidden > 100", [(s, x) for s in (0, 1, 2) for x in (0.9, 1.0)]),
     ],
@@ -252,6 +254,14 @@ where = \"\"\"{condition}\"\"\"
             load(write(text))
         return
     assert {tuple(network.point.values()) for network in networks(load(write(text)))} == set(left)
+
+
+def test_settings_that_are_lists_can_be_compared(write: Any) -> None:
+    text = '[axes]\ntask = ["vde1"]\n"task_options.delays" = [[20, 30], [10, 20, 40]]\n[experiment]\n'
+    sweep = load(write(text + 'condition = "variable_delay"\n'))
+    every = networks(sweep)
+    for where in ("task_options.delays == [10, 20, 40]", "task_options.delays == '10,20,40'"):
+        assert select(sweep, every, where) == every[1:]
 
 
 def test_overrides_take_the_place_of_axes(write: Any) -> None:

@@ -120,6 +120,8 @@ MISTAKES: dict[str, tuple[str, int | None, tuple[str, ...]]] = {
     "is": (TASKS + 'where = "lambda0 is None"\n', 5, ("is not allowed",)),
     "in a field": (TASKS + 'where = "lambda0 in task"\n', 5, ("is not allowed",)),
     "in nothing": (TASKS + 'where = "lambda0 in []"\n', 5, ("is not allowed",)),
+    "order of words": (TASKS + "where = \"task > 'comp'\"\n", 5, ("because of", "numbers also by <")),
+    "table as a setting": (AXES + "task_options.delay_dur = [{ a = 1 }]\n", 4, ("a setting is a number, a text",)),
     "infinite where": (TASKS + 'where = "lambda0 < 1e999"\n', 5, ("is not allowed",)),
     "long where": (TASKS + f'where = "{"not " * 600} lambda0 > 1"\n', 5, ("of at most 2000",)),
     "second where": (TASKS + 'where = "lambda0 > 0.92"\n[[exclude]]\nwhere = "rho"\n', 7, ("`rho`",)),

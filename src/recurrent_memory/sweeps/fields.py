@@ -60,7 +60,7 @@ def spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
     """
     check_name(name)
     if "." in name:
-        return tuple(values)  # which only task or model can check
+        return tuple(_fixed(name, value) for value in values)  # the rest only task or model can check
     if name in OPTIONS:
         raise InputError(
             f'`{name}` = {reprlib.repr(values)} is not allowed: write "{name}.SETTING" = … for each setting.'
@@ -73,6 +73,15 @@ def spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
         wrong = values[int(error.errors()[0]["loc"][0])]
     Experiment(task="de1", **{name: wrong})  # which says what is wrong with it
     raise InputError(f"`{name}` = {wrong!r} is not allowed.")
+
+
+def _fixed(name: str, value: Any) -> Any:
+    """Return a setting in a form that can be compared and looked up: lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(_fixed(name, item) for item in value)
+    if isinstance(value, dict):
+        raise InputError(f"`{name}` = {value!r} is not allowed: a setting is a number, a text, or a list of those.")
+    return value
 
 
 @functools.cache

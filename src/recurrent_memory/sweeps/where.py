@@ -29,8 +29,10 @@ _SIGNS: dict[type[ast.cmpop], str] = {
     ast.In: "in",
     ast.NotIn: "not in",
 }
+_TRUTH = {"true": True, "false": False}
+"""As the files of sweeps write it."""
 _RULE = (
-    "Compare fields with values by ==, !=, <, <=, >, >= or in, and join comparisons by and, or, not: "
+    "Compare fields with values by ==, != or in, numbers also by <, <=, >, >=, and join comparisons by and, or, not: "
     "\"task == 'comp' and lambda0 > 0.95\"."
 )
 
@@ -125,6 +127,8 @@ class _Translation:
             return f"{self.column(field)} {sign} [{', '.join(self.constant(item, field) for item in right.elts)}]"
         if not (field or other):
             raise self.refusal(whole)
+        if sign not in ("==", "!=") and any(map(self.is_text, filter(None, (field, other)))):
+            raise self.refusal(whole)  # pandas would compare by the alphabet
         sides = ((field, left, other), (other, right, field))
         return f" {sign} ".join(
             self.column(own) if own else self.constant(node, str(opposite)) for own, node, opposite in sides
@@ -133,9 +137,12 @@ class _Translation:
     def is_condition(self, field: str) -> bool:
         return all(isinstance(value, bool) for value in self.values[field])
 
+    def is_text(self, field: str) -> bool:
+        return all(isinstance(value, str) for value in self.values[field])
+
     def field(self, node: ast.expr) -> str | None:
         match node:
-            case ast.Name(id=name):
+            case ast.Name(id=name) if name not in _TRUTH:
                 pass
             case ast.Attribute(value=ast.Name(id=table), attr=setting):
                 name = f"{table}.{setting}"
@@ -157,11 +164,15 @@ class _Translation:
                 pass
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
                 value = -number
+            case ast.Name(id=word) if word in _TRUTH:
+                value = _TRUTH[word]
+            case ast.List(elts=items) | ast.Tuple(elts=items) if all(isinstance(one, ast.Constant) for one in items):
+                value = tuple(one.value for one in items if isinstance(one, ast.Constant))
             case _:
                 raise self.refusal(node)
-        if not isinstance(value, str) and not abs(value) <= sys.float_info.max:
+        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
             raise self.refusal(node)
-        if isinstance(value, str) or not all(isinstance(known, int | float) for known in self.values[field]):
+        if isinstance(value, str | tuple) or not all(isinstance(known, int | float) for known in self.values[field]):
             try:
                 value = self.spell(field, value)
             except InputError as error:
