@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,40 @@ def test_a_full_disk_is_told_as_such_by_all_that_writes(tmp_path: Path, monkeypa
         storage.save_arrays(tmp_path / "a.safetensors", {"a": np.zeros(3)}, {})
     assert told.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
+
+
+INTO_LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+import h5netcdf, numpy as np, xarray as xr
+from recurrent_memory import storage
+
+def add(file, check):
+    with h5netcdf.File(file, "r+") as opened:
+        for number in range(20):
+            opened.create_variable(f"more{number}", ("x",), float)[...] = np.random.default_rng(number).random(1000)
+            check()
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    storage.save_dataset(Path(sys.argv[1]), xr.Dataset({"a": ("x", np.arange(1000.0))}), add)
+    print("saved")
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+
+
+@pytest.mark.parametrize("room", [1000, 60_000, 10**6])
+def test_a_disk_that_becomes_full_does_not_take_the_process_down(room: int, tmp_path: Path) -> None:
+    """HDF5 on its own ends in a segmentation fault then."""
+    path = tmp_path / "found.nc"
+    done = subprocess.run(
+        [sys.executable, "-c", INTO_LITTLE_ROOM, str(path), str(room)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    if room == 10**6:
+        assert done.stdout == "saved\n"
+        assert len(xr.open_dataset(path)["more19"]) == 1000
+    else:
+        assert done.stdout == f"{errno.EFBIG} {path}\n"
+        assert not list(tmp_path.iterdir())

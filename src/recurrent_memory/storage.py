@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import jax
 import numpy as np
@@ -129,7 +130,39 @@ COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fle
 """How large arrays are written: with HDF5's own checksum, so that other readers find damage too."""
 
 
-def save_dataset(path: Path, dataset: xr.Dataset, add: Callable[[Path], None] | None = None) -> None:
+class _Enduring(io.FileIO):
+    """A file that notes an error of writing, and goes on as if there were none.
+
+    HDF5 cannot close a file that it could not write to, as on a full disk, and takes the process down at its end.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        left = size = memoryview(data).nbytes
+        while left and self.error is None:
+            try:
+                left -= super().write(memoryview(data).cast("B")[size - left :]) or 0
+            except OSError as error:
+                self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:  # a file is made longer in this way, too
+            self.error = self.error or error
+            return self.tell() if size is None else size
+
+    def check(self, path: Path) -> None:
+        """Raise the error, as one of the file that this was to become."""
+        if self.error is not None:
+            raise OSError(self.error.errno, self.error.strerror, str(path))
+
+
+def save_dataset(
+    path: Path, dataset: xr.Dataset, add: Callable[[BinaryIO, Callable[[], None]], None] | None = None
+) -> None:
     """Write a data set as NetCDF, compressed, with a checksum of its numbers as an attribute.
 
     Parameters
@@ -139,8 +172,8 @@ def save_dataset(path: Path, dataset: xr.Dataset, add: Callable[[Path], None] | 
     dataset
         What to write.
     add
-        Called with the path of the file before it gets its name, to add variables that do not fit into memory; then
-        only HDF5's checksums tell of damage.
+        Called with the file before it gets its name, to add variables that do not fit into memory, and with a function
+        to call now and then, which raises an OSError where the disk is full. Then only HDF5's checksums tell of damage.
     """
     encoding = {
         name: COMPRESSED
@@ -151,9 +184,12 @@ def save_dataset(path: Path, dataset: xr.Dataset, add: Callable[[Path], None] | 
         dataset = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset)})
 
     def write(temporary: Path) -> None:
-        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
-        if add is not None:
-            add(temporary)
+        with _Enduring(temporary, "r+") as file:
+            file.write(dataset.to_netcdf(engine="h5netcdf", encoding=encoding))
+            file.check(path)
+            if add is not None:
+                add(file, lambda: file.check(path))
+            file.check(path)
 
     files.write_atomically(path, write)
 

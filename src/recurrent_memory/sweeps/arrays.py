@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5netcdf
 import h5py
@@ -59,9 +59,9 @@ def collect_to(
     total = len(networks) * (1 + bool(parts))
     measures = collect(networks, store, on_progress=lambda done, _: on_progress(done, total), on_message=on_message)
 
-    def add(file: Path) -> None:
+    def add(file: BinaryIO, check: Callable[[], None]) -> None:
         finished = (measures["status"] == "finished").values
-        with h5netcdf.File(file, "a") as opened:
+        with h5netcdf.File(file, "r+") as opened:
             arrays = _Arrays(opened, measures)
             for number, (network, place) in enumerate(zip(networks, arranged(networks).places, strict=True)):
                 if finished[place]:
@@ -70,6 +70,7 @@ def collect_to(
                     except InputError as error:
                         measures["status"][place] = opened.variables["status"][place] = "damaged"
                         on_message(str(error).splitlines()[0])
+                check()
                 on_progress(len(networks) + number + 1, total)
             arrays.describe()
 

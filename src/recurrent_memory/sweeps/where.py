@@ -159,6 +159,7 @@ class _Translation:
         return self.columns.setdefault(field, f"field{len(self.columns)}")
 
     def constant(self, node: ast.expr, field: str) -> str:
+        value: Any
         match node:
             case ast.Constant(value=str() | int() | float() as value):
                 pass
