@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -60,12 +61,14 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{settings.__name__} needs `{name}`: {settings.model_fields[name].description}"
     rule = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    rule = "must be a path, in quotes" if first["type"] == "path_type" else rule.replace("valid tuple", "list")
     if name not in settings.model_fields:
         return rule
     field = settings.model_fields[name]
     lines = [f"`{place}` = {first['input']!r} is not allowed: {rule.rstrip('.')}."]
     if field.description:
-        default = "" if field.is_required() else f" Default: {field.default!r}."
+        default = str(field.default) if isinstance(field.default, PurePath) else repr(field.default)
+        default = "" if field.is_required() else f" Default: {default}."
         lines.append(f"`{name}`: {field.description.rstrip('.')}.{default}")
     if others:
         lines.append(f"({len(others)} more setting(s) are wrong as well.)")

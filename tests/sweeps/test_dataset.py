@@ -13,7 +13,7 @@ import xarray as xr
 
 import recurrent_memory as rm
 from recurrent_memory import storage
-from recurrent_memory.course import recorded
+from recurrent_memory.course import InterruptedRunError, Watch, recorded
 from recurrent_memory.runfolder import RunFolder
 from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import (
@@ -33,7 +33,7 @@ from recurrent_memory.sweeps import (
     table,
 )
 from recurrent_memory.sweeps.layout import RESULT
-from small import small_experiment
+from small import small_experiment, stops_after
 
 CURVES: tuple[Part, ...] = ("curves",)
 SMALL = {name: value for name, value in small_experiment() if name not in ("task", "seed", "curriculum")}
@@ -179,6 +179,9 @@ def test_a_network_without_weights_is_trained_again(tmp_path: Path) -> None:
     (network,) = networks(sweep_of({"seed": (5,)}, task="de1"))
     store, place = Store(tmp_path / "store"), RunFolder(tmp_path / "run")
     execute([network], store, ())
+    with pytest.raises(InterruptedRunError) as stopped:
+        replay(network, store, place, Watch(should_stop=stops_after(1)))
+    assert str(stopped.value) == f"Stopped; what was reached is kept in {place.path}."
     assert not replay(network, store, place)
     assert place.finished
 
@@ -247,6 +250,17 @@ def test_arrays_that_are_damaged_are_told_and_left_out(tmp_path: Path) -> None:
     assert found["training_loss"].notnull().sum("iteration").values.tolist() == [len(found["iteration"]), 0]
     with pytest.raises(InputError, match=r"weights cannot be collected"):
         collect_to(tmp_path / "other.nc", every, store, ["weights"])
+
+
+def test_parts_that_networks_have_not_kept_are_told(tmp_path: Path) -> None:
+    every, store = networks(sweep_of({"seed": (0, 1)}, task="de1")), Store(tmp_path / "store")
+    execute(every[:1], store, CURVES)
+    execute(every[1:], store, ())
+    told: list[str] = []
+    collect_to(str(tmp_path / "sweep.nc"), every, store, ["curves", "activity"], on_message=told.append)
+    assert [line.partition(" finished")[0] for line in told] == ["activity: 2 of 2", "curves: 1 of 2"]
+    with pytest.raises(InputError, match=r"no networks"):
+        collect([], store)
 
 
 def storage_round_trip(dataset: xr.Dataset, path: Path) -> xr.Dataset:

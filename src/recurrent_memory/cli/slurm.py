@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import InputError
+from .sweep_file import check_output
 
 if TYPE_CHECKING:
     from ..sweeps import Network, Store, Sweep
@@ -159,6 +160,10 @@ def write_script(file: Path, networks: list[Network], sweep: Sweep, out: Path | 
     from ..files import write_atomically
     from ..sweeps.slurm import plain_script
 
+    if out is not None:
+        check_output(out, file)
+        if out.exists() and not out.read_bytes().startswith(b"#!"):
+            raise InputError(f"{out} is there already, and is no script: give another name.")
     script = plain_script(networks, sweep, file, _request(options))
     if out is None:
         sys.stdout.write(script)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from ..settings import InputError
 
 if TYPE_CHECKING:
     from ..sweeps import Network, Store, Sweep
@@ -35,3 +38,26 @@ def networks_of(sweep: Sweep) -> list[Network]:
     from ..sweeps import networks
 
     return networks(sweep)
+
+
+def check_output(path: Path, file: Path) -> None:
+    """Refuse a place where no file can be written, or where the sweep's own file is.
+
+    Raises
+    ------
+    InputError
+        Before anything has been read or computed.
+    """
+    folder = path.absolute().parent
+    try:
+        has_folder, is_folder = folder.is_dir(), path.is_dir()
+    except (OSError, ValueError) as error:  # a name that is too long, or has a null byte
+        raise InputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from None
+    if not has_folder:
+        raise InputError(f"There is no folder {folder}: make it, or choose another file.")
+    if is_folder:
+        raise InputError(f"{path} is a folder: give the name of a file in it.")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} cannot be written to: choose another file.")
+    if path.resolve() == file.resolve():
+        raise InputError(f"{path} is the sweep's own file: give another name.")

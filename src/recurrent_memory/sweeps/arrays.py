@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +21,7 @@ from .store import Part, Store, labelled, part_of
 
 
 def collect_to(
-    path: Path,
+    path: str | os.PathLike[str],
     networks: Sequence[Network],
     store: Store,
     parts: Collection[Part] = (),
@@ -42,7 +43,7 @@ def collect_to(
     on_progress
         Called now and then with how much has been looked at, and of how much.
     on_message
-        Called with one line for each damaged file.
+        Called with one line for each damaged file, and for each part that networks have not kept.
 
     Returns
     -------
@@ -52,7 +53,8 @@ def collect_to(
     Raises
     ------
     InputError
-        Where weights are asked for, which differ in shape: :meth:`Store.network` returns those of one network.
+        Where there are no networks; or weights are asked for, which differ in shape: :meth:`Store.network` returns
+        those of one network.
     """
     if unknown := set(parts) - {"curves", "activity"}:
         raise InputError(f"{', '.join(unknown)} cannot be collected, only curves and activity.")
@@ -61,20 +63,31 @@ def collect_to(
 
     def add(file: BinaryIO, check: Callable[[], None]) -> None:
         finished = (measures["status"] == "finished").values
+        without = dict.fromkeys(sorted(parts), 0)
         with h5netcdf.File(file, "r+") as opened:
             arrays = _Arrays(opened, measures)
             for number, (network, place) in enumerate(zip(networks, arranged(networks).places, strict=True)):
                 if finished[place]:
                     try:
-                        arrays.put(place, _kept(store, network.identity, parts))
+                        kept = _kept(store, network.identity, parts)
+                        arrays.put(place, kept)
+                        found = {part_of(str(name), variable) for name, variable in kept.variables.items()}
+                        for part in without.keys() - found:
+                            without[part] += 1
                     except InputError as error:
                         measures["status"][place] = opened.variables["status"][place] = "damaged"
                         on_message(str(error).splitlines()[0])
                 check()
                 on_progress(len(networks) + number + 1, total)
             arrays.describe()
+        for part, number in without.items():
+            if number:
+                on_message(
+                    f"{part}: {number} of {finished.sum()} finished networks have kept none, since `save` did not name "
+                    "it when they were trained"
+                )
 
-    storage.save_dataset(path, measures, add if parts else None)
+    storage.save_dataset(Path(path), measures, add if parts else None)
     return measures
 
 

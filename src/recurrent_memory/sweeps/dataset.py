@@ -52,7 +52,14 @@ def collect(
         Over the fields in which the networks differ where every combination is there once, otherwise over ``network``.
         Measures of networks that have not finished are NaN; ``status`` is ``finished``, ``left``, ``damaged``, or says
         how a network failed. All fields of the experiments are coordinates.
+
+    Raises
+    ------
+    InputError
+        Where there are no networks.
     """
+    if not networks:
+        raise InputError("There are no networks to collect: give at least one.")
     finished, failed = store.ended()
     status = np.full(len(networks), "left", dtype=object)
     table = _Table(len(networks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from .source import Source, flat, store_of
 _NAMES = ("store", "save", "experiment", "axes", "zip", "exclude")
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+def load(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sweep:
     """Read a sweep's file.
 
     Parameters
@@ -32,6 +33,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     InputError
         Where the file cannot be read or is no sweep; the message names the line, what is allowed, and what to do.
     """
+    path = Path(path)
     source = Source.read(path)
     content = source.content()
     _check_tables(content, source)
@@ -43,7 +45,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
             with source.at(name):
                 Sweep(**{name: content[name]})  # alone, so that a mistake in it is told to be there
             values[name] = content[name]
-    values["store"] = store_of(path, values)
+    with source.at("store"):
+        values["store"] = store_of(path, values)
     experiment = _once(content.get("experiment", {}), source)
     values["experiment"] = experiment | {name: value for name, (_, value) in given.items()}
     values["axes"] = tuple(_axes(content, given, source))

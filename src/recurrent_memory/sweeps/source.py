@@ -102,10 +102,23 @@ class Source(NamedTuple):
 
 
 def store_of(path: Path, content: dict[str, Any]) -> Path:
-    """Return the folder for the results of a sweep: beside its file, if it is not said to be elsewhere."""
+    """Return the folder for the results of a sweep: beside its file, if it is not said to be elsewhere.
+
+    Raises
+    ------
+    InputError
+        Where there can be no folder of that name.
+    """
     own_name = path.stem if path.suffix == ".toml" else f"{path.name}-results"
-    store: str | Path = content.get("store", own_name)
-    return path.parent / store
+    store = content.get("store", own_name)
+    try:
+        found = path.parent / Path(store).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found.lstat()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a null byte
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        raise InputError(f"`store` = {store!r} is not allowed: {reason}.") from None
+    return found
 
 
 def flat(table: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -1,0 +1,76 @@
+"""Where the commands for sweeps may write: nothing of the user's is lost, and mistakes are told before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SWEEP = '[experiment]\npreset = "quick"\ntask = "de1"\niterations = 10\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "sweep.toml"
+    path.write_text(SWEEP)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["collect", "FILE", "-o", "FILE"], "must end in .nc"),
+        (["collect", "FILE", "-o", "found"], "must end in .nc"),
+        (["collect", "FILE", "-o", "nowhere/found.nc"], "There is no folder"),
+        (["collect", "FILE", "-o", "folder.nc"], "folder.nc is a folder"),
+        (["collect", "FILE", "-o", 300 * "a" + ".nc"], "File name too long"),
+        (["collect", "FILE", "-o", "found.nc", "--csv", "found.nc"], "must end in .csv"),
+        (["collect", "FILE", "-o", "found.nc", "--csv", "nowhere/found.csv"], "There is no folder"),
+        (["collect", "FILE", "-o", "found.nc", "--parquet", "found.csv"], "must end in .parquet"),
+        (["export-sbatch", "FILE", "-o", "FILE"], "the sweep's own file"),
+        (["export-sbatch", "FILE", "-o", "notes.txt"], "no script"),
+        (["export-sbatch", "FILE", "-o", "nowhere/sweep.sh"], "There is no folder"),
+        (["init", "nowhere/sweep.toml"], "There is no folder"),
+        (["init", "folder.nc"], "folder.nc is a folder"),
+        (["init", "FILE"], "is there already"),
+    ],
+)
+def test_no_file_is_written_where_it_does_not_belong(words: list[str], told: str, command: Any, file: Path) -> None:
+    Path("notes.txt").write_text("precious")
+    Path("folder.nc").mkdir()
+    before = sorted(Path.cwd().iterdir())
+    done = command("sweep", *(str(file) if word == "FILE" else word for word in words))
+    assert done.code == 2
+    assert told in done.err
+    assert len(done.err.splitlines()) == 1
+    assert (file.read_text(), Path("notes.txt").read_text()) == (SWEEP, "precious")
+    assert sorted(Path.cwd().iterdir()) == before
+
+
+def test_a_script_can_be_written_again(command: Any, file: Path) -> None:
+    for _ in range(2):
+        assert command("sweep", "export-sbatch", file, "-o", "sweep.sh").code == 0
+    assert Path("sweep.sh").read_text().startswith("#!")
+
+
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [(r"a\u0000b", "null byte"), (300 * "a", "File name too long"), ("~nobody-of-that-name/a", "home directory")],
+)
+@pytest.mark.parametrize("name", ["plan", "status", "run"])
+def test_a_store_that_cannot_be_is_told(name: str, store: str, told: str, command: Any, file: Path) -> None:
+    file.write_text(f'store = "{store}"\n{SWEEP}')
+    done = command("sweep", name, file)
+    assert done.code == 2
+    assert told in done.err
+    assert "line 1" in done.err
+    assert "`store` = " in done.err
+
+
+def test_a_store_can_be_in_the_home_folder(
+    command: Any, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file.write_text(f'store = "~/results"\n{SWEEP}')
+    assert f"results in {tmp_path / 'home' / 'results'}" in command("sweep", "plan", file).out
