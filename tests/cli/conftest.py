@@ -37,7 +37,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     folder = tmp_path / "working_folder"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in caught}
 
     yield functools.partial(call, monkeypatch, capsys)
     for number, handler in handlers.items():

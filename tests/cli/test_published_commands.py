@@ -48,7 +48,7 @@ Script = Callable[..., Outcome]
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Script]:
     """Return a function that is called like a script."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def call(name: str, *words: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", [f"run_{name}_expts.py", *map(str, words)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -177,7 +178,8 @@ def test_full_disk_is_a_short_message(command: Any, tmp_path: Path, monkeypatch:
     assert command("train", *words(small_experiment()), "--out", tmp_path / "run").code == 0
 
 
-def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any, number: int) -> None:
     experiment = small_experiment(iterations=30_000)
     process = subprocess.Popen(
         [*CALL, "train", *words(experiment), "--out", str(tmp_path / "run")],
@@ -191,11 +193,11 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any
         checkpoint = tmp_path / "run" / "training.checkpoint"
         while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 128 + signal.SIGTERM, err
+    assert process.returncode == 128 + number, err
     assert "Stopped after iteration" in err
     assert str(tmp_path / "run") in err
     assert "Traceback" not in err
@@ -204,6 +206,39 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any
     assert shown.code == 0
     assert "not finished" in shown.out
     shutil.rmtree(tmp_path / "run")
+
+
+def test_a_terminal_that_is_closed_costs_no_state(tmp_path: Path, command: Any) -> None:
+    """Nothing can be written to it any more, and SIGHUP comes twice: from the shell, and when the shell ends."""
+    ours, terminal = os.openpty()
+    process = subprocess.Popen(
+        [*CALL, "train", *words(small_experiment(iterations=30_000)), "--out", str(tmp_path / "run")],
+        stderr=terminal,
+        stdout=terminal,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TERM": "xterm"},
+    )
+    try:
+        deadline = time.monotonic() + 90
+        checkpoint = tmp_path / "run" / "training.checkpoint"
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+            if select.select([ours], [], [], 0.05)[0]:
+                os.read(ours, 65_536)
+        os.close(ours)
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        process.wait(timeout=60)
+    finally:
+        process.kill()
+        os.close(terminal)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert "not finished" in command("show", tmp_path / "run").out
+
+
+def test_nohup_is_kept(command: Any, tmp_path: Path) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert command("train", *words(small_experiment()), "--out", tmp_path / "run").code == 0
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 @pytest.mark.parametrize(

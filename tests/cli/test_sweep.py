@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recurrent_memory.sweeps import Store, load, networks, template
+from recurrent_memory.cli.display import Display
+from recurrent_memory.sweeps import Failure, Store, SweepProgress, load, networks, template
 
 FILE = """\
 [experiment]
@@ -77,6 +79,44 @@ def test_status_says_what_became_of_all(command: Any, file: Path) -> None:
     outcome = command("sweep", "status", file, "--set", "learning_rate=0.001")  # another sweep in the same store
     assert "finished 0, failed 0, running 0, waiting 4" in outcome.out
     assert "nobody trains it" in outcome.out
+
+
+@pytest.mark.parametrize("damage", [b"", b"no such networks", b"\xff", None])
+def test_damaged_notes_of_the_networks_are_made_anew(command: Any, file: Path, damage: bytes | None) -> None:
+    before = command("sweep", "status", file)
+    (known,) = (file.parent / "s" / "known").iterdir()
+    whole = known.read_bytes()
+    known.write_bytes(whole[:-21] if damage is None else damage)  # without the last network
+    assert command("sweep", "status", file) == before
+    assert known.read_bytes() == whole
+
+
+def test_status_shows_one_short_line_of_each_reason(command: Any, file: Path) -> None:
+    store = Store(file.parent / "s")
+    for identity, message in zip(sorted(store.failed()), ("first\nsecond", "long " * 100), strict=True):
+        store.fail(identity, Failure("error", message, None, {}))
+    lines = command("sweep", "status", file).out.splitlines()
+    assert "  1 × error: first …" in lines
+    assert "second" not in lines
+    assert max(len(line) for line in lines if line.startswith("  1 ×")) < 120
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (SweepProgress(4, 3, 0, 1, 3.9 / 4), "networks 3/4  3 finished"),
+        (SweepProgress(49, 1, 0, 0, 1 / 49), "networks 1/49  1 finished"),  # 1 / 49 * 49 is less than 1
+        (SweepProgress(4, 4, 0, 0, 1.0), "networks 4/4  4 finished"),
+    ],
+)
+def test_no_network_is_counted_before_its_end(
+    capsys: pytest.CaptureFixture[str], now: SweepProgress, told: str
+) -> None:
+    display = Display()
+    display.update_sweep(now)
+    display.last_line = -math.inf
+    display.update_sweep(now)
+    assert told in capsys.readouterr().err
 
 
 def test_status_needs_neither_jax_nor_a_description_of_networks(command: Any, file: Path) -> None:
@@ -146,6 +186,44 @@ def test_replay_makes_run_folders(command: Any, file: Path, tmp_path: Path) -> N
     outcome = command("sweep", "replay", file, "--where", "seed == 7")
     assert outcome.code == 2
     assert "holds for no network" in outcome.err
+
+
+def test_replay_of_a_network_that_diverges_is_a_line_and_the_others_are_made(
+    command: Any, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(file.read_text().replace("[0.8, 1e30]", "[1e30, 0.8]"))
+    outcome = command("sweep", "replay", file, "--where", "seed == 0", "-o", tmp_path / "again")
+    assert outcome.code == 3
+    (line,) = [line for line in outcome.err.splitlines() if "diverged" in line]
+    assert line.startswith("lambda0=1e+30,seed=0: Training diverged: the loss of iteration 0 is not finite")
+    assert (tmp_path / "again" / "lambda0=0.8,seed=0" / "result.nc").is_file()
+
+
+def test_replay_of_a_damaged_network_is_a_line_and_the_others_are_made(
+    command: Any, file: Path, tmp_path: Path
+) -> None:
+    sweep = load(file)
+    damaged = Store(sweep.store).file(networks(sweep)[0].identity, ".safetensors")
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    outcome = command("sweep", "replay", file, "--where", "lambda0 < 1", "-o", tmp_path / "again")
+    assert outcome.code == 2
+    assert f"lambda0=0.8,seed=0: {damaged} is damaged" in outcome.err
+    assert f"`recurrent-memory sweep run {file}` trains the damaged ones again" in outcome.err
+    assert "delete" not in outcome.err
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["lambda0=0.8,seed=1"]
+
+
+def test_replay_of_a_network_with_many_axes_is_named_by_its_identity(command: Any, file: Path, tmp_path: Path) -> None:
+    values = {"n_hidden": 8, "batch_size": 4, "iterations": 12, "test_batches": 2, "lambda0": 0.8, "seed": 0}
+    more = {"activity_penalty": 1e-4, "learning_rate": 5e-4, "sigma0": 0.125, "rho": 1.25e-7, "readout_step": -1}
+    options = {"stim_dur": 5, "delay_dur": 10, "resp_dur": 6, "n_neurons": 10}
+    axes = values | more | {f'"task_options.{name}"': value for name, value in options.items()}
+    lines = "".join(f"{name} = [{value}]\n" for name, value in axes.items())
+    file.write_text(f'[experiment]\ntask = "de1"\n[axes]\n{lines}')
+    (network,) = networks(load(file))
+    outcome = command("sweep", "replay", file, "--where", "seed == 0", "-o", tmp_path / "again")
+    assert outcome.code == 0
+    assert [path.name for path in (tmp_path / "again").iterdir()] == [network.identity]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
+
+from recurrent_memory.cli.display import Display
 
 SWEEP = '[experiment]\npreset = "quick"\ntask = "de1"\niterations = 10\n'
 
@@ -74,3 +79,27 @@ def test_a_store_can_be_in_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     file.write_text(f'store = "~/results"\n{SWEEP}')
     assert f"results in {tmp_path / 'home' / 'results'}" in command("sweep", "plan", file).out
+
+
+def test_commands_that_are_advised_can_be_pasted_into_a_shell(command: Any, file: Path) -> None:
+    told = command("sweep", "status", file.rename(file.parent / "my sweep.toml"), "--set", "n_hidden=5").out
+    assert f"recurrent-memory sweep run '{file.parent}/my sweep.toml' --set n_hidden=5" in told
+
+
+def test_a_command_that_is_told_to_end_leaves_no_half_file(
+    command: Any, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_to_end(*_: Any, **__: Any) -> bytes:
+        assert list(Path.cwd().glob(".found*")), "nothing is being written yet"
+        os.kill(os.getpid(), signal.SIGTERM)
+        return b""
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", told_to_end)
+    assert command("sweep", "collect", file, "-o", "found.nc").code == 143
+    assert not list(Path.cwd().iterdir())
+
+
+def test_messages_with_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        display.message("[/x] and [red]")
+    assert capsys.readouterr().err == "[/x] and [red]\n"

@@ -247,6 +247,16 @@ class TestLines:
         ):
             assert panels(measure_lines(sweep({"rho": rho})))[0].get_xscale() == scale
 
+    def test_points_at_the_ends_are_whole_where_others_are_not_shown(self) -> None:
+        for values in ([0.9, 1e30], [0.9, 0.91, 0.98], [1e-7, 1e-6, 1e-5, 1e-3], [0.0, 1e-7, 1e-6, 1e-3]):
+            dataset = sweep({"lambda0": values, "seed": [0, 1]}, failed=lambda t: t.lambda0 == t.lambda0.max())
+            figure = measure_lines(dataset, "fractional_loss")
+            FigureCanvasAgg(figure).draw()
+            (axes,) = panels(figure)
+            points = axes.transData.transform([(value, 0) for value in values])[:, 0]
+            assert points.min() > axes.bbox.x0 + 5
+            assert points.max() < axes.bbox.x1 - 5
+
     def test_huge_intervals_do_not_hide_the_means(self) -> None:
         dataset = sweep({"lambda0": LAMBDA0, "seed": [0, 1]})
         dataset["test_loss"][0] = [0.0, 0.3]
@@ -282,6 +292,18 @@ def test_what_there_are_too_many_panels_for_is_averaged_over_and_told() -> None:
     assert "of ρ" in figure.get_suptitle()
 
 
+def all_notes() -> xr.Dataset:
+    """A sweep of which both pictures have all there is to say below them."""
+    dataset = sweep(
+        {"lambda0": LAMBDA0, "sigma0": SIGMA0, "seed": [0, 1]},
+        left=lambda t: (t.lambda0 == 0.98) & ((t.sigma0 == 0) | (t.seed == 1)),
+    )
+    dataset["fractional_loss"][0] = [[0.1, 2.0], [0.1, 0.1], [2.0, 2.0], [0.2, 0.2]]
+    dataset["solved"][0] = dataset["fractional_loss"][0] < 0.5
+    dataset["sequentiality_index"][0, 1] = np.nan
+    return flat(dataset, lambda d: (d.lambda0 > 0.85) | (d.sigma0 < 0.3))
+
+
 CASES = {
     "one network": sweep({"lambda0": [0.9]}),
     "one network without axes": flat(sweep({"seed": [0]})),
@@ -302,6 +324,7 @@ CASES = {
     "long labels of panels": flat(
         sweep({"lambda0": LAMBDA0, "task": TASKS, "rho": [1e-7, 2e-7], "batch_size": [50, 100]})
     ),
+    "all notes": all_notes(),
 }
 
 
@@ -310,7 +333,8 @@ def test_everything_is_within_the_edges_and_nothing_lies_on_something_else(case:
     dataset = CASES[case]
     about = "sweep.toml where task == '$' and " + "lambda0 > 0.95 and " * 20
     before = dataset.copy(deep=True)
-    figures = [measure_lines(dataset, measure, about=about) for measure in ("sequentiality_index", "solved")]
+    measures = ("sequentiality_index", "fractional_loss", "solved")
+    figures = [measure_lines(dataset, measure, about=about) for measure in measures]
     if has_map(dataset):
         figures.append(measure_map(dataset, about=about))
     xr.testing.assert_identical(dataset, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -128,6 +129,36 @@ def test_a_damaged_claim_is_dead_after_a_lease(tmp_path: Path) -> None:
     assert not other.acquire("abc")
     clock.now = 61.0
     assert other.acquire("abc")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"process": None}, {"process": "7"}, {"process": -7}, {"started": None}, {"restart": "1", "machine": ""}],
+)
+def test_a_claim_that_does_not_say_whose_it_is_is_dead_after_a_lease(
+    tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert owner(tmp_path).acquire("abc")
+    path = tmp_path / "a" / "abc.json"
+    said = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({name: value for name, value in said.items() if value is not None}))
+    clock = Clock()
+    other = owner(tmp_path, clock, lease=60.0)
+    if changes != {"process": -7}:  # there is no such process, which is known at once
+        assert not other.acquire("abc")
+        assert claims.is_alive(path)
+        clock.now = 61.0
+    assert other.acquire("abc")
+
+
+def test_owners_are_told_in_words(tmp_path: Path) -> None:
+    one = owner(tmp_path)
+    assert one.owner("abc") is None
+    assert one.acquire("abc")
+    assert one.owner("abc") == f"{platform.node()}, process {os.getpid()}"
+    (tmp_path / "a" / "abc.json").write_text('{"process": 7}')
+    assert one.owner("abc") == "damaged claim"
 
 
 def test_a_requeued_job_takes_its_own_claims_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

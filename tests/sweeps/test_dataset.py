@@ -168,7 +168,7 @@ def test_a_replayed_network_is_the_run_it_would_have_been(mixed: tuple[list[Netw
         whole = rm.run(network.experiment)
         again = storage.load_dataset(place / "result.nc")
         xr.testing.assert_identical(again, storage_round_trip(whole, tmp_path / f"{number}.nc"))
-        assert replay(network, store, place)  # a finished one is left as it is
+        assert replay(network, store, place.path)  # a finished one is left as it is
         xr.testing.assert_equal(
             recorded(network.experiment, store.network(network.identity, place_network(network)))["activity"],
             whole["activity"],

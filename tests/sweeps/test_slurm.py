@@ -198,7 +198,9 @@ def test_without_slurm_or_submitit_it_says_what_is_missing(
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "submitit", None)
         done = command("run", "sweep.toml", "--slurm", "--dry-run")
-        assert (done.code, done.err) == (2, "Error: Slurm needs submitit: pip install 'recurrent-memory[slurm]'.\n")
+        error, advice = done.err.splitlines()
+        assert (done.code, error) == (2, "Error: Slurm needs submitit: pip install 'recurrent-memory[slurm]'.")
+        assert advice == "To look at a script without Slurm: recurrent-memory sweep export-sbatch sweep.toml"
     monkeypatch.setenv("PATH", "")
     done = command("run", "sweep.toml", "--slurm")
     assert done.code == 2

@@ -77,6 +77,22 @@ def test_failures_are_kept_and_forgotten(store: Store) -> None:
     assert store.failure(IDENTITY) is None
 
 
+def test_a_damaged_failure_is_noticed(store: Store) -> None:
+    failure = Failure("error", "ValueError: first line\nsecond – line", None, {"host": "here"})
+    store.fail(IDENTITY, failure)
+    store.verify(IDENTITY)
+    path = store.file(IDENTITY, ".json")
+    whole = path.read_bytes()
+    damaged = [whole[:size] for size in range(len(whole) - 1)]
+    damaged += [whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :] for place in range(len(whole))]
+    damaged += [b"[]", b"5", b"\xff", b"{}", b'{"kind": 5, "message": "", "iteration": null, "where": {}}']
+    for content in damaged:
+        path.write_bytes(content)
+        assert store.failure(IDENTITY) is None, content
+        with pytest.raises(InputError, match="damaged"):
+            store.verify(IDENTITY)
+
+
 def test_every_truncation_and_every_flipped_byte_is_noticed(store: Store) -> None:
     keep(store)
     (path,) = (store.path / "networks").rglob("*.safetensors")

@@ -141,6 +141,44 @@ def test_a_damaged_result_is_noticed_told_and_trained_again(tmp_path: Path, undi
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
 
 
+def test_a_damaged_failure_is_noticed_told_and_trained_again(tmp_path: Path) -> None:
+    networks, store = small_networks(2), Store(tmp_path / "store")
+    execute(networks[:1], store, PARTS)
+    path = store.file(networks[1].identity, ".json")
+    path.parent.mkdir(parents=True)
+    path.write_text('{"kind": "diverg')
+    lines: list[str] = []
+    ended = execute(networks, store, PARTS, on_message=lines.append)
+    assert (ended.finished, ended.failed) == (2, 0)
+    assert sum("seed = 1" in line and "damaged" in line and "It is trained again" in line for line in lines) == 1
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_waiting_for_others_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
+    monkeypatch.setattr(workers, "SECONDS_BETWEEN_LOOKS", 0.1)
+    networks, store = small_networks(2), Store(tmp_path / "store")
+    store.prepare()
+    for number, network in enumerate(networks):
+        path = store.claim_path(network.identity)
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"host": f"far{number}", "process": 7, "machine": "far away"}))
+    lines: list[str] = []
+    claims = Claims(store.claim_path, lease=1.0)
+    assert execute(networks, store, PARTS, on_message=lines.append, claims=claims, batched=batched).finished == 2
+    (line,) = (line for line in lines if "waiting" in line)
+    assert "(far0, process 7; far1, process 7)" in line
+    assert "after 1 s without a sign of life" in line
+
+
+def test_progress_is_whole_only_when_all_have_ended(tmp_path: Path) -> None:
+    seen: list[SweepProgress] = []
+    execute(small_networks(3), Store(tmp_path / "store"), PARTS, on_progress=seen.append)
+    assert {now.done for now in seen if now.finished == 3} == {1.0}
+    assert all(now.done < 1 for now in seen if now.finished < 3)
+    assert all(now.finished + now.running <= 3 for now in seen)
+
+
 def test_batched_it_comes_to_the_same_up_to_rounding(tmp_path: Path, undisturbed: Store) -> None:
     wild = small_experiment(lambda0=1e30)
     networks = [*small_networks(4), Network(wild, {"seed": 99}, identity(wild))]

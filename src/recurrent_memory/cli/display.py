@@ -26,7 +26,7 @@ class Display:
     """Shows how far a run has come (a context manager)."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self.live = self.console.is_terminal
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -71,7 +71,8 @@ class Display:
     def update_sweep(self, now: SweepProgress) -> None:
         """Show how far a sweep has come."""
         words = f"{now.finished} finished, {now.failed} failed, {now.running} running here"
-        self._show("networks", now.done * now.networks, now.networks, words, per="h", seconds=3600.0)
+        done = max(now.finished + now.failed, now.done * now.networks)  # the product may be a rounding less
+        self._show("networks", done, now.networks, words, per="h", seconds=3600.0)
 
     def update_reading(self, done: int, total: int) -> None:
         """Show how many results have been read."""
@@ -90,7 +91,7 @@ class Display:
         elif done == total or time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
             left = f"{duration((total - done) / rate)} left" if rate > 0 else ""
-            self.message(f"{phase} {done:.0f}/{total}  {words}  {speed}  {left}")
+            self.message(f"{phase} {int(done)}/{total}  {words}  {speed}  {left}")
 
     def _begin(self, phase: str, done: int | float, total: int, words: str) -> None:
         self.phase, self.started, self.first = phase, time.monotonic(), done

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -27,8 +29,8 @@ Tab completion (bash; for zsh write zsh_source, for fish fish_source):
 
 \b
 Exit codes: 0 done, 1 it failed, 2 something given cannot be used,
-3 training diverged, 130, 140 or 143 interrupted by INT, USR2 or TERM (the
-same command goes on).
+3 training diverged, 129, 130, 140 or 143 interrupted by HUP, INT, USR2 or
+TERM (the same command goes on).
 """
 
 
@@ -74,6 +76,7 @@ def cli(ctx: click.Context, version: bool, verbose: bool) -> None:
 
 def main(command: click.Command = cli, name: str = "recurrent-memory") -> None:
     """Run the command line; the errors a user can cause end in one short message."""
+    signal.signal(signal.SIGTERM, _leave)
     try:
         code = command.main(prog_name=name, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)  # what `ctx.exit` was given comes back as a value
@@ -84,6 +87,11 @@ def main(command: click.Command = cli, name: str = "recurrent-memory") -> None:
         sys.exit(130)
     except Exception as error:
         sys.exit(_explain(error))
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """End as with Ctrl-C, which removes the file that is being written; commands that save a state do so first."""
+    sys.exit(128 + number)
 
 
 def _explain(error: Exception) -> int:

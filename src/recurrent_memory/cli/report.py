@@ -35,7 +35,7 @@ def print_summary(result: xr.Dataset, place: RunFolder, pictures: list[Path]) ->
         table.add_column(column, justify="left" if not column else "right")
     for row in _rows(result):
         table.add_row(*row)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)  # names of folders may have brackets
     console.print(table)
     for reason in sorted({str(v.attrs["reason"]) for v in result.values() if v.attrs.get("reason")}):
         console.print(f"note: {reason}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import InputError
-from .sweep_file import check_output
+from .sweep_file import advised, check_output
 
 if TYPE_CHECKING:
     from ..sweeps import Network, Store, Sweep
@@ -87,7 +87,7 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
         raise InputError("Give either --resubmit or --dry-run.")
     if look_every is not None and not resubmit:
         raise InputError("`--look-every` is for --resubmit: give that as well, or leave it out.")
-    request = _request(options)
+    request, overrides = _request(options), sweep.source.overrides.values()
     if resubmit:
         return _run_to_the_end(file, networks, sweep, store, request, look_every or LOOK_EVERY)
     left = store.left(networks)
@@ -96,14 +96,18 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
     if len(todo) < len(left):
         click.echo(
             f"{len(left) - len(todo)} of {counted(len(left), 'network')} left belong to {counted(len(jobs), 'job')} "
-            f"queued or running, and stay with them; to cancel those: recurrent-memory sweep cancel {file}",
+            f"queued or running, and stay with them; to cancel those: {advised('cancel', file, overrides)}",
             err=True,
         )
     if not todo:
         click.echo(f"nothing to submit: {len(networks) - len(left)} of {len(networks)} networks are done", err=True)
         return 0
     if dry_run:
-        first, *others = preview(todo, sweep, store, request)
+        try:
+            first, *others = preview(todo, sweep, store, request)
+        except InputError as error:
+            script = advised("export-sbatch", file, overrides)
+            raise InputError(f"{error}\nTo look at a script without Slurm: {script}") from None
         click.echo(first)
         if others:
             more = counted(len(others), "more job array")
@@ -111,9 +115,9 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
         return 0
     click.echo(told(submit(todo, sweep, store, request)))
     click.echo(
-        f"to see how far it is:             recurrent-memory sweep status {file}\n"
+        f"to see how far it is:             {advised('status', file, overrides)}\n"
         f"to submit what these jobs leave:  the same command again; with --resubmit it stays until nothing is left\n"
-        f"to stop:                          recurrent-memory sweep cancel {file}"
+        f"to stop:                          {advised('cancel', file, overrides)}"
     )
     return 0
 
@@ -124,8 +128,9 @@ def _run_to_the_end(
     from ..sweeps.slurm import StuckError, finish
     from .train import interruptible
 
+    to_cancel = advised("cancel", file, sweep.source.overrides.values())
     try:
-        with interruptible(f"To cancel them: recurrent-memory sweep cancel {file}") as should_stop:
+        with interruptible(f"To cancel them: {to_cancel}") as should_stop:
             finish(
                 networks,
                 sweep,
@@ -143,7 +148,7 @@ def _run_to_the_end(
     return 3 if failed else 0
 
 
-def cancel_jobs(file: Path, store: Store) -> None:
+def cancel_jobs(file: Path, overrides: tuple[str, ...], store: Store) -> None:
     """Cancel what of a sweep is queued or running on Slurm."""
     from ..sweeps.slurm import cancel, counted
 
@@ -151,7 +156,7 @@ def cancel_jobs(file: Path, store: Store) -> None:
     running = sum(job.state == "RUNNING" for job in jobs)
     click.echo(
         f"{counted(len(jobs), 'job')} cancelled, {running} of them running"
-        + (f"; what they reached is kept, and `recurrent-memory sweep run {file}` goes on from there" if jobs else "")
+        + (f"; what they reached is kept, and `{advised('run', file, overrides)}` goes on from there" if jobs else "")
     )
 
 

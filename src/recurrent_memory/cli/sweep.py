@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from collections import Counter
@@ -15,7 +16,17 @@ import click
 from ..settings import InputError
 from .options import formats_option
 from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
-from .sweep_file import SETTINGS, WHERE, file_argument, networks_of, open_sweep, set_option, where_option
+from .sweep_file import (
+    SETTINGS,
+    WHERE,
+    advised,
+    check_output,
+    file_argument,
+    networks_of,
+    open_sweep,
+    set_option,
+    where_option,
+)
 from .sweep_show import show
 
 if TYPE_CHECKING:
@@ -24,6 +35,8 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LOOKS = 5.0
 MOST_REASONS = 5
 GOES_ON = "The same command goes on from there."
+LONGEST_NAME = 255
+"""Bytes that file systems allow a name."""
 
 
 @click.group(context_settings=SETTINGS)
@@ -49,9 +62,10 @@ def init(file: Path, preset: Any) -> None:
     from ..files import write_atomically
     from ..sweeps import template
 
+    check_output(file, Path())
     if not write_atomically(file, lambda path: path.write_text(template(preset), encoding="utf-8"), replace=False):
         raise InputError(f"{file} is there already: give another name, or remove it.")
-    click.echo(f"{file}: edit it, then `recurrent-memory sweep plan {file}`")
+    click.echo(f"{file}: edit it, then `{advised('plan', file)}`")
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -130,13 +144,13 @@ def status(file: Path, overrides: tuple[str, ...], watch: bool) -> None:
         now = look(store, names)
         if watch and sys.stdout.isatty():
             click.clear()
-        click.echo("\n".join(_told(now, file)))
+        click.echo("\n".join(_told(now, file, overrides)))
         if not watch or not now.left:
             return
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _told(now: Status, file: Path) -> Iterator[str]:
+def _told(now: Status, file: Path, overrides: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines that say how a sweep stands."""
     from ..sweeps import duration
 
@@ -147,7 +161,7 @@ def _told(now: Status, file: Path) -> Iterator[str]:
     begun = f" ({now.abandoned} of them begun by a worker that died)" if now.abandoned else ""
     yield f"finished {now.finished}, failed {now.failed}, running {now.running}, waiting {waiting}{begun}"
     if now.left and not now.running:
-        yield f"nobody trains it: `recurrent-memory sweep run {file}` goes on"
+        yield f"nobody trains it: `{advised('run', file, overrides)}` goes on"
     elif now.left and now.seconds_left is not None:
         yield f"{now.per_hour:.1f} networks an hour lately, about {duration(now.seconds_left)} left"
     for reason, count in now.failures[:MOST_REASONS]:
@@ -155,7 +169,7 @@ def _told(now: Status, file: Path) -> Iterator[str]:
     if len(now.failures) > MOST_REASONS:
         yield f"  and {len(now.failures) - MOST_REASONS} other reasons"
     if now.failed:
-        yield f"`recurrent-memory sweep retry {file} --failed` lets them be trained again"
+        yield f"`{advised('retry', file, overrides, '--failed')}` lets them be trained again"
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -183,9 +197,12 @@ def collect(
     from ..sweeps import collect_to, table
     from .display import Display
 
-    for path in (out, csv, parquet):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(f"There is no folder {path.absolute().parent}: make it, or choose another file.")
+    for option, path, ending in (("--out", out, ".nc"), ("--csv", csv, ".csv"), ("--parquet", parquet, ".parquet")):
+        if path is not None:
+            # So that nothing else is ever replaced, and no two are the same file.
+            if path.suffix != ending:
+                raise InputError(f"`{option}` = {str(path)!r} is not allowed: its name must end in {ending}.")
+            check_output(path, file)
     if parquet is not None and importlib.util.find_spec("pyarrow") is None:
         raise InputError("--parquet needs pyarrow: pip install 'recurrent-memory[parquet]', or use --csv.")
     sweep, store = open_sweep(file, overrides)
@@ -201,7 +218,7 @@ def collect(
     sizes = " × ".join(f"{name} {size}" for name, size in dataset["status"].sizes.items())
     click.echo(f"{out}: {told}; over {sizes}")
     if counts["damaged"]:
-        click.echo(f"`recurrent-memory sweep run {file}` trains the damaged ones again", err=True)
+        click.echo(f"`{advised('run', file, overrides)}` trains the damaged ones again", err=True)
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -223,7 +240,7 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
     chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)
-    click.echo(f"{len(chosen)} networks will be trained again by `recurrent-memory sweep run {file}`")
+    click.echo(f"{len(chosen)} networks will be trained again by `{advised('run', file, overrides)}`")
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -236,13 +253,14 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     """Make some networks' run folders again, with activity and pictures, as `train` makes them.
 
     Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
-    which comes to the same.
+    which comes to the same. One that diverges, or whose result is damaged, keeps none of the others back.
     """
-    from ..course import Watch
+    from ..course import DivergedError, InterruptedRunError, Watch
     from ..results import load
     from ..runfolder import RunFolder
     from ..sweeps import replay as make
     from ..sweeps import select
+    from ..sweeps.rerun import DamagedResultError
     from .display import Display
     from .report import draw, print_summary
     from .train import cache_compiled_programs, interruptible
@@ -252,14 +270,31 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     if not chosen:
         raise InputError(f"--where {where!r} holds for no network of {file}.")
     cache_compiled_programs()
+    diverged = damaged = False
     with interruptible(GOES_ON) as should_stop:
-        for network in chosen:
-            name = ",".join(f"{field}={value}" for field, value in network.point.items()) or network.identity
-            place = RunFolder((out or Path("replays")) / name.replace("/", "-"))
-            with Display() as display:
-                make(network, store, place, Watch(display.update, display.message, should_stop))
+        for number, network in enumerate(chosen):
+            if should_stop():
+                raise InterruptedRunError(f"Stopped with {number} of {len(chosen)} networks made again.")
+            place = RunFolder((out or Path("replays")) / _folder_name(network))
+            try:
+                with Display() as display:
+                    make(network, store, place, Watch(display.update, display.message, should_stop))
+            except (DivergedError, DamagedResultError) as error:
+                click.echo(f"{place.path.name}: {str(error).splitlines()[0]}", err=True)
+                diverged |= isinstance(error, DivergedError)
+                damaged |= isinstance(error, DamagedResultError)
+                continue
             result = load(place)
             print_summary(result, place, draw(result, place.path, formats, anew=False))
+    if damaged:
+        click.echo(f"`{advised('run', file, overrides)}` trains the damaged ones again", err=True)
+    sys.exit(3 if diverged else 2 if damaged else 0)
+
+
+def _folder_name(network: Network) -> str:
+    """Return the values of the axes as a name; where that is too long, or there are none, the network's identity."""
+    name = ",".join(f"{field}={value}" for field, value in network.point.items()).replace("/", "-")
+    return name if 0 < len(os.fsencode(name)) <= LONGEST_NAME else network.identity
 
 
 @sweep.command(context_settings=SETTINGS)
@@ -268,7 +303,7 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
 def cancel(file: Path, overrides: tuple[str, ...]) -> None:
     """Cancel the jobs of FILE that are queued or running on Slurm; what they reached is kept."""
     _, store = open_sweep(file, overrides)
-    cancel_jobs(file, store)
+    cancel_jobs(file, overrides, store)
 
 
 @sweep.command("export-sbatch", context_settings=SETTINGS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,12 @@ set_option = click.option(
 )
 WHERE = "Networks for which this holds, such as \"task == 'comp' and lambda0 > 0.95\""
 where_option = click.option("--where", metavar="EXPRESSION", help=WHERE)
+
+
+def advised(name: str, file: Path, overrides: Iterable[str] = (), *more: str) -> str:
+    """Return the command that a message advises, to be pasted into a shell."""
+    words = [str(file), *itertools.chain(*(("--set", words) for words in dict.fromkeys(overrides))), *more]
+    return f"recurrent-memory sweep {name} {shlex.join(words)}"
 
 
 def open_sweep(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:

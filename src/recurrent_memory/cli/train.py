@@ -166,19 +166,37 @@ def interruptible(advice: str = "") -> Iterator[Callable[[], bool]]:
 
 
 def _catch_signals() -> list[int]:
-    """Note the first SIGINT, SIGTERM or SIGUSR2 in the list returned; a second one ends the process at once.
+    """Note the first SIGINT, SIGTERM, SIGUSR2 or SIGHUP in the list returned; a second one ends the process at once.
 
-    SIGUSR2 is what Slurm is asked to send before the time of a job is over.
+    SIGUSR2 is what Slurm is asked to send before the time of a job is over. SIGHUP says that the terminal is gone, more
+    than once: all but the first are ignored, and so is the first where it was ignored before, as under nohup.
     """
     caught: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
         caught.append(number)
-        signal.signal(number, signal.SIG_DFL)
+        if number == signal.SIGHUP:
+            signal.signal(number, signal.SIG_IGN)
+            _leave_terminal()
+        else:
+            signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, note)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, note)
     return caught
+
+
+def _leave_terminal() -> None:
+    """Let what is still said go nowhere where the terminal is gone, since writing to it is an error from then on."""
+    for output in (1, 2):
+        try:
+            os.write(output, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, output)
+            os.close(nowhere)
 
 
 def cache_compiled_programs() -> None:

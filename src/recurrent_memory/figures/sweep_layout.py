@@ -82,6 +82,11 @@ def size_of(figure: Figure, axes: Axes) -> tuple[float, float]:
     return place.width * width, place.height * height
 
 
+def letters_across(figure: Figure) -> int:
+    """Return how many letters of a legend fit in a line below the panels."""
+    return int(14 * figure.get_figwidth())
+
+
 def tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
     """Label the places 0, 1, … of an axis with the values of a field, as many as there is space for."""
     labels = field.labels

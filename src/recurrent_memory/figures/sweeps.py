@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,15 @@ from .style import (
     styled,
 )
 from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, view
-from .sweep_layout import axis_label, label_axes, measure_label, new_sweep_figure, size_of, tick_values
+from .sweep_layout import (
+    axis_label,
+    label_axes,
+    letters_across,
+    measure_label,
+    new_sweep_figure,
+    size_of,
+    tick_values,
+)
 
 _FRACTIONAL_LOSSES = ("fractional_loss", "fractional_loss_exact", "fractional_loss_exact_causal")
 _UNFINISHED: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": NOT_SHOWN}
@@ -193,7 +202,9 @@ def _explain_grey(figure: Figure, seen: View) -> None:
     if len(finished) < n_cells:
         handles.append(Patch(facecolor="white", edgecolor="0.6", linewidth=0.8, label="not part of the sweep"))
     if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        letters = sum(len(str(handle.get_label())) + 7 for handle in handles)  # a square is as wide as some letters
+        n_columns = len(handles) if letters <= letters_across(figure) else 1
+        figure.legend(handles=handles, loc="outside lower center", ncols=n_columns)
 
 
 def _draw_lines(axes: Axes, panel: Panel, seen: View) -> None:
@@ -257,6 +268,9 @@ def _scale_numbers(figure: Figure, axes: Axes, field: Field) -> None:
             axes.set_xscale("symlog", linthresh=positive.min())
     elif all(isinstance(value, int) for value in field.values):
         count_in_whole_numbers(axes.xaxis)
+    # Ticks beyond the points that are shown would be the edges, which cut points in half.
+    axes.update_datalim(np.column_stack([values, values]), updatey=False)
+    axes.autoscale_view(scaley=False)
 
 
 def _unevenness(values: np.ndarray) -> float:
@@ -289,9 +303,12 @@ def _add_legend(figure: Figure, seen: View, measure: str) -> None:
     if not np.isfinite(seen.column("mean")).all():
         notes.append("gaps: no network is shown")
     if notes:
-        figure.legend(
-            handles=[Patch(facecolor="none", label="; ".join(notes))], handlelength=0, loc="outside lower center"
+        unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)  # a line ends between notes
+        label = textwrap.fill(unbroken, letters_across(figure))
+        legend = figure.legend(
+            handles=[Patch(facecolor="none", label=label)], handlelength=0, loc="outside lower center"
         )
+        legend.get_texts()[0].set_multialignment("center")
 
 
 def _is_cut(figure: Figure, seen: View) -> bool:

@@ -97,6 +97,14 @@ class Claims:
         if found is not None and self._is_ours(found):
             path.unlink(missing_ok=True)
 
+    def owner(self, identity: str) -> str | None:
+        """Return in words who has claimed a network; None where nobody has."""
+        found = _read(self.path_of(identity))
+        if found is None:
+            return None
+        owner = _parsed(found)
+        return f"{owner['host']}, process {owner['process']}" if {"host", "process"} <= set(owner) else "damaged claim"
+
     def is_lost(self, identity: str) -> bool:
         """Return whether a network that was claimed here is not ours any more."""
         with self._lock:
@@ -135,9 +143,11 @@ class Claims:
 
     def _is_dead(self, identity: str, claim: str) -> bool:
         owner, here = _parsed(claim), _whereabouts()
-        if all(owner.get(name) == here[name] for name in ("machine", "namespace")):
-            return bool(_started(int(owner["process"])) != owner["started"])
-        if here["job"] and owner.get("job") == here["job"] and owner.get("restart", 0) < here["restart"]:
+        lives_here = _lives_here(owner, here)
+        if lives_here is not None:
+            return not lives_here
+        restart = owner.get("restart")
+        if here["job"] and owner.get("job") == here["job"] and isinstance(restart, int) and restart < here["restart"]:
             return True  # the same job of a cluster, before it was started again
         known, since = self._seen.get(identity, (None, 0.0))
         if known != claim:
@@ -161,10 +171,13 @@ def is_alive(path: Path, lease: float = LEASE) -> bool:
 
 
 def _lives_here(owner: dict[str, Any], here: dict[str, Any]) -> bool | None:
-    """Return whether the owner of a claim is a process of this machine that lives; None: of another machine."""
+    """Return whether the owner of a claim is a process of this machine that lives; None: elsewhere, or nobody knows."""
+    process, started = owner.get("process"), owner.get("started")
     if any(owner.get(name) != here[name] for name in ("machine", "namespace")):
         return None
-    return bool(_started(owner.get("process", 0)) == owner.get("started", 0))
+    if not isinstance(process, int) or not isinstance(started, float):
+        return None  # incomplete
+    return _started(process) == started
 
 
 def _read(path: Path) -> str | None:
@@ -224,7 +237,7 @@ def _started(process: int) -> float | None:
     try:
         found = psutil.Process(process)
         return None if found.status() == psutil.STATUS_ZOMBIE else float(found.create_time())
-    except psutil.Error:
+    except (psutil.Error, ValueError):  # no number that a process can have
         return None
 
 

@@ -20,6 +20,8 @@ SECONDS_OF_MEASURES = 3.0
 
 BYTES_OF_A_RECORD = 8_000
 
+SECONDS_OF_TIMING = 0.1
+
 
 class Estimate(NamedTuple):
     """What a sweep takes on this machine."""
@@ -44,7 +46,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
-    """Return how long networks will take here and how large they will be, from the rate of a product timed now.
+    """Return how long networks will take here and how large they will be, from the rate of products timed now.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def core_seconds(networks: Sequence[Network]) -> list[float]:
 
 def _core_seconds(networks: Sequence[Network], shapes: Sequence[str]) -> list[float]:
     of_shape: dict[str, float] = {}
-    seconds_an_operation = cores() / _operations_a_second()
+    seconds_an_operation = 1 / _operations_a_second()
     found = []
     for (experiment, *_), shape in zip(networks, shapes, strict=True):
         if shape not in of_shape:
@@ -92,13 +94,19 @@ def _operations_an_iteration(experiment: Experiment) -> float:
 
 
 def _operations_a_second() -> float:
-    matrix = np.ones((1000, 1000), np.float32)
-    took = []
-    for _ in range(10):
+    """Return how many operations one core does while it is free, however busy the machine is now.
+
+    A product this small is done by one core, with no other to wait for, in some microseconds: among thousands of them
+    some have met no other work.
+    """
+    matrix = np.ones((64, 64), np.float32)
+    took: list[float] = []
+    end = time.perf_counter() + SECONDS_OF_TIMING
+    while not took or time.perf_counter() < end:
         started = time.perf_counter()
         matrix @ matrix
         took.append(time.perf_counter() - started)
-    return 2e9 / min(took)  # others may be at work in between
+    return 2 * 64**3 / min(took)
 
 
 def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -107,10 +108,12 @@ class Layout:
         return self.path / "claims" / shard(identity) / f"{identity}.json"
 
     def failure(self, identity: str) -> Failure | None:
-        """Return why there is no result of a network; None where that is not known."""
+        """Return why there is no result of a network; None where that is not known, or the record is damaged."""
         try:
-            return Failure(**json.loads(self.file(identity, FAILURE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            about = json.loads(self.file(identity, FAILURE).read_text(encoding="utf-8"))
+            checksum = about.pop("checksum")
+            return Failure(**about) if checksum == digest(json.dumps(about)) else None
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return None
 
     def file(self, identity: str, ending: str) -> Path:
@@ -121,6 +124,11 @@ class Layout:
 def shard(identity: str) -> str:
     """Return the folder of a network: of 4,096, so that none has 1,000 entries before there are 4 million networks."""
     return f"{identity[0]}/{identity[1:3]}"
+
+
+def digest(text: str) -> str:
+    """Return the checksum of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def names(folder: Path) -> Iterator[str]:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
+import numpy as np
+
 from .. import course
-from ..course import Watch
+from ..course import InterruptedRunError, Watch
 from ..runfolder import RunFolder
 from ..runner import run_stage
+from ..settings import InputError
 from .grid import Network
-from .store import DATA, WEIGHT, Store, labelled
+from .store import DATA, WEIGHT, Record, Store, labelled
 
 
-def replay(network: Network, store: Store, place: RunFolder, watch: Watch = Watch()) -> bool:  # noqa: B008 (immutable)
+class DamagedResultError(InputError):
+    """The file of a finished network is truncated or damaged."""
+
+
+def replay(
+    network: Network,
+    store: Store,
+    place: RunFolder | str | os.PathLike[str],
+    watch: Watch = Watch(),  # noqa: B008 (immutable)
+) -> bool:
     """Make the run folder of a network, as if it had been trained there.
 
     Where its weights and curves are in the store, its test trials are run again; otherwise it is trained again, which
@@ -34,15 +48,23 @@ def replay(network: Network, store: Store, place: RunFolder, watch: Watch = Watc
     Raises
     ------
     InputError
-        Where the folder is another run's, or the result in the store is damaged.
+        Where the folder is another run's; a :class:`DamagedResultError` where the result in the store is damaged.
+    DivergedError
+        Where it is trained again, and diverges.
+    InterruptedRunError
+        Where the watch says to stop while it is trained again; its state is saved.
     """
     experiment, identity = network.experiment, network.identity
+    place = place if isinstance(place, RunFolder) else RunFolder(place)
     place.check_free_for(experiment)
     if place.finished:
         return True
-    record, kept = store.read_all(identity) if store.is_finished(identity) else (None, {})
+    record, kept = _read(store, identity) if store.is_finished(identity) else (None, {})
     if record is None or f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
-        run_stage(experiment, place, watch)
+        try:
+            run_stage(experiment, place, watch)
+        except InterruptedRunError:  # it advises to give this folder as `--out`, as for `train`
+            raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False
     with place.claimed_for(experiment):
         trained = store.network(identity, course.initial_network(experiment))
@@ -56,3 +78,12 @@ def replay(network: Network, store: Store, place: RunFolder, watch: Watch = Watc
         result = stored.assign(recorded.data_vars).assign_coords(recorded.coords)
         place.save_result(trained, result, record.provenance)
     return True
+
+
+def _read(store: Store, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
+    try:
+        return store.read_all(identity)
+    except InputError as error:
+        # What else it says is for the folder of a single run: here others have their results beside this one.
+        what = str(error).splitlines()[0]
+        raise DamagedResultError(f"{what}\n`recurrent-memory sweep run` trains it again.") from None

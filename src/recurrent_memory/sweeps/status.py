@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import time
 from collections import Counter
@@ -15,11 +14,13 @@ from typing import NamedTuple
 from .. import files
 from .claims import is_alive
 from .events import recent
-from .layout import RESULTS_VERSION, Layout
+from .layout import RESULTS_VERSION, Layout, digest
 from .source import Source, store_of
 
 WINDOW = 3600.0
 """Seconds of the past that tell how fast a sweep goes."""
+LONGEST_REASON = 100
+"""Characters of the reason of a failure that are shown; its record has all of them."""
 
 
 class Status(NamedTuple):
@@ -32,7 +33,7 @@ class Status(NamedTuple):
     abandoned: int
     """Begun by a worker that died; the next one goes on with them."""
     failures: tuple[tuple[str, int], ...]
-    """Reasons, and the number of networks that each stopped; the most frequent first."""
+    """Reasons, in a line each, and the number of networks that each stopped; the most frequent first."""
     per_hour: float | None
     """Networks that came to their end in the last hour, or since the first one did; None where none has."""
 
@@ -66,7 +67,7 @@ def look(store: Layout, identities: Sequence[str]) -> Status:
     reasons: Counter[str] = Counter()
     for identity in failed:
         failure = store.failure(identity)
-        reasons["damaged record" if failure is None else f"{failure.kind}: {failure.message}"] += 1
+        reasons["damaged record" if failure is None else _in_a_line(f"{failure.kind}: {failure.message}")] += 1
     return Status(
         networks=len(known),
         finished=len(finished),
@@ -76,6 +77,13 @@ def look(store: Layout, identities: Sequence[str]) -> Status:
         failures=tuple(reasons.most_common()),
         per_hour=_per_hour(store.path / "log"),
     )
+
+
+def _in_a_line(reason: str) -> str:
+    line, *more = reason.splitlines()
+    if len(line) > LONGEST_REASON or more:
+        line = line[: LONGEST_REASON - 2].rstrip() + " …"
+    return line
 
 
 def _per_hour(logs: Path) -> float | None:
@@ -104,14 +112,15 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
     content = source.content()
     if not isinstance(content.get("store", ""), str):
         content = {}  # reading all of the file says what is wrong
-    store = Layout(store_of(path, content))
+    with source.at("store"):
+        store = Layout(store_of(path, content))
     store.check()
     made_of = [source.text, *overrides, RESULTS_VERSION, metadata.version("recurrent-memory")]
-    known = store.path / "known" / f"{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:20]}.txt"
-    try:
-        return store, known.read_text().split()
-    except OSError:
-        pass
+    known = store.path / "known" / f"{digest(json.dumps(made_of))[:20]}.txt"
+    with contextlib.suppress(OSError, ValueError):  # damaged: they are told again
+        checksum, _, text = known.read_text(encoding="utf-8").partition("\n")
+        if checksum == digest(text):
+            return store, text.split()
     from .grid import networks
     from .reading import load
 
@@ -119,7 +128,8 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
     if store.path.exists():
         with contextlib.suppress(OSError):  # it can be told again
             known.parent.mkdir(exist_ok=True)
-            files.write_atomically(known, lambda temporary: temporary.write_text("\n".join(found)))
+            text = "\n".join(found)
+            files.write_atomically(known, lambda temporary: temporary.write_text(f"{digest(text)}\n{text}"))
     return store, found
 
 

@@ -6,7 +6,6 @@ to know, and two who finish the same network leave one result. There is no index
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -22,7 +21,7 @@ from ..networks import Network as TrainedNetwork
 from ..runfolder import RunFolder, load_weights
 from ..settings import InputError
 from .grid import Network
-from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, names, shard
+from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
 
 Part: TypeAlias = Literal["curves", "weights", "activity"]
 """What can be kept of a network besides its measures."""
@@ -158,6 +157,19 @@ class Store(Layout):
         arrays, notes = storage.load_arrays(path)
         return _record(notes, path), arrays
 
+    def verify(self, identity: str) -> None:
+        """Read all that is kept of a network that has come to its end, be it a failure.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        if self.is_finished(identity):
+            self.read_all(identity)
+        elif self.failure(identity) is None:
+            raise InputError(f"{self.file(identity, FAILURE)} is damaged: it does not say why the network failed.")
+
     def dataset(self, identity: str) -> xr.Dataset:
         """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
 
@@ -187,7 +199,8 @@ class Store(Layout):
 
     def fail(self, identity: str, failure: Failure) -> None:
         """Note why there is no result of a network."""
-        text = json.dumps(failure._asdict(), indent=1) + "\n"
+        about = failure._asdict()
+        text = json.dumps({**about, "checksum": digest(json.dumps(about))}, indent=1) + "\n"
         files.write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
 
     def discard(self, identity: str) -> None:
@@ -232,16 +245,12 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _signed(about: Mapping[str, Any]) -> dict[str, str]:
     text = json.dumps(about, ensure_ascii=False)
-    return {"about": text, "about_checksum": _digest(text)}
+    return {"about": text, "about_checksum": digest(text)}
 
 
 def _record(notes: Mapping[str, str], path: Path) -> Record:
     text = notes.get("about", "")
-    if notes.get("about_checksum") != _digest(text):
+    if notes.get("about_checksum") != digest(text):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.")
     about = json.loads(text)
     return Record(**{name: about[name] for name in Record._fields})
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

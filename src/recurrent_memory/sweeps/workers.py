@@ -26,6 +26,7 @@ from .claims import Claims
 from .events import Log
 from .grid import Network
 from .layout import Failure
+from .status import duration
 from .store import Part, Store
 
 SECONDS_PER_CHECKPOINT = 60.0
@@ -33,6 +34,10 @@ COST_OF_TEST = 1 / 3
 """Time of a batch of test trials over that of an iteration, which goes forth and back and adds up a gradient."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """Between two looks at networks that others are training."""
+MOST_OWNERS = 3
+"""Other workers that are named."""
+ALMOST = 0.999
+"""Share of a network that is trained and tested, as long as its result is not kept."""
 
 
 class SweepProgress(NamedTuple):
@@ -83,7 +88,7 @@ def execute(
     batched
         Whether networks of equal shape are one program; None: on accelerators.
     verify
-        Whether to read all results once nothing is left, and train those again whose files are damaged.
+        Whether to read all results and failures once nothing is left, and train those again whose files are damaged.
     checkpoint_after
         Seconds between checkpoints of each network.
     claims
@@ -146,6 +151,7 @@ class _Crew:
         self._failed = sum(network.identity in failed for network in networks)
         ended = finished | failed
         self._left = collections.deque(network for network in networks if network.identity not in ended)
+        self._has_told_of_others = False
         self._share: dict[str, float] = {}  # of the training of each network that runs here
 
     def work(self, at_once: int | None, batched: bool | None) -> None:
@@ -165,21 +171,23 @@ class _Crew:
             )
 
     def take_back_damaged(self) -> int:
-        """Discard results whose files are damaged, so that they are trained again; return how many there were."""
+        """Discard results and failures whose files are damaged; return how many networks are trained again for it."""
         for network in self._networks:
             if self._asks_to_stop():
                 raise InterruptedRunError("Stopped while the results were verified: all networks are done.")
             identity = network.identity
-            if identity in self._verified or not self.store.is_finished(identity):
+            if identity in self._verified or not self.store.has(identity):
                 continue
+            finished = self.store.is_finished(identity)
             try:
-                self.store.read_all(identity)
+                self.store.verify(identity)
                 self._verified.add(identity)
             except InputError as error:
                 self._say(network, f"{_first_line(error)} It is trained again.")
                 self.events.add("damaged", identity)
                 self.store.discard(identity)
-                self._finished -= 1
+                self._finished -= finished
+                self._failed -= not finished
                 self._left.append(network)
         return len(self._left)
 
@@ -207,13 +215,14 @@ class _Crew:
                     self._train(batch, self._train_together, queue)
                     got_any = True
             if not got_any:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                self._wait(*queues)
 
     def progress(self) -> SweepProgress:
         """Return how far the sweep has come."""
         with self._lock:
             ended = self._finished + self._failed
-            done = (ended + sum(self._share.values())) / max(1, len(self._networks))
+            running = sum(min(share, ALMOST) for share in self._share.values())
+            done = (ended + running) / max(1, len(self._networks))
             return SweepProgress(len(self._networks), self._finished, self._failed, len(self._share), done)
 
     def _tell(self) -> None:
@@ -226,8 +235,27 @@ class _Crew:
             network = self._claim_one(self._left)
             if network is not None or not self._left:
                 return network
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            self._wait(self._left)
         return None
+
+    def _wait(self, *queues: collections.deque[Network]) -> None:
+        """Wait a little for networks that others have claimed."""
+        with self._lock:
+            if not self._has_told_of_others:
+                self._tell_of_others([network for queue in queues for network in queue])
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _tell_of_others(self, left: list[Network]) -> None:
+        owners = sorted({owner for network in left if (owner := self.claims.owner(network.identity)) is not None})
+        if not owners:
+            return  # they have just ended, or been given back
+        self._has_told_of_others = True
+        others = f" and {len(owners) - MOST_OWNERS} others" if len(owners) > MOST_OWNERS else ""
+        self._on_message(
+            f"waiting for networks that others have claimed ({'; '.join(owners[:MOST_OWNERS])}{others}). If these die "
+            "they are taken over: at once on the same machine, elsewhere after "
+            f"{duration(self.claims.lease)} without a sign of life."
+        )
 
     def _claim_one(self, queue: collections.deque[Network]) -> Network | None:
         """Claim a network that nobody trains, if there is one; forget those that have come to their end."""
@@ -373,6 +401,7 @@ class _Crew:
         if self.store.publish(network.identity, described, result, weights, self.parts, {**timing, **_where()}):
             self.events.add("finished", network.identity)
         with self._lock:
+            self._share.pop(network.identity, None)
             self._finished += 1
 
     def _fail(self, network: Network, failure: Failure) -> None:
@@ -380,6 +409,7 @@ class _Crew:
         self.events.add("failed", network.identity, kind=failure.kind, message=failure.message)
         self._say(network, f"{failure.kind}: {failure.message}")
         with self._lock:
+            self._share.pop(network.identity, None)
             self._failed += 1
 
     def _say(self, network: Network, line: str) -> None:
