@@ -22,7 +22,7 @@ class Clock:
 
 
 def test_an_estimate_does_not_depend_on_what_others_do_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    experiment = small_experiment(n_hidden=200, iterations=1_000_000)
+    experiment = small_experiment(n_hidden=200, iterations=100_000_000)
     every = [Network(experiment, {}, identity(experiment))]
     hours, took = [], []
     for busy in (0, 50):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from .. import compiled
 from ..ensembles import cores, estimated_bytes
 from ..experiment import Experiment
+from ..networks import ReluCell, recur
 from .grid import Network
 from .status import duration
 from .store import Part
@@ -21,6 +26,8 @@ SECONDS_OF_MEASURES = 3.0
 BYTES_OF_A_RECORD = 8_000
 
 SECONDS_OF_TIMING = 0.1
+TIMED_SIZES = (100, 500)
+"""Numbers of units: small networks take more time for each operation."""
 
 
 class Estimate(NamedTuple):
@@ -46,7 +53,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
-    """Return how long networks will take here and how large they will be, from the rate of products timed now.
+    """Return how long networks will take here and how large they will be, from the rate of a recurrence timed now.
 
     Parameters
     ----------
@@ -71,11 +78,14 @@ def core_seconds(networks: Sequence[Network]) -> list[float]:
 
 def _core_seconds(networks: Sequence[Network], shapes: Sequence[str]) -> list[float]:
     of_shape: dict[str, float] = {}
-    seconds_an_operation = 1 / _operations_a_second()
+    rates: dict[int, float] = {}
     found = []
     for (experiment, *_), shape in zip(networks, shapes, strict=True):
         if shape not in of_shape:
-            of_shape[shape] = _operations_an_iteration(experiment) * seconds_an_operation
+            # Few sizes are timed, which takes a while, and that is near enough.
+            size = min(TIMED_SIZES, key=lambda n: abs(math.log(n / experiment.n_hidden)))
+            rates[size] = rates.get(size) or _operations_a_second(size)
+            of_shape[shape] = _operations_an_iteration(experiment) / rates[size]
         passes = _iterations(experiment) + experiment.test_batches / 3  # tested forth alone
         found.append(of_shape[shape] * passes + SECONDS_OF_MEASURES)
     return found
@@ -93,20 +103,34 @@ def _operations_an_iteration(experiment: Experiment) -> float:
     return 3 * 2.0 * rows * blocks * experiment.n_hidden * (experiment.n_hidden + task.n_inputs)
 
 
-def _operations_a_second() -> float:
-    """Return how many operations one core does while it is free, however busy the machine is now.
+def _operations_a_second(n_units: int) -> float:
+    """Return how many operations one core does in the recurrence of so many units, however busy the machine is now.
 
-    A product this small is done by one core, with no other to wait for, in some microseconds: among thousands of them
-    some have met no other work.
+    That is the fastest of many short passes: among them some have met no other work.
     """
-    matrix = np.ones((64, 64), np.float32)
-    took: list[float] = []
-    end = time.perf_counter() + SECONDS_OF_TIMING
-    while not took or time.perf_counter() < end:
-        started = time.perf_counter()
-        matrix @ matrix
-        took.append(time.perf_counter() - started)
-    return 2 * 64**3 / min(took)
+    random = np.random.default_rng(0)
+    steps, trials, neurons = 20, 50, 50
+    cell = ReluCell(
+        W_in=jnp.asarray(random.normal(size=(neurons, n_units)), jnp.float32),
+        b_in=jnp.zeros(n_units, jnp.float32),
+        W_rec=jnp.asarray(random.normal(size=(n_units, n_units)) / np.sqrt(n_units), jnp.float32),
+        b_rec=jnp.zeros(n_units, jnp.float32),
+    )
+    counts = jnp.asarray(random.poisson(0.3, (steps, trials, neurons)), jnp.float32)
+    forward = jax.jit(recur)
+    compiled.limit_threads(1)
+    try:
+        forward(cell, counts).block_until_ready()  # compiled now
+        took: list[float] = []
+        end = time.perf_counter() + SECONDS_OF_TIMING
+        while not took or time.perf_counter() < end:
+            started = time.perf_counter()
+            forward(cell, counts).block_until_ready()
+            took.append(time.perf_counter() - started)
+    finally:
+        compiled.limit_threads(0)
+    at_work = 1 if compiled.is_usable() else cores()  # XLA's loop takes all that there are
+    return 2 * steps * trials * n_units * (n_units + neurons) / min(took) / at_work
 
 
 def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:
