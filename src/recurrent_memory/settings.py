@@ -24,7 +24,7 @@ Own = TypeVar("Own", bound="Settings")
 
 
 class Settings(BaseModel):
-    """Base of everything a user can set: immutable, hashable, no unknown names, no silent conversion.
+    """Base of everything a user can set: immutable, hashable, no unknown names, converted only where nothing is lost.
 
     Every field states its default (the paper's value), its allowed range and a description with units; the
     command line, the stored attributes and the error messages are made from these.
