@@ -62,7 +62,7 @@ def init(file: Path, preset: Any) -> None:
     from ..files import write_atomically
     from ..sweeps import template
 
-    check_output(file, Path())
+    check_output(file)
     if not write_atomically(file, lambda path: path.write_text(template(preset), encoding="utf-8"), replace=False):
         raise InputError(f"{file} is there already: give another name, or remove it.")
     click.echo(f"{file}: edit it, then `{advised('plan', file)}`")

@@ -49,8 +49,8 @@ def networks_of(sweep: Sweep) -> list[Network]:
     return networks(sweep)
 
 
-def check_output(path: Path, file: Path) -> None:
-    """Refuse a place where no file can be written, or where the sweep's own file is.
+def check_output(path: Path, file: Path | None = None) -> None:
+    """Refuse a place where no file can be written, or where the sweep's own file is, if it is given.
 
     Raises
     ------
@@ -68,5 +68,5 @@ def check_output(path: Path, file: Path) -> None:
         raise InputError(f"{path} is a folder: give the name of a file in it.")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} cannot be written to: choose another file.")
-    if path.resolve() == file.resolve():
+    if file is not None and path.resolve() == file.resolve():
         raise InputError(f"{path} is the sweep's own file: give another name.")
