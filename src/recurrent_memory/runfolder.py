@@ -204,7 +204,8 @@ class RunFolder:
         InputError
             Where the weights are missing, damaged, or of another shape.
         """
-        return load_weights(self / WEIGHTS, like)
+        arrays, _ = storage.load_arrays(self / WEIGHTS)
+        return with_weights(like, arrays, self / WEIGHTS)
 
     def log(self, line: str) -> None:
         """Append a line with the time to the run's log."""
@@ -234,17 +235,15 @@ def _history(arrays: dict[str, np.ndarray], path: Path) -> History:
     return History(*(arrays[f"history.{name}"] for name in History._fields))
 
 
-def load_weights(path: str | os.PathLike[str], like: Network, prefix: str = "") -> Network:
-    """Read weights, whose names begin with a prefix, into a network of the same shape.
+def with_weights(like: Network, arrays: dict[str, np.ndarray], source: Path, prefix: str = "") -> Network:
+    """Return a network of the same shape with weights from a file, whose names begin with a prefix.
 
     Raises
     ------
     InputError
-        Where the file is missing, damaged, or holds weights of another shape or precision.
+        Where the file has no weights, or such of another shape or precision.
     """
-    arrays: dict[str, np.ndarray]
-    arrays, _ = storage.load_arrays(Path(path))
     dynamic, static = eqx.partition(like, eqx.is_array)
-    restored = storage.unflatten(dynamic, arrays, Path(path), prefix)
+    restored = storage.unflatten(dynamic, arrays, source, prefix)
     network: Network = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
     return network

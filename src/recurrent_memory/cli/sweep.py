@@ -260,7 +260,7 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     from ..runfolder import RunFolder
     from ..sweeps import replay as make
     from ..sweeps import select
-    from ..sweeps.rerun import DamagedResultError
+    from ..sweeps.store import DamagedResultError
     from .display import Display
     from .report import draw, print_summary
     from .train import cache_compiled_programs, interruptible

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
-
 from .. import course
 from ..course import InterruptedRunError, Watch
-from ..runfolder import RunFolder
+from ..runfolder import RunFolder, with_weights
 from ..runner import run_stage
-from ..settings import InputError
 from .grid import Network
-from .store import DATA, WEIGHT, Record, Store, labelled
-
-
-class DamagedResultError(InputError):
-    """The file of a finished network is truncated or damaged."""
+from .layout import RESULT
+from .store import DATA, WEIGHT, Store, labelled
 
 
 def replay(
@@ -48,7 +42,7 @@ def replay(
     Raises
     ------
     InputError
-        Where the folder is another run's; a :class:`DamagedResultError` where the result in the store is damaged.
+        Where the folder is another run's, or (as DamagedResultError) the result in the store is damaged.
     DivergedError
         Where it is trained again, and diverges.
     InterruptedRunError
@@ -59,7 +53,7 @@ def replay(
     place.check_free_for(experiment)
     if place.finished:
         return True
-    record, kept = _read(store, identity) if store.is_finished(identity) else (None, {})
+    record, kept = store.read_all(identity) if store.is_finished(identity) else (None, {})
     if record is None or f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
         try:
             run_stage(experiment, place, watch)
@@ -67,7 +61,7 @@ def replay(
             raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False
     with place.claimed_for(experiment):
-        trained = store.network(identity, course.initial_network(experiment))
+        trained = with_weights(course.initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
         recorded, stored = course.recorded(experiment, trained), labelled(record, kept)
         for name in recorded.data_vars.keys() & stored.data_vars.keys():
             if not recorded[name].equals(stored[name].astype(recorded[name].dtype)):
@@ -78,12 +72,3 @@ def replay(
         result = stored.assign(recorded.data_vars).assign_coords(recorded.coords)
         place.save_result(trained, result, record.provenance)
     return True
-
-
-def _read(store: Store, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
-    try:
-        return store.read_all(identity)
-    except InputError as error:
-        # What else it says is for the folder of a single run: here others have their results beside this one.
-        what = str(error).splitlines()[0]
-        raise DamagedResultError(f"{what}\n`recurrent-memory sweep run` trains it again.") from None

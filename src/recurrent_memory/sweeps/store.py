@@ -6,10 +6,11 @@ to know, and two who finish the same network leave one result. There is no index
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -18,7 +19,7 @@ import xarray as xr
 
 from .. import files, storage
 from ..networks import Network as TrainedNetwork
-from ..runfolder import RunFolder, load_weights
+from ..runfolder import RunFolder, with_weights
 from ..settings import InputError
 from .grid import Network
 from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
@@ -36,6 +37,10 @@ PARTS: dict[str, Part] = {
     "recurrent_weights": "activity",  # those of the network are kept with its weights
 }
 """Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
+
+
+class DamagedResultError(InputError):
+    """The file of a finished network is truncated or damaged."""
 
 
 class Record(NamedTuple):
@@ -143,7 +148,8 @@ class Store(Layout):
             Where the file is truncated or damaged.
         """
         path = self.file(identity, RESULT)
-        return _record(storage.load_notes(path), path)
+        with _told_for_a_sweep(path):
+            return _record(storage.load_notes(path), path)
 
     def read_all(self, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
         """Return all of a finished network's file: also curves as ``data.…``, the network's weights as ``weights.…``.
@@ -154,8 +160,9 @@ class Store(Layout):
             Where the file is truncated or damaged.
         """
         path = self.file(identity, RESULT)
-        arrays, notes = storage.load_arrays(path)
-        return _record(notes, path), arrays
+        with _told_for_a_sweep(path):
+            arrays, notes = storage.load_arrays(path)
+            return _record(notes, path), arrays
 
     def verify(self, identity: str) -> None:
         """Read all that is kept of a network that has come to its end, be it a failure.
@@ -195,7 +202,8 @@ class Store(Layout):
         InputError
             Where there are no weights, or the file is truncated or damaged.
         """
-        return load_weights(self.file(identity, RESULT), like, WEIGHT)
+        _, arrays = self.read_all(identity)
+        return with_weights(like, arrays, self.file(identity, RESULT), WEIGHT)
 
     def fail(self, identity: str, failure: Failure) -> None:
         """Note why there is no result of a network."""
@@ -216,6 +224,18 @@ class Store(Layout):
 
 DATA, WEIGHT = "data.", "weights."
 """What the names of arrays of a result and of a network begin with."""
+
+
+@contextlib.contextmanager
+def _told_for_a_sweep(path: Path) -> Iterator[None]:
+    """Say of a damaged file what to do: other networks have theirs in its folder, so that this is not to be deleted."""
+    try:
+        yield
+    except InputError as error:
+        if not path.is_file():
+            raise
+        what = str(error).splitlines()[0]
+        raise DamagedResultError(f"{what}\n`recurrent-memory sweep run` trains it again.") from None
 
 
 def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:

@@ -168,7 +168,7 @@ class _Translation:
             case ast.Name(id=word) if word in _TRUTH:
                 value = _TRUTH[word]
             case ast.List(elts=items) | ast.Tuple(elts=items) if all(isinstance(one, ast.Constant) for one in items):
-                value = tuple(one.value for one in items if isinstance(one, ast.Constant))
+                value = tuple(ast.literal_eval(node))
             case _:
                 raise self.refusal(node)
         if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
