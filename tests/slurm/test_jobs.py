@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slurm
 
 Make = Callable[[int, float], Case]
 
-SHORT, LONG = 0, 4
-"""Seconds that a network trains for."""
+SHORT, LONG = 0, 10
+"""Seconds that a network trains for; long ones are disturbed after their first checkpoint, so in mid-training."""
 
 
 def submitted(case: Case, **request: Any) -> str:
@@ -141,7 +141,7 @@ def test_what_slurm_refuses_is_told_and_leaves_nothing(cluster: Cluster, case: M
 
 
 def test_cancel_ends_the_jobs_of_the_sweep_alone_and_whoever_follows_them(cluster: Cluster, case: Make) -> None:
-    sweep = case(5, 100 * LONG)
+    sweep = case(5, 40 * LONG)
     stranger = call("sbatch", "--parsable", "-c", "1", "-o", "/dev/null", "--wrap", "sleep 100").strip()
     ended: list[BaseException] = []
 
@@ -191,7 +191,7 @@ def test_the_command_stays_until_nothing_is_left(cluster: Cluster, case: Make, c
 
 
 def test_the_plain_script_does_the_same(cluster: Cluster, case: Make, command: Any) -> None:
-    sweep = case(2, 5 * LONG)
+    sweep = case(2, 2 * LONG)
     words = ("--time", "5", "--per-job", "1", "--array-limit", "2", "-o", "script.sh")
     assert command("sweep", "export-sbatch", "sweep.toml", *words).returncode == 0
     job = call("sbatch", "--parsable", "script.sh").strip()

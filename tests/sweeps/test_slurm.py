@@ -21,7 +21,7 @@ from recurrent_memory import ensembles
 from recurrent_memory.course import InterruptedRunError
 from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import Store, load, networks
-from recurrent_memory.sweeps.slurm import Request, finish, minutes, preview, queued, submissions
+from recurrent_memory.sweeps.slurm import Request, cancel, finish, minutes, preview, queued, submissions
 from recurrent_memory.sweeps.slurm.submission import cut, split
 from small import stops_after
 
@@ -231,6 +231,20 @@ def test_jobs_are_known_by_their_name_and_not_by_their_number(command: Callable[
     assert done.out.startswith("2 jobs cancelled, 1 of them running")
     assert Path("cancelled").read_text().splitlines() == ["--name=sweep-abcdef01-0 7", "--name=sweep-abcdef01-1 9"]
     assert [known.cancelled for known in submissions(store)] == [True]
+
+
+@pytest.mark.parametrize("left", ["", "sweep-abcdef01-0|1|7_1|7|COMPLETING|None"])
+def test_jobs_that_end_while_they_are_cancelled_are_no_mistake(folder: Path, left: str) -> None:
+    store = made_submission(folder)
+    (folder / "queue").write_text("sweep-abcdef01-0|1|7_1|7|RUNNING|None\n")
+    scancel = folder.parent / "programs" / "scancel"
+    refusal = "echo 'scancel: error: Kill job error on job id 7: Invalid job id specified' >&2; exit 1"
+    scancel.write_text(f"#!/bin/sh\nprintf '{left}' > queue\n{refusal}\n")
+    assert [job.id for job in cancel(store)] == ["7_1"]
+    (folder / "queue").write_text("sweep-abcdef01-0|1|7_1|7|RUNNING|None\n")
+    scancel.write_text(f"#!/bin/sh\n{refusal}\n")
+    with pytest.raises(InputError, match=r"scancel failed: Kill job error on job id 7: Invalid job id"):
+        cancel(store)
 
 
 def test_jobs_that_a_node_could_not_start_are_released_a_few_times(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...settings import InputError
 from ..store import Store
 from .commands import ask
 from .submission import Submission, submissions
@@ -69,6 +70,11 @@ def cancel(store: Store) -> list[Job]:
     for job in jobs:
         arrays.setdefault(job.submission.name_of(job.chunk), set()).add(job.array)
     for name, numbers in arrays.items():
-        # By number and name: whoever has such a number in the meantime has another name.
-        ask("scancel", f"--name={name}", *sorted(numbers))
+        try:
+            # By number and name: whoever has such a number in the meantime has another name.
+            ask("scancel", f"--name={name}", *sorted(numbers))
+        except InputError:
+            # It also fails for jobs that have ended since we looked, which is what was wanted.
+            if any(job.array in numbers and job.state != "COMPLETING" for job in queued(store)):
+                raise
     return jobs
