@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -60,7 +61,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def _fill(store: Store, every: list[Network]) -> None:
+def _fill(store: Store, every: Sequence[Network]) -> None:
     """Publish a made-up result of each network that has none: one real network's, with other numbers."""
     store.prepare()
     missing = [one for one in every if not store.is_finished(one.identity)]

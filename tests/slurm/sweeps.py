@@ -42,7 +42,7 @@ class Case(NamedTuple):
         file = folder / "sweep.toml"
         file.write_text(TEXT.format(number=number, iterations=iterations))
         sweep = load(file)
-        return cls(file, sweep, networks(sweep), Store(sweep.store))
+        return cls(file, sweep, list(networks(sweep)), Store(sweep.store))
 
     def events(self) -> list[dict[str, Any]]:
         """Return all that has been logged, in the order of time."""

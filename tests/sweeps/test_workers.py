@@ -300,13 +300,13 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
             time.sleep(0.5)
             continue
         # Now and then whoever is training what has not been hit yet, so that no network is spared; and whoever is
-        # training at all where the sweep gets on faster than workers die, so that all die before it is finished.
+        # training at all unless workers die well ahead of the sweep, so that all die before it is finished.
         spared = hit if killed % 4 == 1 and len(hit) < n_networks else None
-        ahead = len(store.finished()) * kills > killed * n_networks
-        until = time.monotonic() + chance.uniform(0.5, 4) + (15 if ahead or spared is not None else 0)
+        behind = (len(store.finished()) + 4) * kills > killed * n_networks
+        until = time.monotonic() + chance.uniform(0.5, 4) + (15 if behind or spared is not None else 0)
         while time.monotonic() < until:
             training = set.union(*(in_training(store, worker.pid) for worker in workers))
-            if (ahead and training) or (spared is not None and training - spared):
+            if (behind and training) or (spared is not None and training - spared):
                 break
             time.sleep(0.05)
         time.sleep(chance.uniform(0, 0.3))

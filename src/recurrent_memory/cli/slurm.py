@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ def check_unused(options: dict[str, Any]) -> None:
             raise InputError(f"`--{name.replace('_', '-')}` is for Slurm: give --slurm as well, or leave it out.")
 
 
-def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
+def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
     """Do what the options of :func:`slurm_options` ask for; return the exit code."""
     from ..sweeps.slurm import counted, preview, queued, submit, told, without_jobs
 
@@ -123,7 +123,7 @@ def run_on_slurm(file: Path, networks: list[Network], sweep: Sweep, store: Store
 
 
 def _run_to_the_end(
-    file: Path, networks: list[Network], sweep: Sweep, store: Store, request: Request, look_every: float
+    file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, request: Request, look_every: float
 ) -> int:
     from ..sweeps.slurm import StuckError, finish
     from .train import interruptible
@@ -160,7 +160,9 @@ def cancel_jobs(file: Path, overrides: tuple[str, ...], store: Store) -> None:
     )
 
 
-def write_script(file: Path, networks: list[Network], sweep: Sweep, out: Path | None, options: dict[str, Any]) -> None:
+def write_script(
+    file: Path, networks: Sequence[Network], sweep: Sweep, out: Path | None, options: dict[str, Any]
+) -> None:
     """Print a plain script for sbatch, or write it."""
     from ..files import write_atomically
     from ..sweeps.slurm import plain_script

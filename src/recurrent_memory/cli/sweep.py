@@ -6,7 +6,6 @@ import importlib.util
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ from .sweep_file import (
 from .sweep_show import show
 
 if TYPE_CHECKING:
-    from ..sweeps import Network, Status
+    from ..sweeps import Network, Networks, Status
 
 SECONDS_BETWEEN_LOOKS = 5.0
 MOST_REASONS = 5
@@ -193,8 +192,7 @@ def collect(
     Its dimensions are the axes of FILE where every combination is there, otherwise `network`. What is missing is NaN,
     and `status` says why.
     """
-    from .. import files
-    from ..sweeps import collect_to, table
+    from ..sweeps import collect_to, write_csv, write_parquet
     from .display import Display
 
     for option, path, ending in (("--out", out, ".nc"), ("--csv", csv, ".csv"), ("--parquet", parquet, ".parquet")):
@@ -208,16 +206,15 @@ def collect(
     sweep, store = open_sweep(file, overrides)
     with Display() as display:
         shown: Any = {"on_progress": display.update_reading, "on_message": display.message}
-        dataset = collect_to(out, networks_of(sweep), store, parts, **shown)
+        found = collect_to(out, networks_of(sweep), store, parts, **shown)
     if csv is not None:
-        files.write_atomically(csv, lambda path: table(dataset).to_csv(path, index=False))
+        write_csv(csv, out)
     if parquet is not None:
-        files.write_atomically(parquet, lambda path: table(dataset).to_parquet(path, index=False))
-    counts = Counter(dataset["status"].values.ravel().tolist())
-    told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    sizes = " × ".join(f"{name} {size}" for name, size in dataset["status"].sizes.items())
+        write_parquet(parquet, out)
+    told = ", ".join(f"{count} {name}" for name, count in found.statuses.most_common())
+    sizes = " × ".join(f"{name} {size}" for name, size in found.sizes.items())
     click.echo(f"{out}: {told}; over {sizes}")
-    if counts["damaged"]:
+    if found.statuses["damaged"]:
         click.echo(f"`{advised('run', file, overrides)}` trains the damaged ones again", err=True)
 
 
@@ -233,10 +230,10 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
     if failed == (where is not None):
         raise InputError("Give either --failed or --where: which networks are to be trained again?")
     sweep, store = open_sweep(file, overrides)
-    networks = networks_of(sweep)
     finished, among = store.ended()
     if not failed:
         among |= finished
+    networks = networks_of(sweep)
     chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)
@@ -317,7 +314,7 @@ def export_sbatch(file: Path, overrides: tuple[str, ...], out: Path | None, **op
     write_script(file, networks_of(sweep), sweep, out, options)
 
 
-def _part(networks: list[Network], part: str | None) -> list[Network]:
+def _part(networks: Networks, part: str | None) -> Networks:
     """Return the networks that I/N names: every N-th, so that parts of a sweep of several shapes take equally long."""
     if part is None:
         return networks

@@ -14,7 +14,7 @@ import click
 from ..settings import InputError
 
 if TYPE_CHECKING:
-    from ..sweeps import Network, Store, Sweep
+    from ..sweeps import Networks, Store, Sweep
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -42,7 +42,7 @@ def open_sweep(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
     return sweep, store
 
 
-def networks_of(sweep: Sweep) -> list[Network]:
+def networks_of(sweep: Sweep) -> Networks:
     """Return all networks of a sweep."""
     from ..sweeps import networks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from .sweep_file import SETTINGS, file_argument, networks_of, open_sweep, set_op
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
+
+    from ..sweeps import Network
 
 MEASURES = ("sequentiality_index", "fractional_loss", "solved")
 
@@ -70,7 +73,7 @@ def show(
     from .display import Display
 
     sweep, store = open_sweep(file, overrides)
-    networks = networks_of(sweep)
+    networks: Sequence[Network] = networks_of(sweep)
     if where is not None:
         networks = select(sweep, networks, where)
         if not networks:

@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING
 from ..lazy import attach
 
 if TYPE_CHECKING:
-    from .arrays import collect_to
     from .claims import Claims
     from .costs import Estimate, estimate
-    from .dataset import collect, table
-    from .grid import Expansion, Network, Sweep, expand, identity, networks, select
+    from .dataset import collect
+    from .digests import identity
+    from .grid import Expansion, Network, Networks, Sweep, expand, networks, select
     from .layout import RESULTS_VERSION, Failure
     from .reading import load
     from .rerun import replay
     from .status import Status, duration, identities, look
     from .store import Part, Record, Store
+    from .streaming import Collected, collect_to
+    from .tables import table, write_csv, write_parquet
     from .templates import template
     from .workers import SweepProgress, execute
 
 __all__ = [
     "RESULTS_VERSION",
     "Claims",
+    "Collected",
     "Estimate",
     "Expansion",
     "Failure",
     "Network",
+    "Networks",
     "Part",
     "Record",
     "Status",
@@ -48,14 +52,18 @@ __all__ = [
     "select",
     "table",
     "template",
+    "write_csv",
+    "write_parquet",
 ]
 
 _HOME = {
     "Claims": "claims",
+    "Collected": "streaming",
     "Estimate": "costs",
     "Expansion": "grid",
     "Failure": "layout",
     "Network": "grid",
+    "Networks": "grid",
     "Part": "store",
     "RESULTS_VERSION": "layout",
     "Record": "store",
@@ -64,20 +72,22 @@ _HOME = {
     "Sweep": "grid",
     "SweepProgress": "workers",
     "collect": "dataset",
-    "collect_to": "arrays",
+    "collect_to": "streaming",
     "duration": "status",
     "estimate": "costs",
     "execute": "workers",
     "expand": "grid",
     "identities": "status",
-    "identity": "grid",
+    "identity": "digests",
     "load": "reading",
     "look": "status",
     "networks": "grid",
     "replay": "rerun",
     "select": "grid",
-    "table": "dataset",
+    "table": "tables",
     "template": "templates",
+    "write_csv": "tables",
+    "write_parquet": "tables",
 }
 
 # The status of a sweep is looked at often, and needs none of what trains it.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import xarray as xr
+from jaxtyping import Int
 
 from ..settings import InputError
 from .arrangement import arranged
@@ -24,6 +24,7 @@ PROVENANCE = {
     "testing_seconds": {"long_name": "time of the test", "units": "s"},
 }
 """What a data set tells of each network besides its measures and the versions that made it."""
+LOOKS_BETWEEN_REPORTS = 100
 
 
 def collect(
@@ -33,7 +34,7 @@ def collect(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_message: Callable[[str], None] = lambda _: None,
 ) -> xr.Dataset:
-    """Put the measures of all networks into one data set.
+    """Put the measures of all networks into one data set, in memory.
 
     Parameters
     ----------
@@ -58,40 +59,99 @@ def collect(
     InputError
         Where there are no networks.
     """
-    if not networks:
-        raise InputError("There are no networks to collect: give at least one.")
-    finished, failed = store.ended()
-    status = np.full(len(networks), "left", dtype=object)
-    table = _Table(len(networks))
-    for i, network in enumerate(networks):
-        if network.identity in finished:
-            try:
-                table.add(i, store.read(network.identity))
-                status[i] = "finished"
-            except InputError as error:
-                status[i] = "damaged"
-                on_message(str(error).splitlines()[0])
-        elif network.identity in failed:
-            failure = store.failure(network.identity)
-            status[i] = "damaged" if failure is None else failure.kind
-        if i % 100 == 0:
-            on_progress(i, len(networks))
-    on_progress(len(networks), len(networks))
-    about_status = {"long_name": "finished, left, damaged, or how the network failed"}
-    dataset = table.dataset().assign(status=("network", status, about_status))
-    dataset = dataset.assign_coords(_fields(networks))
-    dataset = dataset.assign_coords(identity=("network", np.array([network.identity for network in networks])))
-    return _over_axes(dataset, networks)
+    collection = Collection(networks, store, on_progress=on_progress, on_message=on_message)
+    whole = collection.block(tuple(slice(0, size) for size in collection.order.shape))
+    return collection.labels().merge(whole)
 
 
-def table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return the scalars of a collected data set as a table, with a row for each network, fields first."""
-    dims = dataset["status"].dims
-    scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
-    (flat,) = xr.broadcast(scalars.reset_coords())
-    frame = flat.to_dataframe().reset_index(drop=dims == ("network",))
-    fields = [name for name in (*dims, *dataset.coords) if name in frame]
-    return frame[list(dict.fromkeys([*fields, *frame]))]
+class Collection:
+    """The networks of a sweep by their places in its data set, from which it is made block by block.
+
+    Parameters
+    ----------
+    networks, store, on_progress, on_message
+        As for :func:`collect`.
+    steps
+        How often each network is looked at, for ``on_progress``.
+
+    Raises
+    ------
+    InputError
+        Where there are no networks.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        store: Store,
+        *,
+        on_progress: Callable[[int, int], None],
+        on_message: Callable[[str], None],
+        steps: int = 1,
+    ) -> None:
+        if not networks:
+            raise InputError("There are no networks to collect: give at least one.")
+        self.store, self._networks, self._arrangement = store, networks, arranged(networks)
+        self._fields = _survey(networks)
+        self._on_progress, self.on_message = on_progress, on_message
+        self._done, self._steps = 0, steps * len(networks)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Dimensions over networks."""
+        return self._arrangement.dims
+
+    @property
+    def order(self) -> Int[np.ndarray, "..."]:
+        """Which network is at each place."""
+        return self._arrangement.order
+
+    def labels(self) -> xr.Dataset:
+        """Return what is known of all networks together: the values along the axes, and those that all share."""
+        axes, tied = self._arrangement.axes, self._arrangement.tied
+        along = {name: (name, values) for name, values in axes.items()} | tied
+        found = {}
+        for name, field in self._fields.items():
+            if name in along:
+                dim, values = along[name]
+                found[name] = xr.Variable(dim, _cells(values, _kind(map(type, values))), field.attrs)
+            elif field.is_shared:
+                found[name] = xr.Variable((), _cells([field.first], field.kind)[0], field.attrs)
+        return xr.Dataset(coords=found)
+
+    def block(self, places: tuple[slice, ...]) -> xr.Dataset:
+        """Return what differs from network to network, of those at some places: their measures, status and identity."""
+        numbers = self.order[places]
+        networks = [self._networks[number] for number in numbers.ravel().tolist()]
+        status = np.full(len(networks), "left", dtype=object)
+        table = _Table(len(networks))
+        for i, network in enumerate(networks):
+            if self.store.is_finished(network.identity):
+                try:
+                    table.add(i, self.store.read(network.identity))
+                    status[i] = "finished"
+                except InputError as error:
+                    status[i] = "damaged"
+                    self.on_message(str(error).splitlines()[0])
+            elif self.store.has(network.identity):
+                failure = self.store.failure(network.identity)
+                status[i] = "damaged" if failure is None else failure.kind
+            self.step()
+        about_status = {"long_name": "finished, left, damaged, or how the network failed"}
+        known = self._arrangement.axes.keys() | self._arrangement.tied.keys()
+        found = table.dataset().assign(status=("network", status, about_status))
+        for name, field in self._fields.items():
+            if not field.is_shared and name not in known:
+                values = [_value(network, name) for network in networks]
+                found = found.assign_coords({name: ("network", _cells(values, field.kind), field.attrs)})
+        found = found.assign_coords(identity=("network", np.array([network.identity for network in networks])))
+        return _unfolded(found, self.dims, numbers.shape)
+
+    def step(self) -> None:
+        """Note that a network has been looked at."""
+        self._done += 1
+        if self._done % LOOKS_BETWEEN_REPORTS == 0 or self._done == self._steps:
+            self._on_progress(self._done, self._steps)
 
 
 class _Column:
@@ -147,7 +207,9 @@ class _Table:
             if dims:
                 sizes = zip(dims, np.shape(value), strict=True)
                 labels = [record.coords.get(dim) or list(range(size)) for dim, size in sizes]
-                self._attrs_of_dims |= {dim: record.attrs.get(dim, {}) for dim in dims}
+                for dim in dims:
+                    attrs = record.attrs.get(dim, {})
+                    self._attrs_of_dims[dim] = common(self._attrs_of_dims.get(dim, attrs), attrs)
             self._column(name, dims, record.attrs[name]).put(i, value, labels)
         for name, attrs in PROVENANCE.items():
             if name in record.provenance:
@@ -182,46 +244,60 @@ def _blank(shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
     return np.full(shape, "", object) if like.dtype.kind in "US" else np.full(shape, math.nan)
 
 
-def _fields(networks: Sequence[Network]) -> dict[str, xr.Variable]:
-    """Return all fields of the experiments: over ``network`` where networks differ, once where they do not."""
-    found: dict[str, xr.Variable] = {}
-    for name, field in type(networks[0].experiment).model_fields.items():
-        values = [getattr(network.experiment, name) for network in networks]
-        found[name] = _labelled(values, {"long_name": field.description or name})
-    for name in networks[0].point:
-        if "." in name:  # a setting of the task or of the model
-            found[name] = _labelled([network.point[name] for network in networks], {"long_name": name})
-    return found
+class _Field(NamedTuple):
+    """What values a field of the experiments takes."""
+
+    first: Any
+    is_shared: bool
+    kind: type
+    attrs: dict[str, str]
 
 
-def _labelled(values: list[Any], attrs: dict[str, str]) -> xr.Variable:
-    if all(value == values[0] for value in values):
-        return xr.Variable((), _cells(values[:1])[0], attrs)
-    return xr.Variable("network", _cells(values), attrs)
+def _survey(networks: Sequence[Network]) -> dict[str, _Field]:
+    """Return all fields of the experiments, and the settings of tasks and models in which networks may differ."""
+    about = {name: field.description or name for name, field in type(networks[0].experiment).model_fields.items()}
+    about |= {name: name for name in networks[0].point if "." in name}
+    first = {name: _value(networks[0], name) for name in about}
+    kinds = {name: {type(value)} for name, value in first.items()}
+    differing = set()
+    for network in networks:
+        for name, of_first in first.items():
+            value = _value(network, name)
+            if value is not of_first:
+                kinds[name].add(type(value))
+                if value != of_first:
+                    differing.add(name)
+    return {
+        name: _Field(first[name], name not in differing, _kind(kinds[name]), {"long_name": about[name]})
+        for name in about
+    }
 
 
-def _cells(values: Sequence[Any]) -> np.ndarray:
-    """Return values as a file can hold them: what is neither number nor text as JSON."""
-    if all(isinstance(value, bool | int) for value in values):
-        return np.array(values)
-    if all(isinstance(value, int | float) or value is None for value in values):
-        return np.array([math.nan if value is None else value for value in values])
-    return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])
+def _value(network: Network, name: str) -> Any:
+    return network.point[name] if "." in name else getattr(network.experiment, name)
 
 
-def _over_axes(dataset: xr.Dataset, networks: Sequence[Network]) -> xr.Dataset:
-    """Return the data set over the fields in which networks differ, where every combination is there once."""
-    made = arranged(networks)
-    if made.dims == ("network",):
-        return dataset
-    order = np.empty([len(axis) for axis in made.axes.values()], int)
-    for number, place in enumerate(made.places):
-        order[place] = number
-    values = {name: [network.point[name] for network in networks] for name in (*made.dims, *made.tied)}
-    # A single-axis selection with an array of several dimensions gives the result those dimensions.
-    gathered = dataset.drop_vars(values, errors="ignore").isel(network=xr.DataArray(order, dims=made.dims))
-    labels = {name: (name, _cells(axis), dataset[name].attrs) for name, axis in made.axes.items()}
-    for name, along in made.tied.items():
-        of_label = dict(zip(values[along], values[name], strict=True))
-        labels[name] = (along, _cells([of_label[label] for label in made.axes[along]]), dataset[name].attrs)
-    return gathered.assign_coords(labels)
+def _kind(types: Iterable[type]) -> type:
+    """Return as what a file can hold values: what is neither number nor text is told as JSON."""
+    types = set(types)
+    if types <= {bool, int}:
+        return bool if types == {bool} else int
+    return float if types <= {bool, int, float, type(None)} else str
+
+
+def _cells(values: Sequence[Any], kind: type) -> np.ndarray:
+    if kind is str:
+        return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])
+    return np.array([math.nan if value is None else value for value in values], dtype=kind)
+
+
+def _unfolded(dataset: xr.Dataset, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Dataset:
+    """Return a data set with several dimensions instead of ``network``."""
+
+    def unfold(variable: xr.Variable) -> xr.Variable:
+        own_dims, own_shape = variable.dims[1:], variable.shape[1:]
+        return xr.Variable((*dims, *own_dims), variable.values.reshape(*shape, *own_shape), variable.attrs)
+
+    found = {name: unfold(of) if "network" in of.dims else of for name, of in dataset.variables.items()}
+    coords = {name: found.pop(name) for name in dataset.coords}
+    return xr.Dataset(found, coords)

@@ -6,28 +6,22 @@ other numbers, every one of which has been validated for itself.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import gc
-import hashlib
 import itertools
-import json
 import math
-import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, overload
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int, Shaped
 from pydantic import Field, field_validator, model_validator
 
 from ..experiment import OF_ONE_PROGRAM, Experiment, preset
 from ..settings import InputError, Settings
 from .axes import MOST_NETWORKS
+from .digests import DIGITS, name_of, structure
 from .fields import check_first, spelled
-from .layout import RESULTS_VERSION
 from .source import Source, flat
 from .where import parse
 
@@ -175,20 +169,43 @@ class Network(NamedTuple):
     point: dict[str, Any]
     """Its values of the fields in which networks may differ, in the order of the file."""
     identity: str
-    """See :func:`identity`."""
+    """See :func:`recurrent_memory.sweeps.identity`."""
+
+
+class Networks(Sequence[Network]):
+    """Networks of a sweep, each made when it is looked at: of each one that is not, 28 bytes are in memory."""
+
+    def __init__(
+        self, of: _Combinations, numbers: Int[np.ndarray, " network"], identities: Shaped[np.ndarray, " network"]
+    ) -> None:
+        self._of, self._numbers, self._identities = of, numbers, identities
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, at: int) -> Network: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Networks: ...
+
+    def __getitem__(self, at: int | slice) -> Network | Networks:
+        if isinstance(at, slice):
+            return Networks(self._of, self._numbers[at], self._identities[at])
+        return self._of.network(int(self._numbers[at]), self._identities[at].decode())
 
 
 class Expansion(NamedTuple):
     """All networks of a sweep, and what became of the other combinations."""
 
-    networks: list[Network]
+    networks: Networks
     excluded: int
     """Combinations that were left out by a condition."""
     duplicates: int
     """Combinations that stand for the same experiment as an earlier one."""
 
 
-def networks(sweep: Sweep) -> list[Network]:
+def networks(sweep: Sweep) -> Networks:
     """Return the networks of a sweep; see :func:`expand`."""
     return expand(sweep).networks
 
@@ -201,45 +218,77 @@ def expand(sweep: Sweep) -> Expansion:
     InputError
         Where a combination is not possible, or all are left out.
     """
-    choices = [[dict(zip(axis, row, strict=True)) for row in zip(*axis.values(), strict=True)] for axis in sweep.axes]
-    numbers = [[{k: v for k, v in choice.items() if k in OF_ONE_PROGRAM} for choice in axis] for axis in choices]
-    left_out = sweep.left_out()
-    excluded = int(left_out.sum())
-    if excluded == left_out.size:
+    left_out = sweep.left_out().ravel()
+    numbers = np.flatnonzero(~left_out)
+    if not len(numbers):
         with sweep.source.at("where", 0, "exclude"):
             raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
-    shaping = [number for number, axis in enumerate(sweep.axes) if not axis.keys() <= set(OF_ONE_PROGRAM)]
-    shared = sweep.shared
-    shapes: dict[tuple[int, ...], tuple[Experiment, bytes]] = {}
-    found: dict[str, Network] = {}
-    with _no_garbage():
-        for place in itertools.compress(itertools.product(*map(range, left_out.shape)), (~left_out).ravel().tolist()):
-            point: dict[str, Any] = {}
-            changes: dict[str, Any] = {}
-            for of_axis, numbers_of_axis, i in zip(choices, numbers, place, strict=True):
-                point.update(of_axis[i])
-                changes.update(numbers_of_axis[i])
-            shape = tuple([place[number] for number in shaping])
-            if shape not in shapes:
-                experiment = _possible({**shared, **point}, point, sweep)
-                shapes[shape] = experiment, _structure(experiment)
-            of_shape, structure = shapes[shape]
-            experiment = of_shape.model_copy(update=changes)
-            name = _digest(structure, experiment)
-            found.setdefault(name, Network(experiment, point, name))
-    return Expansion(list(found.values()), excluded, left_out.size - excluded - len(found))
+    of = _Combinations(sweep)
+    identities = np.fromiter(map(of.identity, map(int, numbers)), f"S{DIGITS}", len(numbers))
+    _, first = np.unique(identities, return_index=True)
+    first.sort()
+    excluded, duplicates = len(left_out) - len(numbers), len(numbers) - len(first)
+    return Expansion(Networks(of, numbers[first], identities[first]), excluded, duplicates)
 
 
-@contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Let Python not search for garbage: among a million objects that all stay, that takes longer than to make them."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+class _Combinations:
+    """The combinations of the axes of a sweep, by their number, the last axis varying fastest."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep, self._shared = sweep, sweep.shared
+        self._choices = [
+            [dict(zip(axis, row, strict=True)) for row in zip(*axis.values(), strict=True)] for axis in sweep.axes
+        ]
+        self._numbers = [
+            [{name: value for name, value in choice.items() if name in OF_ONE_PROGRAM} for choice in of_axis]
+            for of_axis in self._choices
+        ]
+        self._shaping = [number for number, axis in enumerate(sweep.axes) if not axis.keys() <= set(OF_ONE_PROGRAM)]
+        self._shapes: dict[tuple[int, ...], tuple[Experiment, bytes, dict[str, Any]]] = {}
+
+    def network(self, number: int, identity: str) -> Network:
+        """Return what a combination stands for."""
+        place = self._place(number)
+        of_shape, _, _ = self._of_shape(place)
+        experiment = of_shape.model_copy(update=_joined(self._numbers, place))
+        return Network(experiment, _joined(self._choices, place), identity)
+
+    def identity(self, number: int) -> str:
+        """Return the identity of a combination's network.
+
+        Raises
+        ------
+        InputError
+            Where the combination is not possible.
+        """
+        place = self._place(number)
+        _, begin, numbers = self._of_shape(place)
+        return name_of(begin, {**numbers, **_joined(self._numbers, place)}.values())
+
+    def _place(self, number: int) -> tuple[int, ...]:
+        place = []
+        for of_axis in reversed(self._choices):
+            number, i = divmod(number, len(of_axis))
+            place.append(i)
+        return tuple(reversed(place))
+
+    def _of_shape(self, place: tuple[int, ...]) -> tuple[Experiment, bytes, dict[str, Any]]:
+        """Return an experiment of the same shape, and what its identity is made of."""
+        shape = tuple([place[axis] for axis in self._shaping])
+        if shape not in self._shapes:
+            point = _joined(self._choices, place)
+            experiment = _possible({**self._shared, **point}, point, self._sweep)
+            numbers = {name: getattr(experiment, name) for name in OF_ONE_PROGRAM}
+            self._shapes[shape] = experiment, structure(experiment), numbers
+        return self._shapes[shape]
+
+
+def _joined(choices: Sequence[Sequence[Mapping[str, Any]]], place: Sequence[int]) -> dict[str, Any]:
+    """Return what is chosen on all axes."""
+    found: dict[str, Any] = {}
+    for of_axis, i in zip(choices, place, strict=True):
+        found.update(of_axis[i])
+    return found
 
 
 def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:
@@ -263,46 +312,6 @@ def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:
     condition = parse(where, sweep.values, lambda name, value: spelled(name, [value])[0])
     rows = {name: [one.point.get(name, shared.get(name)) for one in among] for name in condition.columns}
     return list(itertools.compress(among, condition.holds(rows).tolist()))
-
-
-def identity(experiment: Experiment) -> str:
-    """Return the name of an experiment's result: 20 hexadecimal digits that equal experiments have in common.
-
-    They are the first of SHA-256 over all fields and `RESULTS_VERSION`.
-    """
-    return _digest(_structure(experiment), experiment)
-
-
-_numbers = operator.attrgetter(*OF_ONE_PROGRAM)
-
-
-def _structure(experiment: Experiment) -> bytes:
-    """Return what networks of one program have in common, as the beginning of canonical JSON."""
-    fields = {name: _canonical(value) for name, value in experiment if name not in OF_ONE_PROGRAM}
-    return json.dumps([RESULTS_VERSION, fields], sort_keys=True)[:-1].encode()
-
-
-def _digest(structure: bytes, experiment: Experiment) -> str:
-    numbers = ", ".join(map(_number_text, _numbers(experiment)))
-    return hashlib.sha256(structure + f", [{numbers}]]".encode()).hexdigest()[:20]
-
-
-@functools.lru_cache(maxsize=2**16)
-def _number_text(number: int | float | None) -> str:
-    return json.dumps(_canonical(number))
-
-
-def _canonical(value: Any) -> Any:
-    """Write values that are equal in Python, as 1 and 1.0, in one way."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, dict):
-        return {name: _canonical(of_name) for name, of_name in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
-    return value
 
 
 def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep) -> Experiment:

@@ -109,7 +109,7 @@ def execute(
     """
     store.prepare()
     with claims or Claims(store.claim_path) as held:
-        crew = _Crew(networks, store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
+        crew = _Crew(list(networks), store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
         crew.work(at_once, batched)
         while verify and crew.take_back_damaged():
             crew.work(at_once, batched)

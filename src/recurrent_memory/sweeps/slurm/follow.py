@@ -71,6 +71,7 @@ def finish(
     StuckError
         Where submissions came to nothing, or the user has cancelled the last one.
     """
+    networks = list(networks)  # for they are looked at again and again
     watch = _Watch(networks, store, on_message, should_stop, look_every)
     todo = without_jobs(store.left(networks), queued(store))
     last: Submitted | None = None

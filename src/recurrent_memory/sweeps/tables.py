@@ -1,0 +1,59 @@
+"""The scalars of a sweep's data set as a table, for programs that know no dimensions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from .. import files, storage
+from .arrangement import blocks
+from .streaming import NETWORKS_AT_ONCE
+
+
+def table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Return the scalars of a collected data set as a table, with a row for each network, fields first."""
+    dims = dataset["status"].dims
+    scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
+    (flat,) = xr.broadcast(scalars.reset_coords())
+    frame = flat.to_dataframe().reset_index(drop=dims == ("network",))
+    fields = [name for name in (*dims, *dataset.coords) if name in frame]
+    return frame[list(dict.fromkeys([*fields, *frame]))]
+
+
+def write_csv(path: Path, dataset: Path) -> None:
+    """Write the table of a data set that :func:`collect_to` wrote, never all of it in memory."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            for number, part in enumerate(_tables(dataset)):
+                part.to_csv(file, index=False, header=number == 0)
+
+    files.write_atomically(path, write)
+
+
+def write_parquet(path: Path, dataset: Path) -> None:
+    """Write the same as Parquet; this needs pyarrow."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(temporary: Path) -> None:
+        with contextlib.ExitStack() as stack:
+            writer = None
+            for part in _tables(dataset):
+                rows = pa.Table.from_pandas(part, writer and writer.schema, preserve_index=False)
+                writer = writer or stack.enter_context(pq.ParquetWriter(temporary, rows.schema))
+                writer.write_table(rows)
+
+    files.write_atomically(path, write)
+
+
+def _tables(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield parts of the table, of so many networks as are in the file together."""
+    with storage.open_dataset(path) as dataset:
+        sizes = dataset["status"].sizes
+        for places in blocks(list(sizes.values()), NETWORKS_AT_ONCE):
+            yield table(dataset.isel(dict(zip(sizes, places, strict=True))))
