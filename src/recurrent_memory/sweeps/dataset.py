@@ -139,7 +139,7 @@ class Collection:
             self.step()
         about_status = {"long_name": "finished, left, damaged, or how the network failed"}
         known = self._arrangement.axes.keys() | self._arrangement.tied.keys()
-        found = table.dataset().assign(status=("network", status, about_status))
+        found = xr.Dataset({"status": ("network", status, about_status)}).merge(table.dataset())
         for name, field in self._fields.items():
             if not field.is_shared and name not in known:
                 values = [_value(network, name) for network in networks]

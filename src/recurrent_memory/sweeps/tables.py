@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5netcdf
 import pandas as pd
 import xarray as xr
 
-from .. import files, storage
+from .. import files
 from .arrangement import blocks
 from .streaming import NETWORKS_AT_ONCE
 
@@ -53,7 +54,14 @@ def write_parquet(path: Path, dataset: Path) -> None:
 
 def _tables(path: Path) -> Iterator[pd.DataFrame]:
     """Yield parts of the table, of so many networks as are in the file together."""
-    with storage.open_dataset(path) as dataset:
-        sizes = dataset["status"].sizes
-        for places in blocks(list(sizes.values()), NETWORKS_AT_ONCE):
-            yield table(dataset.isel(dict(zip(sizes, places, strict=True))))
+    # xarray would read all texts of the file at once.
+    with h5netcdf.File(path, "r", decode_vlen_strings=True) as opened:
+        dims = opened.variables["status"].dimensions
+        scalars = {name: of for name, of in opened.variables.items() if set(of.dimensions) <= set(dims)}
+        for places in blocks(opened.variables["status"].shape, NETWORKS_AT_ONCE):
+            place = dict(zip(dims, places, strict=True))
+            part = {
+                name: xr.Variable(of.dimensions, of[tuple(place[dim] for dim in of.dimensions)], dict(of.attrs))
+                for name, of in scalars.items()
+            }
+            yield table(xr.decode_cf(xr.Dataset(part).set_coords(opened.attrs["coordinates"].split())))

@@ -1,0 +1,166 @@
+"""Data sets and tables written block by block are those that fit into memory, and memory does not grow."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurrent_memory import storage
+from recurrent_memory.sweeps import (
+    Failure,
+    Network,
+    Record,
+    Store,
+    Sweep,
+    collect,
+    collect_to,
+    networks,
+    table,
+    write_csv,
+    write_parquet,
+)
+from recurrent_memory.sweeps import streaming as of_streaming
+from recurrent_memory.sweeps import tables as of_tables
+from recurrent_memory.sweeps.arrangement import blocks
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 200))
+def test_blocks_are_all_of_an_array_in_its_order(shape: list[int], most: int) -> None:
+    array = np.arange(math.prod(shape)).reshape(shape)
+    found = [array[block] for block in blocks(shape, most)]
+    np.testing.assert_array_equal(np.concatenate([block.ravel() for block in found]), array.ravel())
+    assert all(block.size <= most for block in found)
+    assert len(found) <= max(1, 2 * array.size / most)  # a half of them is more than half full
+
+
+GRIDS: dict[str, list[dict[str, Any]]] = {
+    "axes": [{"task": ("de1", "cd1")}, {"lambda0": (0.8, 0.9, 0.95)}, {"seed": tuple(range(5))}],
+    "zip": [{"batch_size": (10, 20, 30), "learning_rate": (1e-3, 2e-3, 4e-3)}, {"stop_at": (None, 0.5)}],
+    # What is no number, whole, true or false differs from network to network.
+    "incomplete": [
+        {"task": ("de1", "cd1")},
+        {"separate_clipping": (True, False)},
+        {"seed": (3, 1, 2)},
+        {"task_options.stim_dur": (20, 25)},
+        {"stop_at": (None, 0.5)},
+    ],
+}
+
+
+def sweep_of(grid: str) -> Sweep:
+    exclude = ("task == 'cd1' and seed == 1",) if grid == "incomplete" else ()
+    base = {} if "task" in GRIDS[grid][0] else {"task": "de1"}
+    return Sweep(experiment=base, axes=tuple(GRIDS[grid]), exclude=exclude)
+
+
+def fill(store: Store, every: Sequence[Network]) -> None:
+    """Make up results of different measures; some networks have failed, some are left, and one is damaged."""
+    store.prepare()
+    for number, network in enumerate(every):
+        if number % 7 == 3:
+            store.fail(network.identity, Failure("diverged", "not finite", 7, {}))
+        if number % 7 in (3, 4):
+            continue
+        delays = [[30, 10], [20], [10, 20]][number % 3]
+        unit = "1" if number % 2 else "bit"
+        result = xr.Dataset(
+            {
+                "loss": ((), number / 10, {"units": unit, "long_name": "loss"}),
+                "solved": ((), number % 2 == 0),
+                "by_delay": ("delay", [number + delay / 100 for delay in delays]),
+                **({"late": ((), 1.5), "name": ("stage", ["a", "bc"])} if number > 8 else {}),
+            },
+            {"delay": ("delay", delays, {"units": "step", "long_name": str(number % 2)})},
+        )
+        described = network.experiment.model_dump(mode="json")
+        store.publish(network.identity, described, result, {}, (), {"host": f"h{number}", "training_seconds": 1.5})
+    (file,) = (store.path / "networks").rglob(f"{every[0].identity}*")
+    file.write_bytes(file.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 7, 1000])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_what_is_written_in_blocks_is_what_fits_into_memory(
+    grid: str, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_streaming, "NETWORKS_AT_ONCE", at_once)
+    monkeypatch.setattr(of_tables, "NETWORKS_AT_ONCE", at_once)
+    every, store = networks(sweep_of(grid)), Store(tmp_path / "store")
+    fill(store, every)
+    path, told = tmp_path / "sweep.nc", []
+    made = collect_to(path, every, store, on_progress=lambda *now: told.append(now))
+    whole = collect(every, store)
+    assert whole["status"].dims == (("network",) if grid == "incomplete" else tuple(next(iter(a)) for a in GRIDS[grid]))
+    assert made.sizes == dict(whole["status"].sizes)
+    statuses, counts = np.unique(whole["status"].values.astype(str), return_counts=True)
+    assert made.statuses == dict(zip(statuses.tolist(), counts.tolist(), strict=True))
+    assert set(statuses) == {"finished", "damaged", "diverged", "left"}
+    assert told == [(len(every), len(every))]
+    found = storage.load_dataset(path)
+    xr.testing.assert_identical(found, whole)
+    assert {name: of.dtype.kind for name, of in found.coords.items() if of.dtype.kind not in "OU"} == {
+        name: of.dtype.kind for name, of in whole.coords.items() if of.dtype.kind not in "OU"
+    }
+    frame = table(whole)
+    write_csv(tmp_path / "sweep.csv", path)
+    frame.to_csv(tmp_path / "whole.csv", index=False)
+    assert (tmp_path / "sweep.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_table_is_also_written_as_parquet(grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which is an extra")
+    monkeypatch.setattr(of_tables, "NETWORKS_AT_ONCE", 4)
+    every, store = networks(sweep_of(grid)), Store(tmp_path / "store")
+    fill(store, every)
+    collect_to(tmp_path / "sweep.nc", every, store)
+    write_parquet(tmp_path / "sweep.parquet", tmp_path / "sweep.nc")
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "sweep.parquet"), table(collect(every, store)), check_dtype=False
+    )
+
+
+class _AllAlike(Store):
+    """A store in which all networks have the same result."""
+
+    record: Record
+
+    def is_finished(self, identity: str) -> bool:
+        return True
+
+    def read(self, identity: str) -> Record:
+        return self.record
+
+
+def test_memory_does_not_grow_with_the_number_of_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_streaming, "NETWORKS_AT_ONCE", 100)
+    monkeypatch.setattr(of_tables, "NETWORKS_AT_ONCE", 100)
+    one, store = networks(sweep_of("axes"))[1:2], _AllAlike(tmp_path / "store")
+    fill(Store(store.path), networks(sweep_of("axes"))[:2])
+    store.record = Store(store.path).read(one[0].identity)
+
+    def peak(n_seeds: int) -> int:
+        lambdas = tuple(np.linspace(0.8, 0.98, 50).tolist())
+        axes: Any = {"task": ("de1", "cd1")}, {"lambda0": lambdas}, {"seed": tuple(range(n_seeds))}
+        tracemalloc.start()
+        try:
+            every = networks(Sweep(axes=axes))
+            assert len(every) == 100 * n_seeds
+            collect_to(tmp_path / "sweep.nc", every, store)
+            write_csv(tmp_path / "sweep.csv", tmp_path / "sweep.nc")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)  # what is kept once, such as compiled expressions
+    assert (peak(22) - peak(2)) / 2000 < 100  # bytes; a network that is looked at takes more than 1,000
