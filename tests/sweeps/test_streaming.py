@@ -78,9 +78,13 @@ def fill(store: Store, every: Sequence[Network]) -> None:
                 "loss": ((), number / 10, {"units": unit, "long_name": "loss"}),
                 "solved": ((), number % 2 == 0),
                 "by_delay": ("delay", [number + delay / 100 for delay in delays]),
+                "by_epoch": (("delay", "epoch"), [[number + delay, delay] for delay in delays]),
                 **({"late": ((), 1.5), "name": ("stage", ["a", "bc"])} if number > 8 else {}),
             },
-            {"delay": ("delay", delays, {"units": "step", "long_name": str(number % 2)})},
+            {
+                "delay": ("delay", delays, {"units": "step", "long_name": str(number % 2)}),
+                "epoch": ["delay", "answer"] if number % 2 else ["stimulus", "delay"],
+            },
         )
         described = network.experiment.model_dump(mode="json")
         store.publish(network.identity, described, result, {}, (), {"host": f"h{number}", "training_seconds": 1.5})
@@ -105,7 +109,7 @@ def test_what_is_written_in_blocks_is_what_fits_into_memory(
     statuses, counts = np.unique(whole["status"].values.astype(str), return_counts=True)
     assert made.statuses == dict(zip(statuses.tolist(), counts.tolist(), strict=True))
     assert set(statuses) == {"finished", "damaged", "diverged", "left"}
-    assert told == [(len(every), len(every))]
+    assert told[-1] == (len(every), len(every))
     found = storage.load_dataset(path)
     xr.testing.assert_identical(found, whole)
     assert {name: of.dtype.kind for name, of in found.coords.items() if of.dtype.kind not in "OU"} == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ PROVENANCE = {
     "testing_seconds": {"long_name": "time of the test", "units": "s"},
 }
 """What a data set tells of each network besides its measures and the versions that made it."""
-LOOKS_BETWEEN_REPORTS = 100
+SECONDS_BETWEEN_REPORTS = 0.1
 
 
 def collect(
@@ -43,7 +44,7 @@ def collect(
     store
         Where their results are.
     on_progress
-        Called now and then with the number of networks that have been looked at, and of all.
+        Called a few times a second with the number of networks that have been looked at, and of all.
     on_message
         Called with one line for each damaged file.
 
@@ -71,7 +72,7 @@ class Collection:
     ----------
     networks, store, on_progress, on_message
         As for :func:`collect`.
-    steps
+    looks
         How often each network is looked at, for ``on_progress``.
 
     Raises
@@ -84,17 +85,17 @@ class Collection:
         self,
         networks: Sequence[Network],
         store: Store,
+        looks: int = 1,
         *,
         on_progress: Callable[[int, int], None],
         on_message: Callable[[str], None],
-        steps: int = 1,
     ) -> None:
         if not networks:
             raise InputError("There are no networks to collect: give at least one.")
-        self.store, self._networks, self._arrangement = store, networks, arranged(networks)
-        self._fields = _survey(networks)
-        self._on_progress, self.on_message = on_progress, on_message
-        self._done, self._steps = 0, steps * len(networks)
+        self._networks, self._store = networks, store
+        self._arrangement, self._fields = arranged(networks), _survey(networks)
+        self._on_progress, self._on_message = on_progress, on_message
+        self._done, self._total, self._reported = 0, looks * len(networks), time.monotonic()
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -126,15 +127,15 @@ class Collection:
         status = np.full(len(networks), "left", dtype=object)
         table = _Table(len(networks))
         for i, network in enumerate(networks):
-            if self.store.is_finished(network.identity):
+            if self._store.is_finished(network.identity):
                 try:
-                    table.add(i, self.store.read(network.identity))
+                    table.add(i, self._store.read(network.identity))
                     status[i] = "finished"
                 except InputError as error:
                     status[i] = "damaged"
-                    self.on_message(str(error).splitlines()[0])
-            elif self.store.has(network.identity):
-                failure = self.store.failure(network.identity)
+                    self._on_message(str(error).splitlines()[0])
+            elif self._store.has(network.identity):
+                failure = self._store.failure(network.identity)
                 status[i] = "damaged" if failure is None else failure.kind
             self.step()
         about_status = {"long_name": "finished, left, damaged, or how the network failed"}
@@ -150,8 +151,10 @@ class Collection:
     def step(self) -> None:
         """Note that a network has been looked at."""
         self._done += 1
-        if self._done % LOOKS_BETWEEN_REPORTS == 0 or self._done == self._steps:
-            self._on_progress(self._done, self._steps)
+        now = time.monotonic()
+        if now - self._reported > SECONDS_BETWEEN_REPORTS or self._done == self._total:
+            self._reported = now
+            self._on_progress(self._done, self._total)
 
 
 class _Column:

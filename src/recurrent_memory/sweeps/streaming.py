@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -55,7 +56,7 @@ def collect_to(
         Which arrays are written as well: ``curves``, ``activity``. Along dimensions of their own (``iteration``,
         ``trial``, …) networks are aligned by their labels, and as long as the longest.
     on_progress
-        Called now and then with how much has been looked at, and of how much.
+        Called a few times a second with how much has been looked at, and of how much.
     on_message
         Called with one line for each damaged file, and for each part that networks have not kept.
 
@@ -67,46 +68,48 @@ def collect_to(
     """
     if unknown := set(parts) - {"curves", "activity"}:
         raise InputError(f"{', '.join(unknown)} cannot be collected, only curves and activity.")
-    steps = 1 + bool(parts)
-    collection = Collection(networks, store, on_progress=on_progress, on_message=on_message, steps=steps)
-    statuses: Counter[str] = Counter()
-    without = dict.fromkeys(sorted(parts), 0)
+    collection = Collection(networks, store, 1 + bool(parts), on_progress=on_progress, on_message=on_message)
+    shape = collection.order.shape
+    counted: Counter[str] = Counter()
+    without: Counter[Part] = Counter()
 
     def add(file: BinaryIO, check: Callable[[], None]) -> None:
         with h5netcdf.File(file, "r+") as opened:
-            writer = _Writer(opened, collection.dims, collection.order.shape)
-            for places in blocks(collection.order.shape, NETWORKS_AT_ONCE):
+            writer = _Writer(opened, collection.dims, shape)
+            for places in blocks(shape, NETWORKS_AT_ONCE):
                 measures = collection.block(places)
-                status = measures["status"].values
                 writer.put(places, measures)
                 check()
-                for within in np.ndindex(status.shape) if parts else ():
-                    if status[within] == "finished":
-                        place = tuple(
-                            slice(of.start + i, of.start + i + 1) for of, i in zip(places, within, strict=True)
-                        )
+                statuses = measures["status"].values.ravel().tolist()
+                identities = measures["identity"].values.ravel().tolist()
+                for i, place in enumerate(_each(places)) if parts else ():
+                    if statuses[i] == "finished":
                         try:
-                            kept = _kept(store, networks[collection.order[place].item()].identity, parts)
-                            writer.put(place, kept)
-                            found = {part_of(str(name), variable) for name, variable in kept.variables.items()}
-                            for part in without.keys() - found:
-                                without[part] += 1
+                            kept = _kept(store, identities[i], parts)
                         except InputError as error:
-                            status[within] = opened.variables["status"][place] = "damaged"
+                            statuses[i] = opened.variables["status"][place] = "damaged"
                             on_message(str(error).splitlines()[0])
-                    check()
+                        else:
+                            writer.put(place, kept)
+                            check()
+                            without.update(set(parts) - {part_of(str(name), of) for name, of in kept.variables.items()})
                     collection.step()
-                statuses.update(status.ravel().tolist())
+                counted.update(statuses)
             writer.finish()
 
     storage.save_dataset(Path(path), collection.labels(), add)
-    for part, number in without.items():
-        if number:
-            on_message(
-                f"{part}: {number} of {statuses['finished']} finished networks have kept none, since `save` did not "
-                "name it when they were trained"
-            )
-    return Collected(statuses, dict(zip(collection.dims, collection.order.shape, strict=True)))
+    for part, number in sorted(without.items()):
+        on_message(
+            f"{part}: {number} of {counted['finished']} finished networks have kept none, since `save` did not name it "
+            "when they were trained"
+        )
+    return Collected(counted, dict(zip(collection.dims, shape, strict=True)))
+
+
+def _each(places: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
+    """Yield each place by itself, in C order."""
+    for at in itertools.product(*(range(of.start, of.stop) for of in places)):
+        yield tuple(slice(i, i + 1) for i in at)
 
 
 def _kept(store: Store, identity: str, parts: Sequence[Part]) -> xr.Dataset:
@@ -119,7 +122,7 @@ class _Writer:
     """Variables of a NetCDF file over the dimensions of a sweep, that grow along others as longer ones come."""
 
     def __init__(self, file: h5netcdf.File, dims: tuple[str, ...], shape: tuple[int, ...]) -> None:
-        self._file, self._over, self._shape = file, dims, shape
+        self._file, self._over = file, dims
         self._labels: dict[str, np.ndarray] = {}
         self._attrs: dict[str, dict[str, Any]] = {}
         self._coordinates = [name for name in file.variables if name not in file.dimensions]
@@ -168,7 +171,7 @@ class _Writer:
             known = labels[:0]
             self._file.dimensions[dim] = None
             if is_labelled:
-                self._file.create_variable(dim, (dim,), labels.dtype, chunks=(1024,))
+                self._file.create_variable(dim, (dim,), _in_file(labels.dtype), chunks=(1024,))
         if is_labelled:
             self._describe(dim, found[dim].attrs)
         if np.array_equal(known[: len(labels)], labels):  # so it is for nearly all networks
@@ -182,16 +185,18 @@ class _Writer:
         return order[np.searchsorted(known, labels, sorter=order)]
 
     def _variable(self, name: str, own: list[str], like: np.ndarray, attrs: dict[str, Any], *, is_whole: bool) -> Any:
-        is_text, is_truth = like.dtype.kind in "OUS", like.dtype.kind == "b" and is_whole
-        # HDF5 has no type for truth that all readers know: so xarray marks it.
+        # NetCDF has no type for what is true or false; so xarray marks it.
+        is_truth = is_whole and like.dtype.kind == "b"
         self._describe(name, attrs | {"dtype": "bool"} if is_truth else attrs)
         if name not in self._file.variables:
-            # What is missing is NaN, which only floating-point numbers have.
-            number = np.int8 if is_truth else like.dtype if is_whole else np.promote_types(like.dtype, np.float32)
+            dtype = np.dtype(np.int8) if is_truth else _in_file(like.dtype)
+            is_text = dtype.kind == "O"
+            if not is_text and not is_whole:  # what is missing is NaN, which only floating-point numbers have
+                dtype = np.promote_types(dtype, np.float32)
             self._file.create_variable(
                 name,
                 (*self._over, *own),
-                h5py.string_dtype() if is_text else number,
+                dtype,
                 fillvalue=None if is_text or is_whole else np.nan,
                 chunks=tuple(max(1, size) for size in like.shape),
                 **({} if is_text else storage.COMPRESSED),
@@ -202,6 +207,10 @@ class _Writer:
 
     def _describe(self, name: str, attrs: dict[str, Any]) -> None:
         self._attrs[name] = common(self._attrs.get(name, attrs), attrs)
+
+
+def _in_file(dtype: np.dtype) -> np.dtype:
+    return h5py.string_dtype() if dtype.kind in "OUS" else dtype
 
 
 def _missing(dtype: np.dtype) -> Any:
