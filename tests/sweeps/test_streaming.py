@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recurrent_memory import storage
 from recurrent_memory.sweeps import (
@@ -31,17 +28,6 @@ from recurrent_memory.sweeps import (
 )
 from recurrent_memory.sweeps import streaming as of_streaming
 from recurrent_memory.sweeps import tables as of_tables
-from recurrent_memory.sweeps.arrangement import blocks
-
-
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 200))
-def test_blocks_are_all_of_an_array_in_its_order(shape: list[int], most: int) -> None:
-    array = np.arange(math.prod(shape)).reshape(shape)
-    found = [array[block] for block in blocks(shape, most)]
-    np.testing.assert_array_equal(np.concatenate([block.ravel() for block in found]), array.ravel())
-    assert all(block.size <= most for block in found)
-    assert len(found) <= max(1, 2 * array.size / most)  # a half of them is more than half full
-
 
 GRIDS: dict[str, list[dict[str, Any]]] = {
     "axes": [{"task": ("de1", "cd1")}, {"lambda0": (0.8, 0.9, 0.95)}, {"seed": tuple(range(5))}],

@@ -80,9 +80,7 @@ def _independent(
         if along is None:
             names.append(name)
         else:
-            partner = np.empty(len(own), int)
-            partner[codes[along]] = codes[name]
-            tied[name] = along, [own[code] for code in partner]
+            tied[name] = along, own  # values that go together come in the same order
     return names, tied
 
 
