@@ -21,7 +21,7 @@ from .. import files, storage
 from ..networks import Network as TrainedNetwork
 from ..runfolder import RunFolder, with_weights
 from ..settings import InputError
-from .grid import Network
+from .grid import Network, listed
 from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
 
 Part: TypeAlias = Literal["curves", "weights", "activity"]
@@ -90,7 +90,7 @@ class Store(Layout):
     def left(self, networks: Sequence[Network]) -> list[Network]:
         """Return the networks that have not come to an end."""
         ended = set.union(*self.ended())
-        return [network for network in networks if network.identity not in ended]
+        return listed(network for network in networks if network.identity not in ended)
 
     def work(self, identity: str) -> RunFolder:
         """Return the run folder of a network that is not finished."""

@@ -24,7 +24,7 @@ from ..runner import run_stage
 from ..settings import InputError
 from .claims import Claims
 from .events import Log
-from .grid import Network
+from .grid import Network, listed
 from .layout import Failure
 from .status import duration
 from .store import Part, Store
@@ -109,7 +109,7 @@ def execute(
     """
     store.prepare()
     with claims or Claims(store.claim_path) as held:
-        crew = _Crew(list(networks), store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
+        crew = _Crew(listed(networks), store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
         crew.work(at_once, batched)
         while verify and crew.take_back_damaged():
             crew.work(at_once, batched)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...course import InterruptedRunError
 from ...runfolder import CHECKPOINT
 from ...settings import InputError
-from ..grid import Network, Sweep
+from ..grid import Network, Sweep, listed
 from ..store import Store
 from ..workers import SECONDS_PER_CHECKPOINT
 from .commands import ask
@@ -71,7 +71,7 @@ def finish(
     StuckError
         Where submissions came to nothing, or the user has cancelled the last one.
     """
-    networks = list(networks)  # for they are looked at again and again
+    networks = listed(networks)
     watch = _Watch(networks, store, on_message, should_stop, look_every)
     todo = without_jobs(store.left(networks), queued(store))
     last: Submitted | None = None
