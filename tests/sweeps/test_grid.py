@@ -101,6 +101,8 @@ def test_expands_to_what_loops_would_make(write: Any) -> None:
         assert network.identity == identity(plain)
     assert list(networks(sweep)) == list(found.networks)
     assert list(networks(sweep)[1::2]) == list(found.networks)[1::2]
+    without = found.networks.without({found.networks[0].identity, "of another sweep"})
+    assert list(without) == list(found.networks)[1:]
     assert len({network.identity for network in found.networks}) == len(expected)
 
 

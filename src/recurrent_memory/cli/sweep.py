@@ -77,7 +77,7 @@ def plan(file: Path, overrides: tuple[str, ...]) -> None:
     sweep, store = open_sweep(file, overrides)
     found = expand(sweep)
     click.echo(f"{len(found.networks)} networks ({found.excluded} excluded, {found.duplicates} named twice)")
-    left = store.left(found.networks)
+    left = found.networks.without(set.union(*store.ended()))
     click.echo(f"{len(found.networks) - len(left)} done, {len(left)} left; results in {store.path}")
     if left:
         click.echo(str(estimate(left, sweep.save)))

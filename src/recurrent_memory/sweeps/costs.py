@@ -62,33 +62,41 @@ def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
     parts
         What is kept of each besides its measures.
     """
-    shapes = [network.experiment.shape for network in networks]
-    examples = dict(zip(shapes, (network.experiment for network in networks), strict=True))
-    number = Counter(shapes)
+    examples: dict[str, Experiment] = {}
+    number: Counter[str] = Counter()
+    core, seconds = _Core(), 0.0
+    for network in networks:
+        shape = network.experiment.shape
+        examples.setdefault(shape, network.experiment)
+        number[shape] += 1
+        seconds += core.seconds(network.experiment, shape)
     disk = sum(_bytes_on_disk(examples[shape], parts) * n for shape, n in number.items())
     memory = max(map(estimated_bytes, examples.values()), default=0)
-    hours = sum(_core_seconds(networks, shapes)) / cores() / 3600
-    return Estimate(len(networks), len(number), hours, float(memory * cores()), disk)
+    return Estimate(len(networks), len(number), seconds / cores() / 3600, float(memory * cores()), disk)
 
 
 def core_seconds(networks: Sequence[Network]) -> list[float]:
     """Return about how many seconds each network takes on one core like those here, if it does not stop early."""
-    return _core_seconds(networks, [network.experiment.shape for network in networks])
+    core = _Core()
+    return [core.seconds(network.experiment, network.experiment.shape) for network in networks]
 
 
-def _core_seconds(networks: Sequence[Network], shapes: Sequence[str]) -> list[float]:
-    of_shape: dict[str, float] = {}
-    rates: dict[int, float] = {}
-    found = []
-    for (experiment, *_), shape in zip(networks, shapes, strict=True):
-        if shape not in of_shape:
+class _Core:
+    """A core like those here, of which is known how fast it is once that has been timed."""
+
+    def __init__(self) -> None:
+        self._rates: dict[int, float] = {}
+        self._per_iteration: dict[str, float] = {}
+
+    def seconds(self, experiment: Experiment, shape: str) -> float:
+        """Return about how long a network takes."""
+        if shape not in self._per_iteration:
             # Few sizes are timed, which takes a while, and that is near enough.
             size = min(TIMED_SIZES, key=lambda n: abs(math.log(n / experiment.n_hidden)))
-            rates[size] = rates.get(size) or _operations_a_second(size)
-            of_shape[shape] = _operations_an_iteration(experiment) / rates[size]
+            self._rates[size] = self._rates.get(size) or _operations_a_second(size)
+            self._per_iteration[shape] = _operations_an_iteration(experiment) / self._rates[size]
         passes = _iterations(experiment) + experiment.test_batches / 3  # tested forth alone
-        found.append(of_shape[shape] * passes + SECONDS_OF_MEASURES)
-    return found
+        return self._per_iteration[shape] * passes + SECONDS_OF_MEASURES
 
 
 def _iterations(experiment: Experiment) -> int:

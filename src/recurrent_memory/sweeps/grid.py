@@ -10,7 +10,7 @@ import gc
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, overload
 
@@ -194,6 +194,11 @@ class Networks(Sequence[Network]):
         if isinstance(at, slice):
             return Networks(self._of, self._numbers[at], self._identities[at])
         return self._of.network(int(self._numbers[at]), self._identities[at].decode())
+
+    def without(self, identities: Collection[str]) -> Networks:
+        """Return the networks that have other identities than these."""
+        others = np.array([one.decode() not in identities for one in self._identities], dtype=bool)
+        return Networks(self._of, self._numbers[others], self._identities[others])
 
 
 def listed(networks: Iterable[Network]) -> list[Network]:
