@@ -31,7 +31,7 @@ from .course import (
 )
 from .experiment import Experiment
 from .runfolder import RESULT, RunFolder
-from .runner import find_finished, next_length, run_stage
+from .runner import blas_on_one_thread, find_finished, next_length, run_stage
 from .settings import InputError
 from .simulation import ACTIVITY_BATCHES
 from .training import Ensemble, Member, TrainingState
@@ -139,7 +139,8 @@ def run_many(
     on_message(str(made))
     checkpoints = checkpoint_every, checkpoint_after
     team = _Team(experiments, places, on_progress, on_message, should_stop, checkpoints)
-    return team.run_in_step(made) if made.batched else team.run_on_threads(made)
+    with blas_on_one_thread():
+        return team.run_in_step(made) if made.batched else team.run_on_threads(made)
 
 
 def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batched: bool | None = None) -> Plan:

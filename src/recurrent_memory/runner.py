@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 from .course import Course, Progress, Watch, carry_over, fresh_state
 from .experiment import Experiment
 from .runfolder import STATE, RunFolder
@@ -63,7 +65,8 @@ def run(
         Where ``should_stop`` said so.
     """
     watch = Watch(on_progress, on_message, should_stop, checkpoint_every)
-    return run_stage(experiment, None if folder is None else RunFolder(folder), watch)[0]
+    with blas_on_one_thread():
+        return run_stage(experiment, None if folder is None else RunFolder(folder), watch)[0]
 
 
 def run_stage(
@@ -88,6 +91,16 @@ def run_stage(
             course.take(state, chunk, took)
             length = next_length(length, took)
         return course.conclude(earlier, keep_state=keep_state), course.state if keep_state else None
+
+
+def blas_on_one_thread() -> contextlib.AbstractContextManager[object]:
+    """Have NumPy's matrix products use one thread for a while.
+
+    The products of the ideal observers are small. But after each of them the other threads of OpenBLAS wait for the
+    next one without sleep, on the cores on which networks train.
+    """
+    limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def next_length(length: int, took: float) -> int:

@@ -7,7 +7,7 @@ import os
 from .. import course
 from ..course import InterruptedRunError, Watch
 from ..runfolder import RunFolder, with_weights
-from ..runner import run_stage
+from ..runner import blas_on_one_thread, run_stage
 from .grid import Network
 from .layout import RESULT
 from .store import DATA, WEIGHT, Store, labelled
@@ -56,7 +56,8 @@ def replay(
     record, kept = store.read_all(identity) if store.is_finished(identity) else (None, {})
     if record is None or f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
         try:
-            run_stage(experiment, place, watch)
+            with blas_on_one_thread():
+                run_stage(experiment, place, watch)
         except InterruptedRunError:  # it advises to give this folder as `--out`, as for `train`
             raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False

@@ -20,7 +20,7 @@ from ..course import DivergedError, InterruptedRunError, Progress, Watch, initia
 from ..ensembles import ManyProgress, Plan, on_cores, plan, run_many
 from ..networks import Network as TrainedNetwork
 from ..runfolder import FolderInUseError, RunFolder
-from ..runner import run_stage
+from ..runner import blas_on_one_thread, run_stage
 from ..settings import InputError
 from .claims import Claims
 from .events import Log
@@ -108,7 +108,7 @@ def execute(
         Where nothing can be written any more, such as on a full disk; what was finished stays.
     """
     store.prepare()
-    with claims or Claims(store.claim_path) as held:
+    with claims or Claims(store.claim_path) as held, blas_on_one_thread():
         crew = _Crew(listed(networks), store, parts, on_progress, on_message, should_stop, checkpoint_after, held)
         crew.work(at_once, batched)
         while verify and crew.take_back_damaged():
