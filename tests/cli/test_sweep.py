@@ -167,13 +167,14 @@ def test_collect_makes_a_data_set_and_tables(command: Any, file: Path, tmp_path:
     assert "There is no folder" in outcome.err
 
 
-def test_a_table_as_parquet(command: Any, file: Path, tmp_path: Path) -> None:
-    outcome = command("sweep", "collect", file, "-o", tmp_path / "s.nc", "--parquet", tmp_path / "s.parquet")
-    if importlib.util.find_spec("pyarrow") is None:
-        assert outcome.code == 2
-        assert "recurrent-memory[parquet]" in outcome.err
-        return
+def test_a_table_as_parquet(command: Any, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("sweep", "collect", file, "-o", tmp_path / "s.nc", "--parquet", tmp_path / "s.parquet")
+    assert command(*words).code == 0
     assert list(pd.read_parquet(tmp_path / "s.parquet").columns[:2]) == ["lambda0", "seed"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    outcome = command(*words)
+    assert outcome.code == 2
+    assert "recurrent-memory[parquet]" in outcome.err
 
 
 def test_replay_makes_run_folders(command: Any, file: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 from recurrent_memory import storage
+from recurrent_memory.settings import InputError
 from recurrent_memory.sweeps import (
     Failure,
     Network,
@@ -102,14 +103,13 @@ def test_what_is_written_in_blocks_is_what_fits_into_memory(
         name: of.dtype.kind for name, of in whole.coords.items() if of.dtype.kind not in "OU"
     }
     frame = table(whole)
-    write_csv(tmp_path / "sweep.csv", path)
+    write_csv(str(tmp_path / "sweep.csv"), str(path))
     frame.to_csv(tmp_path / "whole.csv", index=False)
     assert (tmp_path / "sweep.csv").read_text() == (tmp_path / "whole.csv").read_text()
 
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_a_table_is_also_written_as_parquet(grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which is an extra")
     monkeypatch.setattr(of_tables, "NETWORKS_AT_ONCE", 4)
     every, store = networks(sweep_of(grid)), Store(tmp_path / "store")
     fill(store, every)
@@ -154,3 +154,10 @@ def test_memory_does_not_grow_with_the_number_of_networks(tmp_path: Path, monkey
 
     peak(1)  # what is kept once, such as compiled expressions
     assert (peak(22) - peak(2)) / 2000 < 100  # bytes; a network that is looked at takes more than 1,000
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_table_of_no_file_is_refused(write: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no file .*nothing\.nc"):
+        write(tmp_path / "table", tmp_path / "nothing.nc")
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from .. import files
+from ..settings import InputError
 from .arrangement import blocks
 from .streaming import NETWORKS_AT_ONCE
 
@@ -25,19 +27,32 @@ def table(dataset: xr.Dataset) -> pd.DataFrame:
     return frame[list(dict.fromkeys([*fields, *frame]))]
 
 
-def write_csv(path: Path, dataset: Path) -> None:
-    """Write the table of a data set that :func:`collect_to` wrote, never all of it in memory."""
+def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
+    """Write the table of a data set as CSV, never all of it in memory.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    dataset
+        File that :func:`collect_to` wrote.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
 
     def write(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             for number, part in enumerate(_tables(dataset)):
                 part.to_csv(file, index=False, header=number == 0)
 
-    files.write_atomically(path, write)
+    files.write_atomically(Path(path), write)
 
 
-def write_parquet(path: Path, dataset: Path) -> None:
-    """Write the same as Parquet; this needs pyarrow."""
+def write_parquet(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
+    """Write the same as Parquet; for parameters see :func:`write_csv`. It needs pyarrow."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -49,11 +64,13 @@ def write_parquet(path: Path, dataset: Path) -> None:
                 writer = writer or stack.enter_context(pq.ParquetWriter(temporary, rows.schema))
                 writer.write_table(rows)
 
-    files.write_atomically(path, write)
+    files.write_atomically(Path(path), write)
 
 
-def _tables(path: Path) -> Iterator[pd.DataFrame]:
+def _tables(path: str | os.PathLike[str]) -> Iterator[pd.DataFrame]:
     """Yield parts of the table, of so many networks as are in the file together."""
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}.")
     # xarray would read all texts of the file at once.
     with h5netcdf.File(path, "r", decode_vlen_strings=True) as opened:
         dims = opened.variables["status"].dimensions
