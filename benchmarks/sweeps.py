@@ -1,9 +1,11 @@
-"""How fast a sweep of many networks is looked at: ``python -m benchmarks.sweeps``, on results that are made up."""
+"""How fast sweeps are: ``python -m benchmarks.sweeps``. Those that are looked at have results that are made up."""
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +13,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from recurrent_memory import Experiment, run
-from recurrent_memory.sweeps import Network, Store, load, networks
+from recurrent_memory import Experiment, run, run_many
+from recurrent_memory.sweeps import Network, Store, Sweep, execute, load, networks
 
 FILE = """\
 [experiment]
@@ -37,7 +39,7 @@ seed = {{ range = [0, 20] }}
 )
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/synthetic-sweep"), show_default=True)
 def main(rhos: int, folder: Path) -> None:
-    """Make a store of results that are made up, and time the commands that look at it."""
+    """Time the commands that look at made-up results of many networks, and what a sweep costs beside its networks."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "big.toml"
     file.write_text(FILE.format(rhos=rhos))
@@ -52,7 +54,14 @@ def main(rhos: int, folder: Path) -> None:
         done = subprocess.run([sys.executable, "-c", MEASURED, *command], check=True, capture_output=True, text=True)
         took = time.perf_counter() - started
         click.echo(f"| `sweep {words[0]}` | {took:.1f} | {int(done.stdout.split()[-1]) / 1e6:.2f} |")
+    click.echo(f"\nfrom `sweep run` to the first network that trains: {_seconds_to_first(file):.1f} s")
+    _overhead()  # compiles
+    found = [_overhead() for _ in range(REPETITIONS)]
+    spread = f"{statistics.median(found):.2f} ({min(found):.2f}–{max(found):.2f}, {REPETITIONS} repetitions)"
+    click.echo(f"time of 8 networks in a sweep over `run_many` without folders: {spread}")
 
+
+REPETITIONS = 5
 
 MEASURED = """
 import resource, subprocess, sys
@@ -75,6 +84,38 @@ def _fill(store: Store, every: Sequence[Network]) -> None:
             changed = example.assign({name: ((), random.random(), example[name].attrs) for name in measures})
             described = network.experiment.model_dump(mode="json")
             store.publish(network.identity, described, changed, {}, (), {"host": "made up", "training_seconds": 1.0})
+
+
+def _seconds_to_first(file: Path) -> float:
+    """Return how long the command takes, none of whose networks has been trained, until one of them trains."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "fresh.toml"
+        fresh.write_text(file.read_text())
+        started = time.perf_counter()
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "recurrent_memory", "sweep", "run", str(fresh)], stderr=subprocess.DEVNULL
+        )
+        try:
+            while not any(path.stat().st_size for path in (Path(folder) / "fresh" / "log").glob("*.jsonl")):
+                if worker.poll() is not None:
+                    raise RuntimeError("`sweep run` has ended before any network began.")
+                time.sleep(0.02)
+            return time.perf_counter() - started
+        finally:
+            worker.terminate()
+            worker.wait()
+
+
+def _overhead() -> float:
+    """Return how many times as long networks take in a sweep as in one call that keeps nothing."""
+    shared = {"task": "de1", "n_hidden": 100, "iterations": 500, "test_batches": 50}
+    every = networks(Sweep(experiment=shared, axes=({"seed": tuple(range(8))},)))
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        run_many([network.experiment for network in every])
+        between = time.perf_counter()
+        execute(every, Store(folder), ("curves", "weights"))
+        return (time.perf_counter() - between) / (between - started)
 
 
 if __name__ == "__main__":
