@@ -209,3 +209,24 @@ def test_of_two_who_find_a_claim_dead_one_takes_it(tmp_path: Path) -> None:
     assert not claims._remove_if_still(path, dead)  # the slower one had read it before
     assert json.loads(path.read_text())["worker"] == faster.worker
     assert [p.name for p in path.parent.iterdir()] == ["abc.json"]
+
+
+def test_no_beat_brings_back_a_claim_that_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    with owner(tmp_path, beat=0.01) as held:
+        assert held.acquire("abc")
+        write = held._write
+
+        def slowly(path: Path, *, replace: bool) -> bool:
+            begun.set()
+            go_on.wait(20)
+            return write(path, replace=replace)
+
+        monkeypatch.setattr(held, "_write", slowly)
+        assert begun.wait(20)
+        releasing = threading.Thread(target=held.release, args=("abc",))
+        releasing.start()
+        releasing.join(0.2)
+        go_on.set()
+        releasing.join(20)
+    assert not list((tmp_path / "a").iterdir())

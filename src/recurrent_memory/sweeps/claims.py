@@ -56,6 +56,7 @@ class Claims:
         self.path_of, self.beat, self.lease, self.clock = path_of, beat, lease, clock
         self.worker = uuid.uuid4().hex
         self._lock, self._stop = threading.Lock(), threading.Event()
+        self._at_files = threading.Lock()  # so that no beat writes a claim again that is being given back
         self._held: dict[str, float] = {}  # when each beat last
         self._count = 0
         self._seen: dict[str, tuple[str, float]] = {}  # of others: what was read, and when it was first read
@@ -93,9 +94,10 @@ class Claims:
             if self._held.pop(identity, None) is None:
                 return
         path = self.path_of(identity)
-        found = _read(path)
-        if found is not None and self._is_ours(found):
-            path.unlink(missing_ok=True)
+        with self._at_files:
+            found = _read(path)
+            if found is not None and self._is_ours(found):
+                path.unlink(missing_ok=True)
 
     def owner(self, identity: str) -> str | None:
         """Return in words who has claimed a network; None where nobody has."""
@@ -114,7 +116,8 @@ class Claims:
         while not self._stop.wait(self.beat):
             for identity, last in list(self._held.items()):
                 try:
-                    self._beat_once(identity, last)
+                    with self._at_files:
+                        self._beat_once(identity, last)
                 except OSError:  # a full disk or a file system that is away: the next beat may do
                     continue
 
