@@ -34,7 +34,7 @@ def drawing() -> Rows:
     for name in tasks.names():
         task = tasks.make(name)
         task.sample(jax.random.key(0), TRIALS)
-        best = min(_seconds(task.sample, jax.random.key(i), TRIALS) for i in range(30))
+        best = min(seconds(task.sample, jax.random.key(i), TRIALS) for i in range(30))
         rows.append((f"drawing 50 trials of {task.title}", f"{best * 1e3:.2f} ms (best of 30)"))
     return rows
 
@@ -67,7 +67,7 @@ def profile(n_hidden: int) -> Rows:
 
 def _least(call: Callable[..., Any], *given: Any) -> float:
     call(*given)
-    return min(_seconds(call, *given) for _ in range(10)) * 1e3
+    return min(seconds(call, *given) for _ in range(10)) * 1e3
 
 
 def many(n_hidden: int, networks: int, iterations: int) -> Rows:
@@ -76,11 +76,11 @@ def many(n_hidden: int, networks: int, iterations: int) -> Rows:
     run(made[0])
     ratios = []
     for _ in range(REPETITIONS):
-        alone = _seconds(lambda: [run(one) for one in made])
-        together = _seconds(lambda: run_many(made))
+        alone = seconds(lambda: [run(one) for one in made])
+        together = seconds(lambda: run_many(made))
         ratios.append(alone / together)
     title = f"{networks} networks of N = {n_hidden}, {iterations} iterations: loop ÷ one call"
-    return [(title, _spread(ratios))]
+    return [(title, spread(ratios))]
 
 
 def testing(n_hidden: int) -> Rows:
@@ -96,7 +96,7 @@ def testing(n_hidden: int) -> Rows:
     return [
         (
             f"activity and sequentiality of 300 trials, N = {n_hidden}",
-            f"{min(_seconds(measure) for _ in range(3)):.2f} s",
+            f"{min(seconds(measure) for _ in range(3)):.2f} s",
         )
     ]
 
@@ -124,7 +124,7 @@ def starting() -> Rows:
         ("recurrent-memory --help", ["-m", "recurrent_memory", "--help"]),
     ):
         call = [sys.executable, *words]
-        best = min(_seconds(subprocess.run, call, check=True, capture_output=True) for _ in range(5))
+        best = min(seconds(subprocess.run, call, check=True, capture_output=True) for _ in range(5))
         rows.append((title, f"{best:.2f} s (best of 5)"))
     titles = ("first training iteration, nothing kept", "first training iteration, second start")
     found: dict[str, list[tuple[float, ...]]] = {title: [] for title in titles}
@@ -138,17 +138,18 @@ def starting() -> Rows:
                 found[title].append(tuple(map(float, done.stdout.split())))
     for title in titles:
         first, imported, peak = zip(*found[title], strict=True)
-        rows.append((title, f"{_spread(first)} s, of which imports and initial weights {_spread(imported)} s"))
+        rows.append((title, f"{spread(first)} s, of which imports and initial weights {spread(imported)} s"))
     rows.append(("peak memory of a training process, N = 500", f"{max(peak):.2f} GB"))
     return rows
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Return median, minimum and maximum."""
     return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 
-def _seconds(call: Callable[..., Any], *given: Any, **named: Any) -> float:
+def seconds(call: Callable[..., Any], *given: Any, **named: Any) -> float:
+    """Return how long a call takes, until all arrays that it returns are there."""
     started = time.perf_counter()
     jax.block_until_ready(jax.tree.leaves(eqx.filter(call(*given, **named), eqx.is_array)))
     return time.perf_counter() - started

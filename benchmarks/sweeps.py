@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ import numpy as np
 
 from recurrent_memory import Experiment, run, run_many
 from recurrent_memory.sweeps import Network, Store, Sweep, execute, load, networks
+
+from .parts import REPETITIONS, seconds, spread
 
 FILE = """\
 [experiment]
@@ -56,12 +57,9 @@ def main(rhos: int, folder: Path) -> None:
         click.echo(f"| `sweep {words[0]}` | {took:.1f} | {int(done.stdout.split()[-1]) / 1e6:.2f} |")
     click.echo(f"\nfrom `sweep run` to the first network that trains: {_seconds_to_first(file):.1f} s")
     _overhead()  # compiles
-    found = [_overhead() for _ in range(REPETITIONS)]
-    spread = f"{statistics.median(found):.2f} ({min(found):.2f}–{max(found):.2f}, {REPETITIONS} repetitions)"
-    click.echo(f"time of 8 networks in a sweep over `run_many` without folders: {spread}")
+    found = spread([_overhead() for _ in range(REPETITIONS)])
+    click.echo(f"time of 8 networks in a sweep over `run_many` without folders: {found}, {REPETITIONS} repetitions")
 
-
-REPETITIONS = 5
 
 MEASURED = """
 import resource, subprocess, sys
@@ -111,11 +109,8 @@ def _overhead() -> float:
     shared = {"task": "de1", "n_hidden": 100, "iterations": 500, "test_batches": 50}
     every = networks(Sweep(experiment=shared, axes=({"seed": tuple(range(8))},)))
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        run_many([network.experiment for network in every])
-        between = time.perf_counter()
-        execute(every, Store(folder), ("curves", "weights"))
-        return (time.perf_counter() - between) / (between - started)
+        alone = seconds(run_many, [network.experiment for network in every])
+        return seconds(execute, every, Store(folder), ("curves", "weights")) / alone
 
 
 if __name__ == "__main__":

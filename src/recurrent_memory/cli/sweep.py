@@ -230,10 +230,10 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
     if failed == (where is not None):
         raise InputError("Give either --failed or --where: which networks are to be trained again?")
     sweep, store = open_sweep(file, overrides)
+    networks = networks_of(sweep)
     finished, among = store.ended()
     if not failed:
         among |= finished
-    networks = networks_of(sweep)
     chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)

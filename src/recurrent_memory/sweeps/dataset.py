@@ -134,7 +134,7 @@ class Collection:
                 except InputError as error:
                     status[i] = "damaged"
                     self._on_message(str(error).splitlines()[0])
-            elif self._store.has(network.identity):
+            elif self._store.has_failed(network.identity):
                 failure = self._store.failure(network.identity)
                 status[i] = "damaged" if failure is None else failure.kind
             self.step()

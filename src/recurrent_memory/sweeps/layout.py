@@ -99,9 +99,13 @@ class Layout:
         """Return whether there is a result of a network."""
         return self.file(identity, RESULT).exists()
 
+    def has_failed(self, identity: str) -> bool:
+        """Return whether there is a record of a network's failure."""
+        return self.file(identity, FAILURE).exists()
+
     def has(self, identity: str) -> bool:
         """Return whether a network has come to its end, be it a failure."""
-        return self.is_finished(identity) or self.file(identity, FAILURE).exists()
+        return self.is_finished(identity) or self.has_failed(identity)
 
     def claim_path(self, identity: str) -> Path:
         """Return where it is written who is training a network."""
