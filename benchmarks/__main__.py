@@ -10,8 +10,8 @@ import click
 import jax
 import matplotlib.pyplot as plt
 
-from recurrent_memory import compiled
-from recurrent_memory.ensembles import cores
+from recurrent_memory import kernel as compiled
+from recurrent_memory.runs.many import cores
 
 from . import parts, sizes
 from .measure import Times, compare, table

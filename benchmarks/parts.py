@@ -14,11 +14,11 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from recurrent_memory import analysis, compiled, tasks
-from recurrent_memory.course import fresh_state, trainer
-from recurrent_memory.ensembles import run_many
-from recurrent_memory.runner import run
-from recurrent_memory.simulation import record_batches
+from recurrent_memory import analysis, kernel as compiled, tasks
+from recurrent_memory.runs.session import fresh_state, trainer
+from recurrent_memory.runs.many import run_many
+from recurrent_memory.runs.run import run
+from recurrent_memory.evaluation.test_trials import record_batches
 
 from .sides import PER_CALL, TRIALS, environment, experiment, ours
 

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from recurrent_memory.ensembles import run_many
+from recurrent_memory.runs.many import run_many
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.networks import Precision
 

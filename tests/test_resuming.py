@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from recurrent_memory import storage
-from recurrent_memory.course import InterruptedRunError, Progress
+from recurrent_memory.storage import arrays as storage
+from recurrent_memory.errors import InterruptedRunError
+from recurrent_memory.runs.session import Progress
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runfolder import CHECKPOINT
-from recurrent_memory.runner import run
-from recurrent_memory.settings import InputError
+from recurrent_memory.runs.folder import CHECKPOINT
+from recurrent_memory.runs.run import run
+from recurrent_memory.errors import InputError
 from small import contents, small_experiment, stops_after, words
 
 RUN = """

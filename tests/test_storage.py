@@ -15,9 +15,9 @@ import pytest
 import xarray as xr
 from safetensors import SafetensorError
 
-from recurrent_memory import files, storage
-from recurrent_memory.runner import run
-from recurrent_memory.settings import InputError
+from recurrent_memory.storage import atomic as files, arrays as storage
+from recurrent_memory.runs.run import run
+from recurrent_memory.errors import InputError
 from small import contents, small_experiment
 
 ARRAYS = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(3, np.int32), "c": np.ones(2, np.float32)}

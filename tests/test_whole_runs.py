@@ -9,8 +9,8 @@ import pytest
 
 from recurrent_memory import figures, tasks
 from recurrent_memory.cli import report
-from recurrent_memory.runfolder import RunFolder
-from recurrent_memory.runner import run
+from recurrent_memory.runs.folder import RunFolder
+from recurrent_memory.runs.run import run
 from small import small_experiment
 
 

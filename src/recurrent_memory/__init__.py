@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from .lazy import attach
 
 if TYPE_CHECKING:
-    from . import analysis, compat, evaluation, figures, networks, sweeps, tasks, training
-    from .ensembles import run_many
+    from . import analysis, compat, figures, networks, sweeps, tasks, training
+    from .evaluation import fractional_loss as evaluation
+    from .runs.many import run_many
     from .experiment import Experiment
-    from .runner import run
-    from .settings import InputError
+    from .runs.run import run
+    from .errors import InputError
 
 __all__ = [
     "Experiment",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from .settings import InputError, Settings
+from .errors import InputError
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .tasks import AbstractTask

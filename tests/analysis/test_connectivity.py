@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurrent_memory.analysis import connectivity_profile, cross_validated_order, peak_order
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurrent_memory.analysis import read_activity, sequentiality_index
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 
 N_STEPS = 150
 

@@ -12,8 +12,8 @@ import jax
 import pytest
 
 from helpers import Outcome, call
-from recurrent_memory.course import InterruptedRunError
-from recurrent_memory.runner import run
+from recurrent_memory.errors import InterruptedRunError
+from recurrent_memory.runs.run import run
 from small import small_experiment, stops_after
 
 Command = Callable[..., Outcome]

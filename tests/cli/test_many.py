@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from recurrent_memory import compiled
+from recurrent_memory import kernel as compiled
 from recurrent_memory.cli.options import Numbers, Several
-from recurrent_memory.runner import run
-from recurrent_memory.sweeps.axes import values_of
+from recurrent_memory.runs.run import run
+from recurrent_memory.sweeps.file.axes import values_of
 from small import contents, small_experiment, words
 
 GRID = ("--seeds", "1:3", "--lambda0", "0.5,0.9")

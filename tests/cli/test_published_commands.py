@@ -20,7 +20,7 @@ from recurrent_memory import tasks
 from recurrent_memory.cli import published, report
 from recurrent_memory.compat.codes import MODELS
 from recurrent_memory.compat.scripts import SCRIPTS, PriorTraining
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 ALL = [

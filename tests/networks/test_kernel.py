@@ -15,8 +15,8 @@ import pytest
 from jaxtyping import Array, Float
 
 from helpers import TOLERANCE, assert_trees_close
-from recurrent_memory import compiled
-from recurrent_memory.networks import FastWeightsCell, ReluCell, kernel, recur, recur_by_autodiff
+from recurrent_memory import kernel as compiled
+from recurrent_memory.networks import FastWeightsCell, ReluCell, sparse as kernel, recur, recur_by_autodiff
 
 pytestmark = pytest.mark.skipif(
     compiled.instruction_set() is None, reason="the package was installed without a compiler"

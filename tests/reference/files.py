@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 from recurrent_memory.tasks import AbstractTask
 
 DATA = Path(__file__).parent / "data"

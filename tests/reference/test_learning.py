@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runner import run
+from recurrent_memory.runs.run import run
 
 from .files import DATA
 

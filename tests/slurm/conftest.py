@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recurrent_memory.sweeps.slurm import cancel, queued
+from recurrent_memory.sweeps.cluster.slurm import cancel, queued
 
 from .cluster import Cluster
 from .sweeps import Case, iterations_per_second, until

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from recurrent_memory.sweeps.slurm import Request, finish, queued
+from recurrent_memory.sweeps.cluster.slurm import Request, finish, queued
 
 from .cluster import Cluster, call
 from .sweeps import CHECKPOINT_AFTER, Case, until

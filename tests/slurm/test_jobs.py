@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from recurrent_memory.sweeps.slurm import Request, StuckError, cancel, finish, preview, queued, submit, without_jobs
+from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, preview, queued, submit, without_jobs
+from recurrent_memory.errors import StuckError
 
 from .cluster import Cluster, call
 from .sweeps import CHECKPOINT_AFTER, Case, until

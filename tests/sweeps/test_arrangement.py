@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recurrent_memory import Experiment
 from recurrent_memory.sweeps import Network, Store, collect
-from recurrent_memory.sweeps.arrangement import arranged, blocks
+from recurrent_memory.sweeps.collect.dims import arranged, blocks
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 200))

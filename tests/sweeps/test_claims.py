@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from recurrent_memory.sweeps import claims
-from recurrent_memory.sweeps.claims import Claims
+from recurrent_memory.sweeps.store import claims
+from recurrent_memory.sweeps.store.claims import Claims
 
 
 class Clock:

@@ -13,27 +13,13 @@ import pytest
 import xarray as xr
 
 import recurrent_memory as rm
-from recurrent_memory import storage
-from recurrent_memory.course import InterruptedRunError, Watch, recorded
-from recurrent_memory.runfolder import RunFolder
-from recurrent_memory.settings import InputError
-from recurrent_memory.sweeps import (
-    Failure,
-    Network,
-    Part,
-    Store,
-    Sweep,
-    collect,
-    collect_to,
-    execute,
-    expand,
-    identity,
-    networks,
-    replay,
-    select,
-    table,
-)
-from recurrent_memory.sweeps.layout import RESULT
+from recurrent_memory.storage import arrays as storage
+from recurrent_memory.errors import InterruptedRunError
+from recurrent_memory.runs.session import Watch, recorded
+from recurrent_memory.runs.folder import RunFolder
+from recurrent_memory.errors import InputError
+from recurrent_memory.sweeps import Failure, Network, Part, Store, Sweep, collect, collect_to, execute, expand, identity, networks, replay, select, table
+from recurrent_memory.sweeps.store.layout import RESULT
 from small import small_experiment, stops_after
 
 CURVES: tuple[Part, ...] = ("curves",)
@@ -188,7 +174,7 @@ def test_a_network_without_weights_is_trained_again(tmp_path: Path) -> None:
 
 
 def place_network(network: Network) -> Any:
-    from recurrent_memory.course import initial_network
+    from recurrent_memory.runs.session import initial_network
 
     return initial_network(network.experiment)
 

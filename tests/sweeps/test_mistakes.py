@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 from recurrent_memory.sweeps import Sweep, expand, load, template
 
 TASK = '[experiment]\ntask = "de1"\n'

@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Outcome, call
-from recurrent_memory import ensembles
-from recurrent_memory.course import InterruptedRunError
-from recurrent_memory.settings import InputError
+from recurrent_memory.runs import many as ensembles
+from recurrent_memory.errors import InterruptedRunError
+from recurrent_memory.errors import InputError
 from recurrent_memory.sweeps import Store, load, networks
-from recurrent_memory.sweeps.slurm import Request, cancel, finish, minutes, preview, queued, submissions
-from recurrent_memory.sweeps.slurm.submission import cut, split
+from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, minutes, preview, queued, submissions
+from recurrent_memory.sweeps.cluster.slurm.submission import cut, split
 from small import stops_after
 
 TEXT = """\

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 from recurrent_memory.sweeps import Failure, Store
-from recurrent_memory.sweeps.layout import DESCRIPTION, shard
+from recurrent_memory.sweeps.store.layout import DESCRIPTION, shard
 
 IDENTITY = "0123456789abcdef0123"
 RESULT = xr.Dataset(

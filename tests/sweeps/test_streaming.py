@@ -12,23 +12,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from recurrent_memory import storage
-from recurrent_memory.settings import InputError
-from recurrent_memory.sweeps import (
-    Failure,
-    Network,
-    Record,
-    Store,
-    Sweep,
-    collect,
-    collect_to,
-    networks,
-    table,
-    write_csv,
-    write_parquet,
-)
-from recurrent_memory.sweeps import streaming as of_streaming
-from recurrent_memory.sweeps import tables as of_tables
+from recurrent_memory.storage import arrays as storage
+from recurrent_memory.errors import InputError
+from recurrent_memory.sweeps import Failure, Network, Record, Store, Sweep, collect, collect_to, networks, table, write_csv, write_parquet
+from recurrent_memory.sweeps.collect import netcdf as of_streaming
+from recurrent_memory.sweeps.collect import tables as of_tables
 
 GRIDS: dict[str, list[dict[str, Any]]] = {
     "axes": [{"task": ("de1", "cd1")}, {"lambda0": (0.8, 0.9, 0.95)}, {"seed": tuple(range(5))}],

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from recurrent_memory.course import InterruptedRunError
-from recurrent_memory.ensembles import run_many
-from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity, workers
+from recurrent_memory.errors import InterruptedRunError
+from recurrent_memory.runs.many import run_many
+from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity, execute as workers
 from small import small_experiment, stops_after
 
 PARTS: tuple[Part, ...] = ("curves", "weights")

@@ -11,8 +11,8 @@ from scipy import stats
 
 from recurrent_memory import tasks
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runner import run
-from recurrent_memory.settings import InputError
+from recurrent_memory.runs.run import run
+from recurrent_memory.errors import InputError
 from small import SHORT, small_experiment
 
 BOTH = "variable_delay+dynamic"

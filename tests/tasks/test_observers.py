@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from recurrent_memory import tasks
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 from recurrent_memory.tasks import observers
 
 

@@ -11,8 +11,8 @@ from jax.extend.random import threefry_2x32
 from jaxtyping import Array, Float
 from scipy import stats
 
-from recurrent_memory import compiled
-from recurrent_memory.settings import InputError
+from recurrent_memory import kernel as compiled
+from recurrent_memory.errors import InputError
 from recurrent_memory.tasks import populations
 
 draw = jax.jit(populations.poisson_counts, static_argnums=2)

@@ -13,7 +13,7 @@ import pytest
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from recurrent_memory import tasks
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 from recurrent_memory.tasks import registry
 
 CODES = {"de1": 0, "de2": 1, "cd1": 2, "cd2": 3, "gde": 4, "2afc": 6, "sine": 7, "comp": 8}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from recurrent_memory import tasks
-from recurrent_memory.settings import InputError
+from recurrent_memory.errors import InputError
 
 SPIKING = [name for name in tasks.names() if name != "sine"]
 SHAPES = {  # displays, locations, outputs

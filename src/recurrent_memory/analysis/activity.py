@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int, Real
 
-from recurrent_memory.settings import InputError
+from ..errors import InputError
 
 DIMS = ("trial", "time", "unit")
 

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from recurrent_memory.settings import InputError
+from ..errors import InputError
 
 from .activity import active_units, check_min_rate, check_steps, peak_times, read_activity
 

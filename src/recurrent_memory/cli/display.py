@@ -15,8 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..course import Progress as RunProgress
-from ..ensembles import ManyProgress
+from ..runs.session import Progress as RunProgress
+from ..runs.many import ManyProgress
 from ..sweeps import SweepProgress, duration
 
 SECONDS_BETWEEN_LINES = 10.0

@@ -96,7 +96,7 @@ def _leave(number: int, _: FrameType | None) -> None:
 
 def _explain(error: Exception) -> int:
     """Print an expected error and return its exit code; raise any other again."""
-    from ..settings import InputError
+    from ..errors import InputError
 
     if isinstance(error, InputError):
         click.echo(f"Error: {error}", err=True)

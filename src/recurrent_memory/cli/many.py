@@ -9,7 +9,7 @@ import click
 import xarray as xr
 from rich.table import Table
 
-from ..ensembles import run_many
+from ..runs.many import run_many
 from ..experiment import Experiment
 from .display import Display
 from .tables import table_console

@@ -12,7 +12,8 @@ import click.shell_completion
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from ..settings import InputError, Settings
+from ..errors import InputError
+from ..settings import Settings
 
 Command = Callable[..., None]
 
@@ -103,7 +104,7 @@ class Numbers(click.types.StringParamType):
         """Return the number, or `Several`."""
         if not isinstance(value, str):
             return value
-        from ..sweeps.axes import evenly_spaced  # here, so that --help need not wait for it
+        from ..sweeps.file.axes import evenly_spaced  # here, so that --help need not wait for it
 
         try:
             if ":" not in value:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compat.codes import MODELS
-from ..settings import InputError
+from ..errors import InputError
 from .main import main
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..course import Progress
+    from ..runs.session import Progress
     from ..experiment import Experiment
     from ..networks import Network
 
@@ -167,8 +167,8 @@ def _execute(
     returns the last lines; ``as_published`` reports what the scripts take for the fractional loss of CD-1.
     """
     from ..compat.scripts import reports
-    from ..course import initial_network
-    from ..runfolder import RunFolder
+    from ..runs.session import initial_network
+    from ..runs.folder import RunFolder
     from .report import draw
     from .train import execute
 

@@ -8,8 +8,9 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from .. import figures, files
-from ..runfolder import RESULT, WEIGHTS, RunFolder
+from .. import figures
+from ..storage import atomic as files
+from ..runs.folder import RESULT, WEIGHTS, RunFolder
 
 
 def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), *, anew: bool = True) -> list[Path]:

@@ -17,9 +17,9 @@ def show(run: Path, formats: tuple[str, ...]) -> None:
 
     Of a run that is not finished it shows how far it has come, and draws its learning curve so far.
     """
-    from .. import results
-    from ..course import initial_network
-    from ..runfolder import RunFolder
+    from ..runs import result as results
+    from ..runs.session import initial_network
+    from ..runs.folder import RunFolder
     from .report import draw, print_summary
 
     place = RunFolder(run)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import InputError
+from ..errors import InputError
 from .sweep_file import advised, check_output
 
 if TYPE_CHECKING:
     from ..sweeps import Network, Store, Sweep
-    from ..sweeps.slurm import Request
+    from ..sweeps.cluster.slurm import Request
 
 Command = Callable[..., Any]
 
@@ -80,7 +80,7 @@ def check_unused(options: dict[str, Any]) -> None:
 
 def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
     """Do what the options of :func:`slurm_options` ask for; return the exit code."""
-    from ..sweeps.slurm import counted, preview, queued, submit, told, without_jobs
+    from ..sweeps.cluster.slurm import counted, preview, queued, submit, told, without_jobs
 
     resubmit, dry_run, look_every = (options.pop(name) for name in ("resubmit", "dry_run", "look_every"))
     if resubmit and dry_run:
@@ -125,7 +125,8 @@ def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: S
 def _run_to_the_end(
     file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, request: Request, look_every: float
 ) -> int:
-    from ..sweeps.slurm import StuckError, finish
+    from ..errors import StuckError
+    from ..sweeps.cluster.slurm import finish
     from .train import interruptible
 
     to_cancel = advised("cancel", file, sweep.source.overrides.values())
@@ -150,7 +151,7 @@ def _run_to_the_end(
 
 def cancel_jobs(file: Path, overrides: tuple[str, ...], store: Store) -> None:
     """Cancel what of a sweep is queued or running on Slurm."""
-    from ..sweeps.slurm import cancel, counted
+    from ..sweeps.cluster.slurm import cancel, counted
 
     jobs = cancel(store)
     running = sum(job.state == "RUNNING" for job in jobs)
@@ -164,8 +165,8 @@ def write_script(
     file: Path, networks: Sequence[Network], sweep: Sweep, out: Path | None, options: dict[str, Any]
 ) -> None:
     """Print a plain script for sbatch, or write it."""
-    from ..files import write_atomically
-    from ..sweeps.slurm import plain_script
+    from ..storage.atomic import write_atomically
+    from ..sweeps.cluster.slurm import plain_script
 
     if out is not None:
         check_output(out, file)
@@ -180,6 +181,6 @@ def write_script(
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from ..sweeps.slurm import Request
+    from ..sweeps.cluster.slurm import Request
 
     return Request(**{name: value for name, value in options.items() if value not in (None, ())})

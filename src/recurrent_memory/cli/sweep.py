@@ -12,20 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import InputError
+from ..errors import InputError
 from .options import formats_option
 from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
-from .sweep_file import (
-    SETTINGS,
-    WHERE,
-    advised,
-    check_output,
-    file_argument,
-    networks_of,
-    open_sweep,
-    set_option,
-    where_option,
-)
+from .sweep_file import SETTINGS, WHERE, advised, check_output, file_argument, networks_of, open_sweep, set_option, where_option
 from .sweep_show import show
 
 if TYPE_CHECKING:
@@ -58,7 +48,7 @@ def sweep() -> None:
 @click.option("--preset", type=click.Choice(["paper", "small"]), default="small", show_default=True)
 def init(file: Path, preset: Any) -> None:
     """Write FILE, a commented file to edit; an existing one is left alone."""
-    from ..files import write_atomically
+    from ..storage.atomic import write_atomically
     from ..sweeps import template
 
     check_output(file)
@@ -252,12 +242,13 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
     which comes to the same. One that diverges, or whose result is damaged, keeps none of the others back.
     """
-    from ..course import DivergedError, InterruptedRunError, Watch
-    from ..results import load
-    from ..runfolder import RunFolder
+    from ..errors import DivergedError, InterruptedRunError
+    from ..runs.session import Watch
+    from ..runs.result import load
+    from ..runs.folder import RunFolder
     from ..sweeps import replay as make
     from ..sweeps import select
-    from ..sweeps.store import DamagedResultError
+    from ..errors import DamagedResultError
     from .display import Display
     from .report import draw, print_summary
     from .train import cache_compiled_programs, interruptible

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..settings import InputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..sweeps import Networks, Store, Sweep

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..settings import InputError
+from ..errors import InputError
 from .options import formats_option
 from .sweep_file import SETTINGS, file_argument, networks_of, open_sweep, set_option, where_option
 
@@ -113,7 +113,7 @@ def _figures(
 
 
 def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
-    from .. import files
+    from ..storage import atomic as files
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..experiment import PRESETS, Experiment, preset
-from ..settings import InputError
+from ..errors import InputError
 from .options import Numbers, Several, formats_option, options_from
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..course import Progress
+    from ..runs.session import Progress
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,7 +96,7 @@ def train(
 
 
 def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:
-    from ..runfolder import RunFolder
+    from ..runs.folder import RunFolder
     from .report import draw, print_summary
 
     result, code = execute(experiment, folder, checkpoint_every=checkpoint_every)
@@ -113,8 +113,8 @@ def execute(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[xr.Dataset | None, int]:
     """Run an experiment with progress shown; return its result, or None, and the exit code."""
-    from ..course import DivergedError
-    from ..runner import run
+    from ..errors import DivergedError
+    from ..runs.run import run
     from .display import Display
 
     cache_compiled_programs()
@@ -155,7 +155,7 @@ def interruptible(advice: str = "") -> Iterator[Callable[[], bool]]:
     advice
         What to say after what was interrupted, such as how to go on.
     """
-    from ..course import InterruptedRunError
+    from ..errors import InterruptedRunError
 
     caught = _catch_signals()
     try:

@@ -16,8 +16,8 @@ def print_versions(*, verbose: bool) -> None:
 
     import jax
 
-    from .. import compiled
-    from ..results import VERSIONED
+    from .. import kernel as compiled
+    from ..runs.result import VERSIONED
 
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONED[1:])
     devices = jax.local_devices()

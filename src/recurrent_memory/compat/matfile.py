@@ -11,9 +11,11 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat, savemat
 
-from .. import analysis, evaluation, files, tasks
+from .. import analysis, tasks
+from ..evaluation import fractional_loss as evaluation
+from ..storage import atomic as files
 from ..networks import Network
-from ..settings import InputError
+from ..errors import InputError
 from .scripts import SCRIPTS, PriorTraining, Script
 
 _NAME = re.compile(

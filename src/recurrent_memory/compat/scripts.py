@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import misaligned, tasks
+from ..evaluation import mispaired_cd1 as misaligned
+from .. import tasks
 from ..experiment import Experiment
-from ..history import History
+from ..evaluation.history import History
 from ..networks import find_model
-from ..settings import InputError
+from ..errors import InputError
 from .codes import MODELS
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import analysis
-from ..evaluation import mean
-from ..settings import InputError
+from ..evaluation.fractional_loss import mean
+from ..errors import InputError
 
 
 def compute_SI(hidResps: Any) -> float:

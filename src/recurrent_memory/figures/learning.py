@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from recurrent_memory.settings import InputError
+from ..errors import InputError
 
 from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say, styled
 

@@ -15,7 +15,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from recurrent_memory.settings import InputError
+from ..errors import InputError
 
 # Okabe & Ito's palette, told apart with every common form of colour blindness.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (

@@ -12,7 +12,7 @@ import scipy.stats
 import xarray as xr
 from jaxtyping import Float, Int
 
-from recurrent_memory.settings import InputError, guess
+from ..errors import InputError, guess
 
 LEVEL = 0.95
 """Confidence level of all intervals."""

@@ -15,32 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from recurrent_memory.settings import InputError
+from ..errors import InputError
 
 from .learning import SOLVED
-from .style import (
-    ACTIVITY_COLORS,
-    BLACK,
-    BLUE,
-    GREEN,
-    NOT_SHOWN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    count_in_whole_numbers,
-    styled,
-)
+from .style import ACTIVITY_COLORS, BLACK, BLUE, GREEN, NOT_SHOWN, ORANGE, PURPLE, SKY, VERMILION, count_in_whole_numbers, styled
 from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, view
-from .sweep_layout import (
-    axis_label,
-    label_axes,
-    letters_across,
-    measure_label,
-    new_sweep_figure,
-    size_of,
-    tick_values,
-)
+from .sweep_layout import axis_label, label_axes, letters_across, measure_label, new_sweep_figure, size_of, tick_values
 
 _FRACTIONAL_LOSSES = ("fractional_loss", "fractional_loss_exact", "fractional_loss_exact_causal")
 _UNFINISHED: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": NOT_SHOWN}

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..settings import InputError
+from ..errors import InputError
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
 from .precision import product
 

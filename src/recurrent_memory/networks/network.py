@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ..settings import InputError
+from ..errors import InputError
 from .cells import CELLS, AbstractCell, clip_through
 from .initialization import glorot_normal
 from .precision import Precision, at, product

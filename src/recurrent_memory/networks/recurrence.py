@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from . import kernel
+from . import sparse as kernel
 from .cells import AbstractCell, ReluCell
 from .precision import Precision, at, current, product
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from ..lazy import attach
 
 if TYPE_CHECKING:
-    from .claims import Claims
+    from .store.claims import Claims
     from .costs import Estimate, estimate
-    from .dataset import collect
-    from .digests import identity
+    from .collect.dataset import collect
+    from .store.identity import identity
     from .grid import Expansion, Network, Networks, Sweep, expand, networks, select
-    from .layout import RESULTS_VERSION, Failure
-    from .reading import load
-    from .rerun import replay
+    from .store.layout import RESULTS_VERSION, Failure
+    from .file.read import load
+    from .replay import replay
     from .status import Status, duration, identities, look
-    from .store import Part, Record, Store
-    from .streaming import Collected, collect_to
-    from .tables import table, write_csv, write_parquet
-    from .templates import template
-    from .workers import SweepProgress, execute
+    from .store.store import Part, Record, Store
+    from .collect.netcdf import Collected, collect_to
+    from .collect.tables import table, write_csv, write_parquet
+    from .file.templates import template
+    from .execute import SweepProgress, execute
 
 __all__ = [
     "RESULTS_VERSION",

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import compiled
-from ..ensembles import cores, estimated_bytes
+from .. import kernel as compiled
+from ..runs.many import cores, estimated_bytes
 from ..experiment import Experiment
 from ..networks import ReluCell, recur
 from .grid import Network
 from .status import duration
-from .store import Part
+from .store.store import Part
 
 SECONDS_OF_MEASURES = 3.0
 """Of a core, for what a network takes besides its products: ideal observers, sequentiality, files (measured)."""

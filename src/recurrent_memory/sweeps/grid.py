@@ -19,12 +19,13 @@ from jaxtyping import Bool, Int, Shaped
 from pydantic import Field, field_validator, model_validator
 
 from ..experiment import OF_ONE_PROGRAM, Experiment, preset
-from ..settings import InputError, Settings
-from .axes import MOST_NETWORKS
-from .digests import DIGITS, name_of, structure
-from .fields import check_first, spelled
-from .source import Source, flat
-from .where import parse
+from ..errors import InputError
+from ..settings import Settings
+from .file.axes import MOST_NETWORKS
+from .store.identity import DIGITS, name_of, structure
+from .file.fields import check_first, spelled
+from .file.source import Source, flat
+from .file.where import parse
 
 
 class Sweep(Settings):

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import files
-from .claims import is_alive
-from .events import recent
-from .layout import RESULTS_VERSION, Layout, digest
-from .source import Source, store_of
+from ..storage import atomic as files
+from .store.claims import is_alive
+from .store.log import recent
+from .store.layout import RESULTS_VERSION, Layout, digest
+from .file.source import Source, store_of
 
 WINDOW = 3600.0
 """Seconds of the past that tell how fast a sweep goes."""
@@ -122,7 +122,7 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
         if checksum == digest(text):
             return store, text.split()
     from .grid import networks
-    from .reading import load
+    from .file.read import load
 
     found = [network.identity for network in networks(load(path, overrides))]
     if store.path.exists():

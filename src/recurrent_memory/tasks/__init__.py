@@ -8,14 +8,7 @@ from .estimation import DE1, DE2, GDE, VDE1, EstimationTask, OrientationTask
 from .populations import HeldRates, at_every_step, poisson_counts
 from .registry import find, make, names, register
 from .sine import Sine
-from .task import (
-    VARIANTS,
-    AbstractTask,
-    Evidence,
-    PopulationTask,
-    Response,
-    Trials,
-)
+from .task import VARIANTS, AbstractTask, Evidence, PopulationTask, Response, Trials
 
 __all__ = [
     "CD1",

@@ -16,7 +16,7 @@ import pydantic
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..settings import InputError
+from ..errors import InputError
 from .populations import at_every_step
 from .task import AbstractTask, Evidence, PopulationTask, Trials
 

@@ -19,8 +19,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped, UInt32
 from scipy import special
 
-from .. import compiled
-from ..settings import InputError
+from .. import kernel as compiled
+from ..errors import InputError
 
 MAX_RATE = 50.0
 """Largest expected count a step for which counts can be drawn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
-from ..settings import InputError
+from ..errors import InputError
 from .conditions import condition_parts, in_condition, refusal
 from .task import AbstractTask
 

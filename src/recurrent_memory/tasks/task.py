@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pydantic import Field, model_validator
 
-from ..settings import InputError, Settings
+from ..errors import InputError
+from ..settings import Settings
 from .populations import MAX_RATE, HeldRates, at_every_step, poisson_counts
 
 Response: TypeAlias = Literal["angle", "probability", "value"]

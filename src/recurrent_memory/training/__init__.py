@@ -1,7 +1,7 @@
 """How a network learns: objective, Adam, compiled stretches of training, crash-safe state."""
 
 from . import adam
-from .ensemble import Ensemble, Member
+from .lockstep import Ensemble, Member
 from .loop import CHUNK_CAPACITY, Answers, Chunk, Trainer, TrainingState, answers, join_batches
 from .objective import Objective, Terms, sum_of_squares, task_loss
 

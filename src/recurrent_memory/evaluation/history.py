@@ -1,0 +1,123 @@
+"""What is known of a network while it learns: its loss, and its answers beside the ideal observer's."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from . import fractional_loss as evaluation, mispaired_cd1 as misaligned
+from ..tasks import AbstractTask
+from ..training import Chunk, join_batches
+
+WINDOW = 100
+"""Iterations over which the fractional loss is averaged while a network trains."""
+
+REPORT_EVERY = 500
+"""Iterations between two reports of the published code."""
+
+
+class History(NamedTuple):
+    """One entry for every iteration done.
+
+    Errors are kept as sums and counts over the answers of each batch, so that an average over any number of
+    iterations weighs every answer alike.
+    """
+
+    loss: Float[np.ndarray, " iteration"]
+    """Objective before the iteration's step."""
+    network_sum: Float[np.ndarray, " iteration"]
+    network_count: Float[np.ndarray, " iteration"]
+    reference_sum: Float[np.ndarray, " iteration"]
+    reference_count: Float[np.ndarray, " iteration"]
+    mispaired: Float[np.ndarray, "report quantity trial"]
+    """Sums since the last report for the published fractional loss of CD-1; no report for other tasks."""
+
+    @staticmethod
+    def empty() -> History:
+        """Return the history before the first iteration."""
+        none = np.zeros(0)
+        return History(none, none, none, none, none, np.zeros((0, len(misaligned.QUANTITIES), 0)))
+
+    def extended(self, task: AbstractTask, chunk: Chunk, readout_step: int) -> History:
+        """Return the history with a chunk of iterations added.
+
+        Notes
+        -----
+        The network's answers are those of the pass that was trained on, before its step, unless ``judge_after_step``:
+        the published code runs the network once more after the step. Errors and observer are the published ones.
+        """
+        batch = chunk.answers.outputs.shape[1]
+        given = evaluation.given(task, join_batches(chunk.answers), readout_step, "paper")
+        errors = evaluation.errors(task.response, *given, "paper")
+        n_answers = batch * (given.truth.size // len(given.truth))
+        sums = [
+            (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))
+            for e in (values.reshape(-1, n_answers) for values in errors)
+        ]
+        (network, n_network), (reference, n_reference) = sums
+        new = (chunk.losses, network, n_network, reference, n_reference)
+        fields = [np.concatenate([old, np.asarray(n, float)]) for old, n in zip(self[:-1], new, strict=True)]
+        mispaired = self.mispaired
+        if misaligned.concerns(task):
+            mispaired = self._mispaired_with(given.observer.reshape(-1, batch), given.network.reshape(-1, batch))
+        return History(*[*fields, mispaired])
+
+    def _mispaired_with(
+        self, observer: Float[np.ndarray, "batch trial"], network: Float[np.ndarray, "batch trial"]
+    ) -> Float[np.ndarray, "report quantity trial"]:
+        iterations = len(self) + np.arange(len(observer))
+        reports = -(-iterations // REPORT_EVERY)  # iteration 0 is reported alone
+        sums = np.zeros((reports[-1] + 1, len(misaligned.QUANTITIES), observer.shape[1]))
+        sums[: len(self.mispaired)] = self.mispaired.reshape(-1, *sums.shape[1:])
+        np.add.at(sums, reports, misaligned.quantities(observer, network))
+        return sums
+
+    def __len__(self) -> int:
+        """Return the number of iterations done."""
+        return len(self.loss)
+
+    def network_error(self) -> Float[np.ndarray, " iteration"]:
+        """Return the network's mean error over the last ``WINDOW`` iterations up to each one."""
+        return _moving_mean(self.network_sum, self.network_count)
+
+    def reference_error(self) -> Float[np.ndarray, " iteration"]:
+        """Return the mean error the network's is measured against, likewise."""
+        return _moving_mean(self.reference_sum, self.reference_count)
+
+    def fractional_loss(self, task: AbstractTask) -> Float[np.ndarray, " iteration"]:
+        """Return the published fractional loss over the last ``WINDOW`` iterations up to each one."""
+        return evaluation.fraction(task.response, self.network_error(), self.reference_error())
+
+    def reports(self, task: AbstractTask) -> tuple[Int[np.ndarray, " report"], Float[np.ndarray, " report"]]:
+        """Return the iterations at which the published code reports, and the fractional loss since the last report.
+
+        Iteration 0, which is reported alone, then every ``REPORT_EVERY``-th.
+        """
+        last = np.arange(0, len(self), REPORT_EVERY)
+        if not last.size:
+            return last, np.zeros(0)
+        bounds = np.concatenate([[0], last + 1])
+        sums = [
+            np.array([values[a:b].sum() for a, b in itertools.pairwise(bounds)])
+            for values in (self.network_sum, self.network_count, self.reference_sum, self.reference_count)
+        ]
+        network, reference = (s / np.maximum(n, 1) for s, n in (sums[:2], sums[2:]))
+        return last, evaluation.fraction(task.response, network, reference)
+
+    def mispaired_reports(self) -> Float[np.ndarray, " report"]:
+        """Return what the published code reports of CD-1 at the iterations of :meth:`reports`."""
+        complete = len(range(0, len(self), REPORT_EVERY))
+        return np.array([misaligned.fractional_loss(sums) for sums in self.mispaired[:complete]])
+
+
+def _moving_mean(
+    sums: Float[np.ndarray, " iteration"], counts: Float[np.ndarray, " iteration"]
+) -> Float[np.ndarray, " iteration"]:
+    """Return the mean over the last WINDOW iterations up to each one."""
+    last = np.arange(1, len(sums) + 1)
+    first = np.maximum(last - WINDOW, 0)
+    total, number = (np.concatenate([[0.0], np.cumsum(values)]) for values in (sums, counts))
+    return np.asarray((total[last] - total[first]) / np.maximum(number[last] - number[first], 1))

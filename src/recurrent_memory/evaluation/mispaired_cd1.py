@@ -1,0 +1,43 @@
+"""The fractional loss of CD-1 as the published scripts compute it: from pairs of trials that do not belong together.
+
+An extra axis of the published CD-1 observer makes every batch's observer meet every other batch's answers. The mean
+over all pairs is taken here without writing out the pairs: KL(P‖q) is linear in log q and log(1 − q), so sums over
+batches will do.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from ..tasks import AbstractTask
+
+QUANTITIES = ("batches", "counted", "P", "log q", "log(1 − q)", "P log P + (1 − P) log(1 − P)", "KL(P‖½)")
+"""What is summed over batches for each place in the batch; of the observer's P only what is not exactly 0 or 1."""
+
+
+def concerns(task: AbstractTask) -> bool:
+    """Return whether the published scripts pair the trials of this task wrongly."""
+    return task.name == "cd1"
+
+
+def quantities(
+    observer: Float[np.ndarray, "batch trial"], network: Float[np.ndarray, "batch trial"]
+) -> Float[np.ndarray, "batch quantity trial"]:
+    """Return what to sum over batches, from the observer's P and the network's q."""
+    p, q = np.asarray(observer, np.float64), np.asarray(network, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        negative_entropy = p * np.log(p) + (1 - p) * np.log(1 - p)
+        of_network = [np.log(q), np.log(1 - q)]
+    counted = np.isfinite(negative_entropy)
+    of_observer = [np.where(counted, values, 0.0) for values in (p, negative_entropy, negative_entropy + math.log(2))]
+    return np.stack([np.ones_like(p), counted, of_observer[0], *of_network, *of_observer[1:]], axis=1)
+
+
+def fractional_loss(sums: Float[np.ndarray, "quantity trial"]) -> float:
+    """Return mean KL(P‖q) over mean KL(P‖½), both over all pairs of batches; NaN where nothing counts."""
+    batches, counted, p, log_q, log_not_q, negative_entropy, reference = sums
+    divergence = negative_entropy - (p * log_q + (counted - p) * log_not_q) / np.maximum(batches, 1)
+    return float(divergence.sum() / reference.sum()) if reference.sum() else math.nan

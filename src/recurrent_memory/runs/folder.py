@@ -1,0 +1,249 @@
+"""The folder of one run: what lies in it, whose it is, and how far the run has come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ..storage import atomic as files, arrays as storage
+from ..experiment import Experiment
+from ..evaluation.history import History
+from ..networks import Network
+from ..errors import InputError
+from ..training import TrainingState
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DESCRIPTION = "experiment.json"
+CHECKPOINT = "training.checkpoint"
+WEIGHTS = "weights.safetensors"
+RESULT = "result.nc"
+STATE = "final.checkpoint"
+BEFORE = "before"
+LOG = "run.log"
+TIMING = "timing.json"
+LOCK = ".lock"
+FORMAT = "recurrent-memory run 1"
+
+
+class FolderInUseError(InputError):
+    """Another process is training in the folder."""
+
+
+class RunFolder:
+    """Files of one run.
+
+    ``experiment.json`` says which experiment the folder belongs to and is written first; ``training.checkpoint``
+    holds the state of an unfinished training; ``result.nc`` is written last, so a folder that has it is finished.
+    ``timing.json`` holds what differs between two runs of one experiment, so that ``result.nc`` does not. In a
+    curriculum ``before`` is the run folder of the tasks before the last one, and in it ``final.checkpoint`` keeps the
+    state that the next task goes on with.
+
+    Parameters
+    ----------
+    path
+        The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run's result is there."""
+        return (self / RESULT).is_file()
+
+    @property
+    def before(self) -> RunFolder:
+        """Run folder of the tasks before the last one of a curriculum."""
+        return RunFolder(self / BEFORE)
+
+    def check_free_for(self, experiment: Experiment) -> None:
+        """Refuse a folder that is not this experiment's, before anything is written.
+
+        Raises
+        ------
+        InputError
+            Where the path is not a folder, belongs to another experiment, or holds anything else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is a file: give the name of a new folder.")
+        if self.path.is_dir() and any(name != LOCK for name in os.listdir(self.path)):
+            found = self.experiment()
+            # As they are written: a list of a file may have been a tuple.
+            there, here = (of.model_dump(mode="json") for of in (found, experiment))
+            changed = [name for name in here if there[name] != here[name]]
+            if changed:
+                differences = ", ".join(f"{n} = {there[n]!r} there, {here[n]!r} here" for n in changed[:3])
+                raise InputError(
+                    f"{self.path} holds another experiment ({differences}).\n"
+                    "Give a new folder, or the settings that it was started with."
+                )
+        above = next((p for p in (self.path, *self.path.absolute().parents) if p.exists()), Path("/"))
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise InputError(f"{self.path} cannot be written to ({above} is not a writable folder): choose another.")
+
+    def experiment(self) -> Experiment:
+        """Return the experiment that the folder belongs to.
+
+        Raises
+        ------
+        InputError
+            Where the folder is no run folder, or its description is damaged.
+        """
+        path = self / DESCRIPTION
+        if not self.path.is_dir():
+            raise InputError(f"There is no run folder {self.path}.")
+        if not path.is_file():
+            raise InputError(
+                f"{self.path} is not a run folder: it has no {DESCRIPTION}.\nGive a folder of `recurrent-memory "
+                "train`, or for a new run one that does not exist or is empty."
+            )
+        try:
+            description = json.loads(path.read_text())
+            values = description["experiment"]
+            if description["format"] != FORMAT:
+                raise InputError(f"{path} is of another version ({description['format']!r}; known: {FORMAT!r}).")
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} is damaged. Restore it, or delete {self.path} and train again.") from None
+        return Experiment(**values)
+
+    @contextlib.contextmanager
+    def claimed_for(self, experiment: Experiment) -> Iterator[None]:
+        """Create the folder if need be and keep other processes out for as long as this one lives.
+
+        Raises
+        ------
+        InputError
+            Where the folder cannot be made; a :class:`FolderInUseError` where another process is training in it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self / LOCK)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise FolderInUseError(
+                f"Another process is training in {self.path}: wait for it, or stop it first."
+            ) from None
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written to ({error.strerror}): choose another folder.") from None
+        try:
+            if not (self / DESCRIPTION).is_file():
+                description = {"format": FORMAT, "experiment": experiment.model_dump(mode="json")}
+                self._write_json(DESCRIPTION, description)
+            yield
+        finally:
+            lock.release()
+
+    def save_checkpoint(self, state: TrainingState, history: History, seconds: float, name: str = CHECKPOINT) -> None:
+        """Save the whole state of training."""
+        arrays = storage.flatten(eqx.filter(state, eqx.is_array), "state.") | {
+            f"history.{name}": values for name, values in history._asdict().items()
+        }
+        storage.save_arrays(self / name, arrays, {"format": FORMAT, "seconds": f"{seconds:.3f}"})
+
+    def load_checkpoint(
+        self, like: TrainingState, name: str = CHECKPOINT
+    ) -> tuple[TrainingState, History, float] | None:
+        """Return the saved state, its history and the seconds of computing behind it; None where none was saved.
+
+        Raises
+        ------
+        InputError
+            Where the file is damaged or holds another kind of network.
+        """
+        path = self / name
+        if not path.exists():
+            return None
+        arrays, metadata = storage.load_arrays(path)
+        dynamic, static = eqx.partition(like, eqx.is_array)
+        restored = storage.unflatten(dynamic, arrays, path, "state.")
+        state = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
+        return state, _history(arrays, path), float(metadata["seconds"])
+
+    def load_history(self) -> History:
+        """Return the history of an unfinished run, empty before its first checkpoint."""
+        if not (self / CHECKPOINT).exists():
+            return History.empty()
+        arrays, _ = storage.load_arrays(self / CHECKPOINT)
+        return _history(arrays, self / CHECKPOINT)
+
+    def save_result(self, network: Network, result: xr.Dataset, timing: dict[str, Any]) -> None:
+        """Save the final weights and the result, the result last; then the checkpoint is no longer needed."""
+        storage.save_arrays(self / WEIGHTS, storage.flatten(eqx.filter(network, eqx.is_array)), {"format": FORMAT})
+        self._write_json(TIMING, timing)
+        storage.save_dataset(self / RESULT, result)
+        (self / CHECKPOINT).unlink(missing_ok=True)
+
+    def load_weights(self, like: Network) -> Network:
+        """Return the trained network.
+
+        Parameters
+        ----------
+        like
+            A network of the same experiment, such as the one training started from.
+
+        Raises
+        ------
+        InputError
+            Where the weights are missing, damaged, or of another shape.
+        """
+        arrays, _ = storage.load_arrays(self / WEIGHTS)
+        return with_weights(like, arrays, self / WEIGHTS)
+
+    def log(self, line: str) -> None:
+        """Append a line with the time to the run's log."""
+        with (self / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+    def timing(self) -> dict[str, Any]:
+        """Return what was noted of the finished run's computing time and machine."""
+        try:
+            noted: dict[str, Any] = json.loads((self / TIMING).read_text())
+        except (OSError, ValueError):
+            return {}
+        return noted
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        files.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _history(arrays: dict[str, np.ndarray], path: Path) -> History:
+    missing = [name for name in History._fields if f"history.{name}" not in arrays]
+    if missing:
+        raise InputError(
+            f"{path} is of another version of this package: its history lacks {', '.join(missing)}.\n"
+            f"Finish it with that version, or delete {path.parent} and train again."
+        )
+    return History(*(arrays[f"history.{name}"] for name in History._fields))
+
+
+def with_weights(like: Network, arrays: dict[str, np.ndarray], source: Path, prefix: str = "") -> Network:
+    """Return a network of the same shape with weights from a file, whose names begin with a prefix.
+
+    Raises
+    ------
+    InputError
+        Where the file has no weights, or such of another shape or precision.
+    """
+    dynamic, static = eqx.partition(like, eqx.is_array)
+    restored = storage.unflatten(dynamic, arrays, source, prefix)
+    network: Network = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
+    return network

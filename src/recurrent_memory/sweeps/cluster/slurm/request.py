@@ -1,0 +1,155 @@
+"""What is asked of Slurm for each element of a job array."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from ....errors import InputError
+from ....settings import Settings
+
+LONGEST_SIGNAL_DELAY = 90
+"""Seconds before the end of a job's time at which its state is saved, if the time is long enough for that."""
+
+_TIME = re.compile(r"(?:(?P<days>[0-9]+)-)?(?P<numbers>[0-9]+(?::[0-9]+){0,2})")
+_NAME = r"^[\w.@+:,/-]+$"
+_OPTION = re.compile(r"(?P<name>[a-z][a-z0-9-]*)(?:=(?P<value>[^\n\r\0]+))?")
+
+_OF_OWN_OPTION = {
+    "account": "--account",
+    "cpus-per-task": "--cpus",
+    "gpus-per-node": "--gpus",
+    "mem": "--mem",
+    "partition": "--partition",
+    "qos": "--qos",
+    "time": "--time",
+}
+"""Slurm's options that have an option of their own here."""
+_SET_HERE = (
+    *("array", "error", "job-name", "no-requeue", "nodes", "ntasks", "ntasks-per-node", "open-mode", "output"),
+    *("parsable", "quiet", "requeue", "signal", "test-only", "wait", "wrap"),
+)
+"""Slurm's options that follow from the sweep: an element is one process of a job array that may be put back."""
+
+
+def minutes(text: str) -> int:
+    """Return the minutes, rounded up as Slurm does, of a time in one of Slurm's notations.
+
+    These are minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes and
+    days-hours:minutes:seconds.
+
+    Raises
+    ------
+    InputError
+        Where it is none of these, or not at least a minute.
+    """
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise InputError(
+            f"`time` = {text!r} is not allowed: give minutes, minutes:seconds, hours:minutes:seconds, days-hours, "
+            "days-hours:minutes or days-hours:minutes:seconds, such as 2:00:00."
+        )
+    numbers = [int(number) for number in found["numbers"].split(":")]
+    if found["days"] is not None:
+        hours, of_hour, seconds = (*numbers, 0, 0)[:3]
+    elif len(numbers) == 3:
+        hours, of_hour, seconds = numbers
+    else:
+        hours, of_hour, seconds = 0, *(*numbers, 0)[:2]
+    total = math.ceil((int(found["days"] or 0) * 24 + hours) * 60 + of_hour + seconds / 60)
+    if not 1 <= total <= MOST_MINUTES:
+        raise InputError(f"`time` = {text!r} is not allowed: it must be from 1 minute to 366 days.")
+    return total
+
+
+MOST_MINUTES = 366 * 24 * 60
+
+
+class Request(Settings):
+    """What each element of the job array gets, and how many networks it trains.
+
+    Raises
+    ------
+    InputError
+        Where a value cannot be used.
+    """
+
+    partition: Annotated[str | None, Field(pattern=_NAME, description="Partition, or several with commas")] = None
+    time: Annotated[
+        str, Field(description="Time of each job: minutes, H:MM:SS, D-HH or another of Slurm's notations")
+    ] = "1:00:00"
+    cpus: Annotated[int, Field(ge=1, description="Cores of each job, a network on each")] = 1
+    mem: Annotated[
+        str | None, Field(pattern=r"^[0-9]+[KMGT]?$", description="Memory of each job, such as 8G (a bare number: MB)")
+    ] = None
+    gpus: Annotated[
+        str | None, Field(pattern=r"^([\w-]+:)?[1-9][0-9]*$", description="GPUs of each job, such as 1 or a100:1")
+    ] = None
+    account: Annotated[str | None, Field(pattern=_NAME, description="Account to charge")] = None
+    qos: Annotated[str | None, Field(pattern=_NAME, description="Quality of service")] = None
+    array_limit: Annotated[int | None, Field(ge=1, description="Jobs that may run at the same time")] = None
+    per_job: Annotated[
+        int | None, Field(ge=1, description="Networks of each job; without it, about as many as its time is enough for")
+    ] = None
+    slurm_option: Annotated[
+        tuple[str, ...], Field(description="Any other option of sbatch, as constraint=skylake or exclusive")
+    ] = ()
+
+    @field_validator("time")
+    @classmethod
+    def _is_time(cls, time: str) -> str:
+        minutes(time)
+        return time
+
+    @field_validator("slurm_option")
+    @classmethod
+    def _are_options(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        seen = set()
+        for option in options:
+            found = _OPTION.fullmatch(option)
+            if found is None:
+                raise InputError(
+                    f"`slurm_option` = {option!r} is not allowed: write NAME=VALUE, or NAME where sbatch takes no "
+                    "value, without dashes in front; for example constraint=skylake or exclusive."
+                )
+            name = found["name"]
+            if name in _OF_OWN_OPTION:
+                raise InputError(f"`slurm_option` = {option!r} is not allowed: give {_OF_OWN_OPTION[name]} instead.")
+            if name in _SET_HERE:
+                raise InputError(f"`slurm_option` = {option!r} is not allowed: the sweep sets --{name} by itself.")
+            if name in seen:
+                raise InputError(f"`slurm_option` = {option!r} is not allowed: {name} is given twice.")
+            seen.add(name)
+        return options
+
+    @property
+    def minutes(self) -> int:
+        """Time of each job."""
+        return minutes(self.time)
+
+    @property
+    def signal_delay(self) -> int:
+        """Seconds before the end at which a job is told to save its state and to leave."""
+        return min(LONGEST_SIGNAL_DELAY, 60 * self.minutes // 4)
+
+    @property
+    def own_flags(self) -> dict[str, Any]:
+        """Options of sbatch that were given, by name; True for one without a value."""
+        given = {
+            "partition": self.partition,
+            "cpus-per-task": self.cpus,
+            "mem": self.mem,
+            "gpus-per-node": self.gpus,
+            "account": self.account,
+            "qos": self.qos,
+        }
+        return {name: value for name, value in given.items() if value is not None} | self.other_flags
+
+    @property
+    def other_flags(self) -> dict[str, Any]:
+        """Options of sbatch that have none of their own here."""
+        pairs = [option.partition("=") for option in self.slurm_option]
+        return {name: value if sign else True for name, sign, value in pairs}

@@ -1,0 +1,295 @@
+"""From what is left of a sweep to job arrays: chunks of networks that take about the time asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import re
+import shlex
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ....storage import atomic as files
+from ....errors import InputError
+from ...costs import core_seconds
+from ...grid import Network, Sweep
+from ...store.store import Store
+from ...execute import SECONDS_PER_CHECKPOINT
+from .chunk import CHUNKS, DESCRIPTION, SWEEP, Chunk, read_json
+from .commands import complaint, largest_array
+from .request import Request
+
+if TYPE_CHECKING:
+    from submitit import SlurmExecutor
+
+SECONDS_TO_START = 60.0
+"""Until the first network of a job trains: loading the libraries from a shared file system, and compiling."""
+MOST_TIMES = 100
+"""How often a job is put back because its time is over; what is left then is for the next submission."""
+
+
+class Submission:
+    """The folder of one submission: the sweep as it was then, what each job trains, and what the jobs write.
+
+    Each has a folder and names of jobs that no other ever had: numbers of jobs are not enough, as they begin anew
+    where Slurm's state is lost.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @functools.cached_property
+    def _described(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.folder / DESCRIPTION)
+        return found
+
+    @functools.cached_property
+    def chunks(self) -> list[list[str]]:
+        """Identities of the networks of each job."""
+        found: list[list[str]] = read_json(self.folder / CHUNKS)
+        return found
+
+    def arrays(self) -> Iterator[tuple[str, int, int]]:
+        """Yield name, number of the first job, and number of jobs of each job array."""
+        first = 0
+        for number, size in enumerate(self._described["arrays"]):
+            yield f"{self._described['name']}-{number}", first, size
+            first += size
+
+    def name_of(self, chunk: int) -> str:
+        """Return the name of the job array that a job belongs to."""
+        return next(name for name, first, size in self.arrays() if first <= chunk < first + size)
+
+    def mark_cancelled(self) -> None:
+        """Let it be known that the user does not want these jobs any more."""
+        (self.folder / "cancelled").touch()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the user does not want these jobs any more."""
+        return (self.folder / "cancelled").exists()
+
+
+class Submitted(NamedTuple):
+    """What Slurm took."""
+
+    submission: Submission
+    ids: list[str]
+    """Numbers of the job arrays."""
+    networks: int
+    jobs: int
+    refusal: str
+    """What Slurm said where it took some job arrays and not the next, as above a limit of jobs; otherwise empty."""
+
+
+def submissions(store: Store) -> list[Submission]:
+    """Return all submissions of a store, the oldest first."""
+    return [Submission(path.parent) for path in sorted(_folder(store).glob(f"*/{DESCRIPTION}"))]
+
+
+def submit(
+    networks: Sequence[Network],
+    sweep: Sweep,
+    store: Store,
+    request: Request,
+    *,
+    checkpoint_after: float = SECONDS_PER_CHECKPOINT,
+) -> Submitted:
+    """Submit networks as job arrays.
+
+    Parameters
+    ----------
+    networks
+        What to train; at least one.
+    sweep
+        The sweep that they belong to, read from a file. The jobs read a copy of it.
+    store
+        Where the results go, on a file system that the nodes share.
+    request
+        What each job gets.
+    checkpoint_after
+        Seconds between checkpoints of each network.
+
+    Raises
+    ------
+    InputError
+        Where submitit or Slurm is missing, or Slurm refuses; then nothing has been submitted.
+    """
+    plan = _Plan.made(networks, sweep, store, request)
+    executors = [plan.executor(number) for number in range(len(plan.sizes))]
+    store.prepare()
+    plan.write()
+    submission, ids, jobs = Submission(plan.folder), [], 0
+    for executor, size in zip(executors, plan.sizes, strict=True):
+        path = store.path.absolute()
+        chunks = [Chunk(path, plan.folder, number, checkpoint_after) for number in range(jobs, jobs + size)]
+        try:
+            ids.append(_submitted(executor, chunks))
+        except InputError as error:
+            if not ids:
+                shutil.rmtree(plan.folder, ignore_errors=True)
+                raise
+            return Submitted(submission, ids, sum(map(len, plan.chunks[:jobs])), jobs, str(error))
+        jobs += size
+    return Submitted(submission, ids, len(networks), jobs, "")
+
+
+def preview(networks: Sequence[Network], sweep: Sweep, store: Store, request: Request) -> list[str]:
+    """Return the scripts that :func:`submit` would give to sbatch, one for each job array; nothing is written.
+
+    Raises
+    ------
+    InputError
+        Where submitit or Slurm is missing.
+    """
+    plan = _Plan.made(networks, sweep, store, request)
+    scripts = []
+    for number, size in enumerate(plan.sizes):
+        executor = plan.executor(number)
+        if size > 1:
+            executor.parameters["map_count"] = size
+        scripts.append(executor._make_submission_file_text(executor._submitit_command_str, ""))
+    return scripts
+
+
+def cut(seconds: Sequence[float], request: Request) -> list[int]:
+    """Return how many networks each job trains, in their order.
+
+    Parameters
+    ----------
+    seconds
+        Of a core, for each network.
+    request
+        What each job gets.
+    """
+    if request.per_job is not None:
+        whole, rest = divmod(len(seconds), request.per_job)
+        return [request.per_job] * whole + [rest] * (rest > 0)
+    asked = 60.0 * request.minutes
+    available = request.cpus * max(asked / 2, asked - request.signal_delay - SECONDS_TO_START)
+    sizes, used = [0], 0.0
+    for needed in seconds:
+        # A network for each core costs no more time than one.
+        if sizes[-1] >= request.cpus and used + needed > available:
+            sizes.append(0)
+            used = 0.0
+        sizes[-1] += 1
+        used += needed
+    return sizes
+
+
+def split(jobs: int, largest: int) -> list[int]:
+    """Return sizes of as few job arrays as Slurm allows, as equal as they can be."""
+    number = -(-jobs // largest)
+    return [jobs // number + (i < jobs % number) for i in range(number)]
+
+
+def short_name(file: Path) -> str:
+    """Return what of a file's name can be part of the name of a job."""
+    return re.sub(r"[^A-Za-z0-9_-]", "", file.stem)[:20] or "sweep"
+
+
+class _Plan(NamedTuple):
+    """A submission before it is one."""
+
+    folder: Path
+    name: str
+    chunks: list[list[str]]
+    sizes: list[int]
+    """Jobs of each job array."""
+    sweep: Sweep
+    request: Request
+
+    @classmethod
+    def made(cls, networks: Sequence[Network], sweep: Sweep, store: Store, request: Request) -> _Plan:
+        if sweep.source.path is None:
+            raise InputError("A sweep that was made in Python cannot be submitted: write it into a file, and load it.")
+        token = uuid.uuid4().hex[:8]
+        folder = _folder(store).absolute() / f"{time.strftime('%Y%m%d-%H%M%S')}-{token}"
+        names = iter([network.identity for network in networks])
+        sizes = cut(core_seconds(networks), request)
+        chunks = [[next(names) for _ in range(size)] for size in sizes]
+        return cls(
+            folder,
+            f"{short_name(sweep.source.path)}-{token}",
+            chunks,
+            split(len(chunks), largest_array()),
+            sweep,
+            request,
+        )
+
+    def executor(self, number: int) -> SlurmExecutor:
+        """Return what submits a job array."""
+        try:
+            import submitit
+        except ImportError:
+            raise InputError("Slurm needs submitit: pip install 'recurrent-memory[slurm]'.") from None
+        try:
+            executor = submitit.SlurmExecutor(self.folder / f"array{number}", max_num_timeout=MOST_TIMES)
+        except RuntimeError:
+            raise InputError("There is no Slurm here: no command srun. Use a login node of the cluster.") from None
+        request = self.request
+        executor.update_parameters(
+            job_name=f"{self.name}-{number}",
+            time=request.minutes,
+            signal_delay_s=request.signal_delay,
+            array_parallelism=request.array_limit or self.sizes[number],
+            wckey=None,
+            stderr_to_stdout=True,
+            setup=_setup(self.folder.parent),
+            srun_args=[f"--cpus-per-task={request.cpus}"],  # which srun does not take from the job since Slurm 22.05
+            additional_parameters={"requeue": True, **request.own_flags},
+        )
+        return executor
+
+    def write(self) -> None:
+        for number in range(len(self.sizes)):
+            # Before a job starts: Slurm makes no folders for what jobs print.
+            (self.folder / f"array{number}").mkdir(parents=True)
+        source = self.sweep.source
+        described = {
+            "name": self.name,
+            "arrays": self.sizes,
+            "overrides": list(dict.fromkeys(source.overrides.values())),
+            "request": self.request.model_dump(mode="json"),
+        }
+        texts = {SWEEP: source.text, CHUNKS: json.dumps(self.chunks), DESCRIPTION: json.dumps(described, indent=1)}
+        for name, text in texts.items():
+            files.write_atomically(self.folder / name, _writer(text))
+
+
+def _writer(text: str) -> Any:
+    return lambda path: path.write_text(text, encoding="utf-8")
+
+
+def _setup(folder: Path) -> list[str]:
+    """Return lines of a script that let jobs share compiled programs, each kind of processor its own."""
+    kind = "$(grep -m 1 ^flags /proc/cpuinfo | md5sum | cut -c 1-8)"
+    place = f"{shlex.quote(str(folder / 'programs'))}-{kind}"
+    return [
+        f"export JAX_COMPILATION_CACHE_DIR=${{JAX_COMPILATION_CACHE_DIR:-{place}}}",
+        "export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2",
+    ]
+
+
+def _submitted(executor: SlurmExecutor, chunks: list[Chunk]) -> str:
+    """Submit a job array and return its number."""
+    import submitit
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):  # submitit also prints what it raises
+            jobs = executor.submit_array(chunks)
+    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
+        raise InputError(f"Slurm refuses: {complaint(str(error)) or 'it does not say why'}.") from None
+    return str(jobs[0].job_id).partition("_")[0]
+
+
+def _folder(store: Store) -> Path:
+    return store.path / "slurm"

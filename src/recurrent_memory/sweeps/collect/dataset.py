@@ -1,0 +1,306 @@
+"""One labelled data set of a whole sweep, finished or not."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Int
+
+from ...errors import InputError
+from .dims import arranged
+from ..grid import Network
+from ..store.store import Record, Store
+
+PROVENANCE = {
+    "host": {"long_name": "machine"},
+    "device": {"long_name": "kind of processor"},
+    "training_seconds": {"long_name": "time of training", "units": "s"},
+    "testing_seconds": {"long_name": "time of the test", "units": "s"},
+}
+"""What a data set tells of each network besides its measures and the versions that made it."""
+SECONDS_BETWEEN_REPORTS = 0.1
+
+
+def collect(
+    networks: Sequence[Network],
+    store: Store,
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_message: Callable[[str], None] = lambda _: None,
+) -> xr.Dataset:
+    """Put the measures of all networks into one data set, in memory.
+
+    Parameters
+    ----------
+    networks
+        All networks of the sweep.
+    store
+        Where their results are.
+    on_progress
+        Called a few times a second with the number of networks that have been looked at, and of all.
+    on_message
+        Called with one line for each damaged file.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the fields in which the networks differ where every combination is there once, otherwise over ``network``.
+        Measures of networks that have not finished are NaN; ``status`` is ``finished``, ``left``, ``damaged``, or says
+        how a network failed. All fields of the experiments are coordinates.
+
+    Raises
+    ------
+    InputError
+        Where there are no networks.
+    """
+    collection = Collection(networks, store, on_progress=on_progress, on_message=on_message)
+    whole = collection.block(tuple(slice(0, size) for size in collection.order.shape))
+    return collection.labels().merge(whole)
+
+
+class Collection:
+    """The networks of a sweep by their places in its data set, from which it is made block by block.
+
+    Parameters
+    ----------
+    networks, store, on_progress, on_message
+        As for :func:`collect`.
+    looks
+        How often each network is looked at, for ``on_progress``.
+
+    Raises
+    ------
+    InputError
+        Where there are no networks.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        store: Store,
+        looks: int = 1,
+        *,
+        on_progress: Callable[[int, int], None],
+        on_message: Callable[[str], None],
+    ) -> None:
+        if not networks:
+            raise InputError("There are no networks to collect: give at least one.")
+        self._networks, self._store = networks, store
+        self._arrangement, self._fields = arranged(networks), _survey(networks)
+        self._on_progress, self._on_message = on_progress, on_message
+        self._done, self._total, self._reported = 0, looks * len(networks), time.monotonic()
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Dimensions over networks."""
+        return self._arrangement.dims
+
+    @property
+    def order(self) -> Int[np.ndarray, "..."]:
+        """Which network is at each place."""
+        return self._arrangement.order
+
+    def labels(self) -> xr.Dataset:
+        """Return what is known of all networks together: the values along the axes, and those that all share."""
+        axes, tied = self._arrangement.axes, self._arrangement.tied
+        along = {name: (name, values) for name, values in axes.items()} | tied
+        found = {}
+        for name, field in self._fields.items():
+            if name in along:
+                dim, values = along[name]
+                found[name] = xr.Variable(dim, _cells(values, _kind(map(type, values))), field.attrs)
+            elif field.is_shared:
+                found[name] = xr.Variable((), _cells([field.first], field.kind)[0], field.attrs)
+        return xr.Dataset(coords=found)
+
+    def block(self, places: tuple[slice, ...]) -> xr.Dataset:
+        """Return what differs from network to network, of those at some places: their measures, status and identity."""
+        numbers = self.order[places]
+        networks = [self._networks[number] for number in numbers.ravel().tolist()]
+        status = np.full(len(networks), "left", dtype=object)
+        table = _Table(len(networks))
+        for i, network in enumerate(networks):
+            if self._store.is_finished(network.identity):
+                try:
+                    table.add(i, self._store.read(network.identity))
+                    status[i] = "finished"
+                except InputError as error:
+                    status[i] = "damaged"
+                    self._on_message(str(error).splitlines()[0])
+            elif self._store.has_failed(network.identity):
+                failure = self._store.failure(network.identity)
+                status[i] = "damaged" if failure is None else failure.kind
+            self.step()
+        about_status = {"long_name": "finished, left, damaged, or how the network failed"}
+        known = self._arrangement.axes.keys() | self._arrangement.tied.keys()
+        found = xr.Dataset({"status": ("network", status, about_status)}).merge(table.dataset())
+        for name, field in self._fields.items():
+            if not field.is_shared and name not in known:
+                values = [_value(network, name) for network in networks]
+                found = found.assign_coords({name: ("network", _cells(values, field.kind), field.attrs)})
+        found = found.assign_coords(identity=("network", np.array([network.identity for network in networks])))
+        return _unfolded(found, self.dims, numbers.shape)
+
+    def step(self) -> None:
+        """Note that a network has been looked at."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._reported > SECONDS_BETWEEN_REPORTS or self._done == self._total:
+            self._reported = now
+            self._on_progress(self._done, self._total)
+
+
+class _Column:
+    """Values of one measure, which may have dimensions of its own, such as a delay."""
+
+    def __init__(self, n_networks: int, dims: list[str], attrs: dict[str, Any]) -> None:
+        self.n_networks, self.dims, self.attrs = n_networks, dims, attrs
+        self._of_scalars: np.ndarray | None = None
+        self._of_arrays: dict[int, tuple[np.ndarray, list[list[Any]]]] = {}
+
+    def put(self, i: int, value: Any, labels: list[list[Any]]) -> None:
+        """Put in the value of one network, with the labels of each dimension."""
+        if not self.dims:
+            if self._of_scalars is None:
+                self._of_scalars = _blank((self.n_networks,), np.asarray(value))
+            # Of texts most networks have the same, such as the versions that made them: it is in memory once.
+            self._of_scalars[i] = sys.intern(value) if isinstance(value, str) else value
+            return
+        self._of_arrays[i] = np.asarray(value), labels
+
+    def variable(self) -> xr.Variable:
+        """Return the measure of all networks; along dimensions of its own, for each label that any network has."""
+        if self._of_scalars is not None:
+            return xr.Variable("network", self._of_scalars, self.attrs)
+        every = self.labels()
+        place = [{label: i for i, label in enumerate(of_dim)} for of_dim in every]
+        filled = _blank((self.n_networks, *map(len, every)), next(iter(self._of_arrays.values()))[0])
+        for i, (values, labels) in self._of_arrays.items():
+            where = [[place[axis][label] for label in of_dim] for axis, of_dim in enumerate(labels)]
+            filled[np.ix_([i], *where)] = values
+        return xr.Variable(("network", *self.dims), filled, self.attrs)
+
+    def labels(self) -> list[list[Any]]:
+        """Return all labels of each dimension, in order."""
+        return [
+            sorted({label for _, labels in self._of_arrays.values() for label in labels[axis]})
+            for axis in range(len(self.dims))
+        ]
+
+
+class _Table:
+    """What the records of many networks say, a column for each measure; its memory is that of the numbers alone."""
+
+    def __init__(self, n_networks: int) -> None:
+        self.n_networks = n_networks
+        self._columns: dict[str, _Column] = {}
+        self._attrs_of_dims: dict[str, dict[str, Any]] = {}
+
+    def add(self, i: int, record: Record) -> None:
+        """Put in what a record says."""
+        for name, value in record.measures.items():
+            dims, labels = record.dims[name], []
+            if dims:
+                sizes = zip(dims, np.shape(value), strict=True)
+                labels = [record.coords.get(dim) or list(range(size)) for dim, size in sizes]
+                for dim in dims:
+                    attrs = record.attrs.get(dim, {})
+                    self._attrs_of_dims[dim] = common(self._attrs_of_dims.get(dim, attrs), attrs)
+            self._column(name, dims, record.attrs[name]).put(i, value, labels)
+        for name, attrs in PROVENANCE.items():
+            if name in record.provenance:
+                self._column(name, [], attrs).put(i, record.provenance[name], [])
+        versions = {n.removeprefix("version_"): v for n, v in record.attributes.items() if n.startswith("version_")}
+        told = ", ".join(f"{name} {version}" for name, version in versions.items())
+        self._column("versions", [], {"long_name": "versions that made the result"}).put(i, told, [])
+
+    def _column(self, name: str, dims: list[str], attrs: dict[str, Any]) -> _Column:
+        if name not in self._columns:
+            self._columns[name] = _Column(self.n_networks, dims, dict(attrs))
+        column = self._columns[name]
+        column.attrs = common(column.attrs, attrs)
+        return column
+
+    def dataset(self) -> xr.Dataset:
+        """Return all columns, over ``network`` and the dimensions that measures have of their own."""
+        found = xr.Dataset({name: column.variable() for name, column in self._columns.items()})
+        for column in self._columns.values():
+            for dim, labels in zip(column.dims, column.labels(), strict=True):
+                found = found.assign_coords({dim: (dim, labels, self._attrs_of_dims[dim])})
+        return found
+
+
+def common(attrs: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two say alike: what is said of some networks alone, such as the unit of a task, is not of all."""
+    return attrs if attrs == others else {key: value for key, value in attrs.items() if others.get(key) == value}
+
+
+def _blank(shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
+    """Return an array in which everything is missing."""
+    return np.full(shape, "", object) if like.dtype.kind in "US" else np.full(shape, math.nan)
+
+
+class _Field(NamedTuple):
+    """What values a field of the experiments takes."""
+
+    first: Any
+    is_shared: bool
+    kind: type
+    attrs: dict[str, str]
+
+
+def _survey(networks: Sequence[Network]) -> dict[str, _Field]:
+    """Return all fields of the experiments, and the settings of tasks and models in which networks may differ."""
+    about = {name: field.description or name for name, field in type(networks[0].experiment).model_fields.items()}
+    about |= {name: name for name in networks[0].point if "." in name}
+    first = {name: _value(networks[0], name) for name in about}
+    kinds = {name: {type(value)} for name, value in first.items()}
+    differing = set()
+    for network in networks:
+        for name, of_first in first.items():
+            value = _value(network, name)
+            if value is not of_first:
+                kinds[name].add(type(value))
+                if value != of_first:
+                    differing.add(name)
+    return {
+        name: _Field(first[name], name not in differing, _kind(kinds[name]), {"long_name": about[name]})
+        for name in about
+    }
+
+
+def _value(network: Network, name: str) -> Any:
+    return network.point[name] if "." in name else getattr(network.experiment, name)
+
+
+def _kind(types: Iterable[type]) -> type:
+    """Return as what a file can hold values: what is neither number nor text is told as JSON."""
+    types = set(types)
+    if types <= {bool, int}:
+        return bool if types == {bool} else int
+    return float if types <= {bool, int, float, type(None)} else str
+
+
+def _cells(values: Sequence[Any], kind: type) -> np.ndarray:
+    if kind is str:
+        return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])
+    return np.array([math.nan if value is None else value for value in values], dtype=kind)
+
+
+def _unfolded(dataset: xr.Dataset, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Dataset:
+    """Return a data set with several dimensions instead of ``network``."""
+
+    def unfold(variable: xr.Variable) -> xr.Variable:
+        own_dims, own_shape = variable.dims[1:], variable.shape[1:]
+        return xr.Variable((*dims, *own_dims), variable.values.reshape(*shape, *own_shape), variable.attrs)
+
+    found = {name: unfold(of) if "network" in of.dims else of for name, of in dataset.variables.items()}
+    coords = {name: found.pop(name) for name in dataset.coords}
+    return xr.Dataset(found, coords)

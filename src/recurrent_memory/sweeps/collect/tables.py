@@ -1,0 +1,84 @@
+"""The scalars of a sweep's data set as a table, for programs that know no dimensions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5netcdf
+import pandas as pd
+import xarray as xr
+
+from ...storage import atomic as files
+from ...errors import InputError
+from .dims import blocks
+from .netcdf import NETWORKS_AT_ONCE
+
+
+def table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Return the scalars of a collected data set as a table, with a row for each network, fields first."""
+    dims = dataset["status"].dims
+    scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
+    (flat,) = xr.broadcast(scalars.reset_coords())
+    frame = flat.to_dataframe().reset_index(drop=dims == ("network",))
+    fields = [name for name in (*dims, *dataset.coords) if name in frame]
+    return frame[list(dict.fromkeys([*fields, *frame]))]
+
+
+def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
+    """Write the table of a data set as CSV, never all of it in memory.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    dataset
+        File that :func:`collect_to` wrote.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            for number, part in enumerate(_tables(dataset)):
+                part.to_csv(file, index=False, header=number == 0)
+
+    files.write_atomically(Path(path), write)
+
+
+def write_parquet(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
+    """Write the same as Parquet; for parameters see :func:`write_csv`. It needs pyarrow."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(temporary: Path) -> None:
+        with contextlib.ExitStack() as stack:
+            writer = None
+            for part in _tables(dataset):
+                rows = pa.Table.from_pandas(part, writer and writer.schema, preserve_index=False)
+                writer = writer or stack.enter_context(pq.ParquetWriter(temporary, rows.schema))
+                writer.write_table(rows)
+
+    files.write_atomically(Path(path), write)
+
+
+def _tables(path: str | os.PathLike[str]) -> Iterator[pd.DataFrame]:
+    """Yield parts of the table, of so many networks as are in the file together."""
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}.")
+    # xarray would read all texts of the file at once.
+    with h5netcdf.File(path, "r", decode_vlen_strings=True) as opened:
+        dims = opened.variables["status"].dimensions
+        scalars = {name: of for name, of in opened.variables.items() if set(of.dimensions) <= set(dims)}
+        for places in blocks(opened.variables["status"].shape, NETWORKS_AT_ONCE):
+            place = dict(zip(dims, places, strict=True))
+            part = {
+                name: xr.Variable(of.dimensions, of[tuple(place[dim] for dim in of.dimensions)], dict(of.attrs))
+                for name, of in scalars.items()
+            }
+            yield table(xr.decode_cf(xr.Dataset(part).set_coords(opened.attrs["coordinates"].split())))

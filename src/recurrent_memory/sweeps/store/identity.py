@@ -1,0 +1,57 @@
+"""The name of an experiment's result: what equal experiments have in common, whatever sweep they are of."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from ...experiment import OF_ONE_PROGRAM, Experiment
+from .layout import RESULTS_VERSION
+
+DIGITS = 20
+"""Hexadecimal digits of an identity."""
+
+
+def identity(experiment: Experiment) -> str:
+    """Return the name of an experiment's result: 20 hexadecimal digits that equal experiments have in common.
+
+    They are the first of SHA-256 over all fields and `RESULTS_VERSION`.
+    """
+    return name_of(structure(experiment), _numbers(experiment))
+
+
+_numbers = operator.attrgetter(*OF_ONE_PROGRAM)
+
+
+def structure(experiment: Experiment) -> bytes:
+    """Return what networks of one program have in common, as the beginning of canonical JSON."""
+    fields = {name: _canonical(value) for name, value in experiment if name not in OF_ONE_PROGRAM}
+    return json.dumps([RESULTS_VERSION, fields], sort_keys=True)[:-1].encode()
+
+
+def name_of(structure: bytes, numbers: Iterable[int | float | None]) -> str:
+    """Return an experiment's identity, given its :func:`structure` and its values of `OF_ONE_PROGRAM` in order."""
+    text = ", ".join(map(_number_text, numbers))
+    return hashlib.sha256(structure + f", [{text}]]".encode()).hexdigest()[:DIGITS]
+
+
+@functools.lru_cache(maxsize=2**16)
+def _number_text(number: int | float | None) -> str:
+    return json.dumps(_canonical(number))
+
+
+def _canonical(value: Any) -> Any:
+    """Write values that are equal in Python, as 1 and 1.0, in one way."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _canonical(of_name) for name, of_name in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return value

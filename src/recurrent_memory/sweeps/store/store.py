@@ -1,0 +1,276 @@
+"""What of a sweep is done: one file a network, in folders that stay small, and no other record.
+
+A file appears under its name whole, and only if there is none yet, so whoever looks at the folders knows all there is
+to know, and two who finish the same network leave one result. There is no index to spoil.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from ...storage import atomic as files, arrays as storage
+from ...networks import Network as TrainedNetwork
+from ...runs.folder import RunFolder, with_weights
+from ...errors import InputError
+from ..grid import Network, listed
+from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
+
+Part: TypeAlias = Literal["curves", "weights", "activity"]
+"""What can be kept of a network besides its measures."""
+
+PARTS: dict[str, Part] = {
+    "activity": "activity",
+    "inputs": "activity",
+    "targets": "activity",
+    "outputs": "activity",
+    "mask": "activity",
+    "observer_estimate": "activity",
+    "recurrent_weights": "activity",  # those of the network are kept with its weights
+}
+"""Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
+
+
+class DamagedResultError(InputError):
+    """The file of a finished network is truncated or damaged."""
+
+
+class Record(NamedTuple):
+    """What the file of a finished network says, arrays left out."""
+
+    experiment: dict[str, Any]
+    measures: dict[str, Any]
+    """Scalars, and lists where a measure has a dimension of its own (a delay, a stage)."""
+    dims: dict[str, list[str]]
+    """Dimensions of the measures and the coordinates."""
+    attrs: dict[str, dict[str, Any]]
+    """Attributes (units, long names) of each."""
+    coords: dict[str, Any]
+    coordinates: list[str]
+    """Names of all coordinates, those kept as arrays included."""
+    attributes: dict[str, Any]
+    """Of the result as a whole: versions among them."""
+    provenance: dict[str, Any]
+    """Host, device, seconds."""
+
+
+class Store(Layout):
+    """The folder of a sweep, to put results in and to read them (see :class:`Layout` for what is where)."""
+
+    def prepare(self) -> None:
+        """Create the folder if need be.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be written to, holds something else, or is of another version.
+        """
+        self.check()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # First of all, so that two who start at once do not take each other's folders for something else.
+            if not (self.path / DESCRIPTION).exists():
+                text = json.dumps({"format": FORMAT}) + "\n"
+                files.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+            for folder in ("networks", "claims", "work", "log"):
+                (self.path / folder).mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
+
+    def left(self, networks: Sequence[Network]) -> list[Network]:
+        """Return the networks that have not come to an end."""
+        ended = set.union(*self.ended())
+        return listed(network for network in networks if network.identity not in ended)
+
+    def work(self, identity: str) -> RunFolder:
+        """Return the run folder of a network that is not finished."""
+        return RunFolder(self.path / "work" / shard(identity) / identity)
+
+    def clear_work(self, identity: str) -> None:
+        """Remove the run folder of a network, if there is one."""
+        shutil.rmtree(self.work(identity).path, ignore_errors=True)
+
+    def clear_ended_work(self) -> None:
+        """Remove the run folders of networks whose worker died after their end and before it had cleared up."""
+        for identity in names(self.path / "work"):
+            if self.has(identity):
+                self.clear_work(identity)
+
+    def publish(
+        self,
+        identity: str,
+        experiment: Mapping[str, Any],
+        result: xr.Dataset,
+        weights: Mapping[str, np.ndarray],
+        parts: Collection[Part],
+        provenance: Mapping[str, Any],
+    ) -> bool:
+        """Keep the result of a network, unless it has one already; return whether this is the one that is kept."""
+        kept = {
+            str(name): variable
+            for name, variable in result.variables.items()
+            if (part := part_of(str(name), variable)) is None or part in parts
+        }
+        # Arrays of text, such as the names of epochs, are none that safetensors know.
+        small = [name for name, of in kept.items() if part_of(name, of) is None or of.dtype.kind not in "fiub"]
+        about = {
+            "experiment": dict(experiment),
+            "measures": {name: kept[name].values.tolist() for name in small if name in result.data_vars},
+            "coords": {name: kept[name].values.tolist() for name in small if name in result.coords},
+            "coordinates": [name for name in kept if name in result.coords],
+            "dims": {name: list(map(str, kept[name].dims)) for name in kept},
+            "attrs": {name: _plain(kept[name].attrs) for name in kept},
+            # The experiment is there already, and not as text.
+            "attributes": _plain({name: value for name, value in result.attrs.items() if name != "experiment"}),
+            "provenance": dict(provenance),
+        }
+        arrays = {DATA + name: kept[name].values for name in kept if name not in small}
+        if "weights" in parts:
+            arrays |= {WEIGHT + name: array for name, array in weights.items()}
+        return storage.save_arrays(self._made(identity, RESULT), arrays, _signed(about), replace=False)
+
+    def read(self, identity: str) -> Record:
+        """Return what is written of a finished network.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        path = self.file(identity, RESULT)
+        with _told_for_a_sweep(path):
+            return _record(storage.load_notes(path), path)
+
+    def read_all(self, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
+        """Return all of a finished network's file: also curves as ``data.…``, the network's weights as ``weights.…``.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        path = self.file(identity, RESULT)
+        with _told_for_a_sweep(path):
+            arrays, notes = storage.load_arrays(path)
+            return _record(notes, path), arrays
+
+    def verify(self, identity: str) -> None:
+        """Read all that is kept of a network that has come to its end, be it a failure.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        if self.is_finished(identity):
+            self.read_all(identity)
+        elif self.failure(identity) is None:
+            raise InputError(f"{self.file(identity, FAILURE)} is damaged: it does not say why the network failed.")
+
+    def dataset(self, identity: str) -> xr.Dataset:
+        """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
+
+        Raises
+        ------
+        InputError
+            Where the file is truncated or damaged.
+        """
+        return labelled(*self.read_all(identity))
+
+    def network(self, identity: str, like: TrainedNetwork) -> TrainedNetwork:
+        """Return a finished network whose weights are kept.
+
+        Parameters
+        ----------
+        identity
+            Of the network.
+        like
+            A network of the same experiment, such as the one training started from.
+
+        Raises
+        ------
+        InputError
+            Where there are no weights, or the file is truncated or damaged.
+        """
+        _, arrays = self.read_all(identity)
+        return with_weights(like, arrays, self.file(identity, RESULT), WEIGHT)
+
+    def fail(self, identity: str, failure: Failure) -> None:
+        """Note why there is no result of a network."""
+        about = failure._asdict()
+        text = json.dumps({**about, "checksum": digest(json.dumps(about))}, indent=1) + "\n"
+        files.write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
+
+    def discard(self, identity: str) -> None:
+        """Forget the result or the failure of a network, so that it is trained again."""
+        for ending in (RESULT, FAILURE):
+            self.file(identity, ending).unlink(missing_ok=True)
+
+    def _made(self, identity: str, ending: str) -> Path:
+        path = self.file(identity, ending)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+DATA, WEIGHT = "data.", "weights."
+"""What the names of arrays of a result and of a network begin with."""
+
+
+@contextlib.contextmanager
+def _told_for_a_sweep(path: Path) -> Iterator[None]:
+    """Say of a damaged file what to do: other networks have theirs in its folder, so that this is not to be deleted."""
+    try:
+        yield
+    except InputError as error:
+        if not path.is_file():
+            raise
+        what = str(error).splitlines()[0]
+        raise DamagedResultError(f"{what}\n`recurrent-memory sweep run` trains it again.") from None
+
+
+def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """Return what :meth:`Store.read_all` returned, but for weights, with its labels."""
+    values = {**record.measures, **record.coords}
+    values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
+    variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
+    coords = {name: variable for name, variable in variables.items() if name in record.coordinates}
+    attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
+    return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
+
+
+def part_of(name: str, variable: xr.Variable) -> Part | None:
+    """Return with which part a variable is kept; None: always."""
+    if name in PARTS:
+        return PARTS[name]
+    if {"trial", "time", "unit", "neuron"} & set(variable.dims):
+        return "activity"
+    return "curves" if any(str(dim).endswith(("iteration", "report")) for dim in variable.dims) else None
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes as JSON knows them: a result that was read from a file has lists as arrays."""
+    arrays = np.generic | np.ndarray
+    return {str(name): value.tolist() if isinstance(value, arrays) else value for name, value in attrs.items()}
+
+
+def _signed(about: Mapping[str, Any]) -> dict[str, str]:
+    text = json.dumps(about, ensure_ascii=False)
+    return {"about": text, "about_checksum": digest(text)}
+
+
+def _record(notes: Mapping[str, str], path: Path) -> Record:
+    text = notes.get("about", "")
+    if notes.get("about_checksum") != digest(text):
+        raise InputError(f"{path} is damaged: its contents do not match its checksum.")
+    about = json.loads(text)
+    return Record(**{name: about[name] for name in Record._fields})
