@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from recurrent_memory.runs.many import run_many
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.networks import Precision
+from recurrent_memory.runs.many import run_many
 
 PRECISIONS = get_args(Precision)
 

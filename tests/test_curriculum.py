@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from recurrent_memory.errors import InterruptedRunError
-from recurrent_memory.runs.session import carry_over, initial_network, trainer
+from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.folder import RunFolder
 from recurrent_memory.runs.run import run
-from recurrent_memory.errors import InputError
+from recurrent_memory.runs.session import carry_over, initial_network, trainer
 from recurrent_memory.training import TrainingState
 from small import contents, small_experiment, stops_after
 

@@ -14,13 +14,12 @@ import xarray as xr
 
 import recurrent_memory as rm
 from recurrent_memory import kernel as compiled
-from recurrent_memory.runs import many as ensembles
-from recurrent_memory.errors import InterruptedRunError
-from recurrent_memory.runs.session import fresh_state, trainer
-from recurrent_memory.runs.many import ManyProgress, plan, result_bytes, run_many
+from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
+from recurrent_memory.runs import many as ensembles
+from recurrent_memory.runs.many import ManyProgress, plan, result_bytes, run_many
 from recurrent_memory.runs.run import run
-from recurrent_memory.errors import InputError
+from recurrent_memory.runs.session import fresh_state, trainer
 from recurrent_memory.training import Member
 from small import small_experiment, stops_after
 

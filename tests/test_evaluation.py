@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from recurrent_memory.errors import InputError
 from recurrent_memory.evaluation import fractional_loss as evaluation
 from recurrent_memory.evaluation.fractional_loss import Errors
-from recurrent_memory.errors import InputError
 from recurrent_memory.tasks import Response
 
 

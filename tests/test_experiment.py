@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from recurrent_memory.experiment import PRESETS, Experiment, preset
 from recurrent_memory.errors import InputError
+from recurrent_memory.experiment import PRESETS, Experiment, preset
 
 
 def test_defaults_are_the_papers() -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from recurrent_memory.evaluation import fractional_loss as evaluation, mispaired_cd1 as misaligned
 from recurrent_memory.compat.matfile import save_multitask_mat
 from recurrent_memory.compat.scripts import PriorTraining, reports
-from recurrent_memory.runs.session import initial_network, trainer
+from recurrent_memory.evaluation import fractional_loss as evaluation
+from recurrent_memory.evaluation import mispaired_cd1 as misaligned
 from recurrent_memory.evaluation.history import History
 from recurrent_memory.runs.run import run
+from recurrent_memory.runs.session import initial_network, trainer
 from recurrent_memory.training import join_batches
 from small import small_experiment
 

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from recurrent_memory.storage import arrays as storage
-from recurrent_memory.errors import InterruptedRunError
-from recurrent_memory.runs.session import Progress
+from recurrent_memory import storage
+from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.folder import CHECKPOINT
 from recurrent_memory.runs.run import run
-from recurrent_memory.errors import InputError
+from recurrent_memory.runs.session import Progress
 from small import contents, small_experiment, stops_after, words
 
 RUN = """

@@ -15,9 +15,9 @@ import pytest
 import xarray as xr
 from safetensors import SafetensorError
 
-from recurrent_memory.storage import atomic as files, arrays as storage
-from recurrent_memory.runs.run import run
+from recurrent_memory import storage
 from recurrent_memory.errors import InputError
+from recurrent_memory.runs.run import run
 from small import contents, small_experiment
 
 ARRAYS = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(3, np.int32), "c": np.ones(2, np.float32)}
@@ -32,9 +32,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        files.write_atomically(path, half)
+        storage.write_atomically(path, half)
     assert contents(tmp_path) == {"file.txt": b"old"}
-    files.write_atomically(path, lambda temporary: temporary.write_text("new"))
+    storage.write_atomically(path, lambda temporary: temporary.write_text("new"))
     assert contents(tmp_path) == {"file.txt": b"new"}
 
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-
-class InputError(ValueError):
-    """Something the user gave cannot be used; the message says what, what is allowed, and what to do."""
-
-
-def guess(name: str, known: Sequence[str]) -> str:
-    """Return a sentence with the known names that are like this one, or else with all."""
-    close = difflib.get_close_matches(name, known, n=2)
-    return f" Do you mean {' or '.join(close)}?" if close else f" Known: {', '.join(known) or 'none'}."
-
+from .errors import InputError
 
 Own = TypeVar("Own", bound="Settings")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurrent_memory.storage import arrays as storage
+from recurrent_memory import storage
 from small import contents, small_experiment, words
 
 SHORT_RESPONSE = ("--task-option", "resp_dur=6")

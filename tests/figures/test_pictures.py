@@ -16,9 +16,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recurrent_memory.analysis import connectivity_profile, cross_validated_order, peak_order
-from recurrent_memory.figures import PICTURES, activity_heatmap, average_heatmap, learning_curve, recurrent_weights, trial_structure
-from recurrent_memory.figures.learning import running_mean
 from recurrent_memory.errors import InputError
+from recurrent_memory.figures import (
+    PICTURES,
+    activity_heatmap,
+    average_heatmap,
+    learning_curve,
+    recurrent_weights,
+    trial_structure,
+)
+from recurrent_memory.figures.learning import running_mean
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -15,9 +15,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from made_up_sweeps import flat, sweep
+from recurrent_memory.errors import InputError
 from recurrent_memory.figures import has_map, measure_lines, measure_map, sweep_axes, sweep_measures
 from recurrent_memory.figures.style import NOT_SHOWN
-from recurrent_memory.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

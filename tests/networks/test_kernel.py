@@ -16,7 +16,8 @@ from jaxtyping import Array, Float
 
 from helpers import TOLERANCE, assert_trees_close
 from recurrent_memory import kernel as compiled
-from recurrent_memory.networks import FastWeightsCell, ReluCell, sparse as kernel, recur, recur_by_autodiff
+from recurrent_memory.networks import FastWeightsCell, ReluCell, recur, recur_by_autodiff
+from recurrent_memory.networks import sparse as kernel
 
 pytestmark = pytest.mark.skipif(
     compiled.instruction_set() is None, reason="the package was installed without a compiler"

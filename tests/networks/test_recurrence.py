@@ -15,7 +15,8 @@ import pytest
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from helpers import TOLERANCE, assert_trees_close
-from recurrent_memory import kernel as compiled, networks
+from recurrent_memory import kernel as compiled
+from recurrent_memory import networks
 from recurrent_memory.networks import AbstractCell, recur_by_autodiff, recur_by_loop
 
 N_INPUTS, N_HIDDEN, N_TRIALS = 5, 13, 4

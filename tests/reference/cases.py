@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from recurrent_memory.evaluation import mispaired_cd1 as misaligned
 from recurrent_memory.analysis import sequentiality_index
+from recurrent_memory.evaluation import mispaired_cd1 as misaligned
 from recurrent_memory.evaluation.fractional_loss import errors, given, mean, performance
 from recurrent_memory.networks import CELLS, find_model
 from recurrent_memory.tasks import AbstractTask, PopulationTask, at_every_step, make

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from recurrent_memory.experiment import Experiment
 from recurrent_memory.errors import InputError
+from recurrent_memory.experiment import Experiment
 from recurrent_memory.tasks import AbstractTask
 
 DATA = Path(__file__).parent / "data"

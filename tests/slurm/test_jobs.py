@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, preview, queued, submit, without_jobs
 from recurrent_memory.errors import StuckError
+from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, preview, queued, submit, without_jobs
 
 from .cluster import Cluster, call
 from .sweeps import CHECKPOINT_AFTER, Case, until

@@ -13,12 +13,26 @@ import pytest
 import xarray as xr
 
 import recurrent_memory as rm
-from recurrent_memory.storage import arrays as storage
-from recurrent_memory.errors import InterruptedRunError
-from recurrent_memory.runs.session import Watch, recorded
+from recurrent_memory import storage
+from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.runs.folder import RunFolder
-from recurrent_memory.errors import InputError
-from recurrent_memory.sweeps import Failure, Network, Part, Store, Sweep, collect, collect_to, execute, expand, identity, networks, replay, select, table
+from recurrent_memory.runs.session import Watch, recorded
+from recurrent_memory.sweeps import (
+    Failure,
+    Network,
+    Part,
+    Store,
+    Sweep,
+    collect,
+    collect_to,
+    execute,
+    expand,
+    identity,
+    networks,
+    replay,
+    select,
+    table,
+)
 from recurrent_memory.sweeps.store.layout import RESULT
 from small import small_experiment, stops_after
 

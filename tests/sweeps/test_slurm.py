@@ -17,9 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Outcome, call
+from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.runs import many as ensembles
-from recurrent_memory.errors import InterruptedRunError
-from recurrent_memory.errors import InputError
 from recurrent_memory.sweeps import Store, load, networks
 from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, minutes, preview, queued, submissions
 from recurrent_memory.sweeps.cluster.slurm.submission import cut, split

@@ -12,9 +12,21 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from recurrent_memory.storage import arrays as storage
+from recurrent_memory import storage
 from recurrent_memory.errors import InputError
-from recurrent_memory.sweeps import Failure, Network, Record, Store, Sweep, collect, collect_to, networks, table, write_csv, write_parquet
+from recurrent_memory.sweeps import (
+    Failure,
+    Network,
+    Record,
+    Store,
+    Sweep,
+    collect,
+    collect_to,
+    networks,
+    table,
+    write_csv,
+    write_parquet,
+)
 from recurrent_memory.sweeps.collect import netcdf as of_streaming
 from recurrent_memory.sweeps.collect import tables as of_tables
 

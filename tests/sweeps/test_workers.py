@@ -18,7 +18,8 @@ import xarray as xr
 
 from recurrent_memory.errors import InterruptedRunError
 from recurrent_memory.runs.many import run_many
-from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity, execute as workers
+from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity
+from recurrent_memory.sweeps import execute as workers
 from small import small_experiment, stops_after
 
 PARTS: tuple[Part, ...] = ("curves", "weights")

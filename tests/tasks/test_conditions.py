@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from recurrent_memory import tasks
+from recurrent_memory.errors import InputError
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.run import run
-from recurrent_memory.errors import InputError
 from small import SHORT, small_experiment
 
 BOTH = "variable_delay+dynamic"

@@ -9,7 +9,6 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ..errors import InputError
-
 from .activity import active_units, check_min_rate, check_steps, peak_times, read_activity
 
 

@@ -21,7 +21,6 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from ..errors import InputError
-
 from .activity import active_units, check_min_rate, check_steps, peak_times, read_activity
 
 PSEUDOCOUNT = 0.1

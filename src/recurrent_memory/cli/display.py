@@ -15,8 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..runs.session import Progress as RunProgress
 from ..runs.many import ManyProgress
+from ..runs.session import Progress as RunProgress
 from ..sweeps import SweepProgress, duration
 
 SECONDS_BETWEEN_LINES = 10.0

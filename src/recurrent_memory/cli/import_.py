@@ -24,7 +24,7 @@ def import_(file: Path, out: Path | None) -> None:
     (basic_sigma…_lambda…_rho…_model…_task….mat) says which experiment it is. The result is a NetCDF file with activity
     (trial, time, unit), inputs, recurrent weights and the sequentiality index.
     """
-    from ..storage import arrays as storage
+    from .. import storage
     from ..compat import load_mat
 
     out = out or file.with_suffix(".nc")

@@ -9,8 +9,8 @@ import click
 import xarray as xr
 from rich.table import Table
 
-from ..runs.many import run_many
 from ..experiment import Experiment
+from ..runs.many import run_many
 from .display import Display
 from .tables import table_console
 from .train import cache_compiled_programs, interruptible

@@ -16,9 +16,9 @@ from .main import main
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..runs.session import Progress
     from ..experiment import Experiment
     from ..networks import Network
+    from ..runs.session import Progress
 
 Option = Callable[[Any], Any]
 
@@ -167,8 +167,8 @@ def _execute(
     returns the last lines; ``as_published`` reports what the scripts take for the fractional loss of CD-1.
     """
     from ..compat.scripts import reports
-    from ..runs.session import initial_network
     from ..runs.folder import RunFolder
+    from ..runs.session import initial_network
     from .report import draw
     from .train import execute
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import figures
-from ..storage import atomic as files
 from ..runs.folder import RESULT, WEIGHTS, RunFolder
+from ..storage.atomic import write_atomically
 
 
 def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), *, anew: bool = True) -> list[Path]:
@@ -24,7 +24,7 @@ def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), 
         if wanted:
             figure = picture(result)
         for path in wanted:
-            files.write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (at once)
+            write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (at once)
         paths += paths_of_it
     return paths
 

@@ -18,8 +18,8 @@ def show(run: Path, formats: tuple[str, ...]) -> None:
     Of a run that is not finished it shows how far it has come, and draws its learning curve so far.
     """
     from ..runs import result as results
-    from ..runs.session import initial_network
     from ..runs.folder import RunFolder
+    from ..runs.session import initial_network
     from .report import draw, print_summary
 
     place = RunFolder(run)

@@ -15,7 +15,17 @@ import click
 from ..errors import InputError
 from .options import formats_option
 from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
-from .sweep_file import SETTINGS, WHERE, advised, check_output, file_argument, networks_of, open_sweep, set_option, where_option
+from .sweep_file import (
+    SETTINGS,
+    WHERE,
+    advised,
+    check_output,
+    file_argument,
+    networks_of,
+    open_sweep,
+    set_option,
+    where_option,
+)
 from .sweep_show import show
 
 if TYPE_CHECKING:
@@ -242,13 +252,12 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
     which comes to the same. One that diverges, or whose result is damaged, keeps none of the others back.
     """
-    from ..errors import DivergedError, InterruptedRunError
-    from ..runs.session import Watch
-    from ..runs.result import load
+    from ..errors import DamagedResultError, DivergedError, InterruptedRunError
     from ..runs.folder import RunFolder
+    from ..runs.result import load
+    from ..runs.session import Watch
     from ..sweeps import replay as make
     from ..sweeps import select
-    from ..errors import DamagedResultError
     from .display import Display
     from .report import draw, print_summary
     from .train import cache_compiled_programs, interruptible

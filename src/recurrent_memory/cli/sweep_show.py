@@ -113,7 +113,7 @@ def _figures(
 
 
 def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
-    from ..storage import atomic as files
+    from ..storage.atomic import write_atomically
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,5 +123,5 @@ def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) ->
     for name, figure in figures.items():
         for extension in formats:
             paths.append(folder / f"{name}.{extension}")
-            files.write_atomically(paths[-1], figure.savefig)
+            write_atomically(paths[-1], figure.savefig)
     return paths

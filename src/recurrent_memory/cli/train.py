@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..experiment import PRESETS, Experiment, preset
 from ..errors import InputError
+from ..experiment import PRESETS, Experiment, preset
 from .options import Numbers, Several, formats_option, options_from
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ def print_versions(*, verbose: bool) -> None:
 
     import jax
 
-    from .. import kernel as compiled
+    from .. import kernel
     from ..runs.result import VERSIONED
 
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONED[1:])
     devices = jax.local_devices()
     click.echo(f"python {platform.python_version()}, {versions}")
     click.echo(f"{platform.system()} {platform.machine()}, {len(devices)} × {devices[0].device_kind}")
-    click.echo(f"networks: {compiled.description()}")
+    click.echo(f"networks: {kernel.description()}")

@@ -11,11 +11,10 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat, savemat
 
-from .. import analysis, tasks
-from ..evaluation import fractional_loss as evaluation
-from ..storage import atomic as files
-from ..networks import Network
+from .. import analysis, evaluation, tasks
 from ..errors import InputError
+from ..networks import Network
+from ..storage.atomic import write_atomically
 from .scripts import SCRIPTS, PriorTraining, Script
 
 _NAME = re.compile(
@@ -49,7 +48,7 @@ def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
         with temporary.open("wb") as file:
             savemat(file, {"all_params_list": cells, **content}, do_compression=True)
 
-    files.write_atomically(path, write)
+    write_atomically(path, write)
 
 
 def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *, as_published: bool = False) -> float:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import mispaired_cd1 as misaligned
 from .. import tasks
-from ..experiment import Experiment
-from ..evaluation.history import History
-from ..networks import find_model
 from ..errors import InputError
+from ..evaluation import mispaired_cd1
+from ..evaluation.history import History
+from ..experiment import Experiment
+from ..networks import find_model
 from .codes import MODELS
 
 
@@ -199,7 +199,7 @@ def reports(
     With ``as_published`` the fractional loss of CD-1 is what the scripts take for it.
     """
     batches, fractional = history.reports(task)
-    if as_published and misaligned.concerns(task):
+    if as_published and mispaired_cd1.concerns(task):
         fractional = history.mispaired_reports()
     return [
         (int(b), float(history.loss[b]), float(f)) for b, f in zip(batches[after:], fractional[after:], strict=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import analysis
-from ..evaluation.fractional_loss import mean
 from ..errors import InputError
+from ..evaluation.fractional_loss import mean
 
 
 def compute_SI(hidResps: Any) -> float:

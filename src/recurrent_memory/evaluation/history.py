@@ -8,9 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from . import fractional_loss as evaluation, mispaired_cd1 as misaligned
 from ..tasks import AbstractTask
 from ..training import Chunk, join_batches
+from . import mispaired_cd1
+from .fractional_loss import errors as errors_of
+from .fractional_loss import fraction
+from .fractional_loss import given as given_answers
 
 WINDOW = 100
 """Iterations over which the fractional loss is averaged while a network trains."""
@@ -39,7 +42,7 @@ class History(NamedTuple):
     def empty() -> History:
         """Return the history before the first iteration."""
         none = np.zeros(0)
-        return History(none, none, none, none, none, np.zeros((0, len(misaligned.QUANTITIES), 0)))
+        return History(none, none, none, none, none, np.zeros((0, len(mispaired_cd1.QUANTITIES), 0)))
 
     def extended(self, task: AbstractTask, chunk: Chunk, readout_step: int) -> History:
         """Return the history with a chunk of iterations added.
@@ -50,8 +53,8 @@ class History(NamedTuple):
         the published code runs the network once more after the step. Errors and observer are the published ones.
         """
         batch = chunk.answers.outputs.shape[1]
-        given = evaluation.given(task, join_batches(chunk.answers), readout_step, "paper")
-        errors = evaluation.errors(task.response, *given, "paper")
+        given = given_answers(task, join_batches(chunk.answers), readout_step, "paper")
+        errors = errors_of(task.response, *given, "paper")
         n_answers = batch * (given.truth.size // len(given.truth))
         sums = [
             (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))
@@ -61,7 +64,7 @@ class History(NamedTuple):
         new = (chunk.losses, network, n_network, reference, n_reference)
         fields = [np.concatenate([old, np.asarray(n, float)]) for old, n in zip(self[:-1], new, strict=True)]
         mispaired = self.mispaired
-        if misaligned.concerns(task):
+        if mispaired_cd1.concerns(task):
             mispaired = self._mispaired_with(given.observer.reshape(-1, batch), given.network.reshape(-1, batch))
         return History(*[*fields, mispaired])
 
@@ -70,9 +73,9 @@ class History(NamedTuple):
     ) -> Float[np.ndarray, "report quantity trial"]:
         iterations = len(self) + np.arange(len(observer))
         reports = -(-iterations // REPORT_EVERY)  # iteration 0 is reported alone
-        sums = np.zeros((reports[-1] + 1, len(misaligned.QUANTITIES), observer.shape[1]))
+        sums = np.zeros((reports[-1] + 1, len(mispaired_cd1.QUANTITIES), observer.shape[1]))
         sums[: len(self.mispaired)] = self.mispaired.reshape(-1, *sums.shape[1:])
-        np.add.at(sums, reports, misaligned.quantities(observer, network))
+        np.add.at(sums, reports, mispaired_cd1.quantities(observer, network))
         return sums
 
     def __len__(self) -> int:
@@ -89,7 +92,7 @@ class History(NamedTuple):
 
     def fractional_loss(self, task: AbstractTask) -> Float[np.ndarray, " iteration"]:
         """Return the published fractional loss over the last ``WINDOW`` iterations up to each one."""
-        return evaluation.fraction(task.response, self.network_error(), self.reference_error())
+        return fraction(task.response, self.network_error(), self.reference_error())
 
     def reports(self, task: AbstractTask) -> tuple[Int[np.ndarray, " report"], Float[np.ndarray, " report"]]:
         """Return the iterations at which the published code reports, and the fractional loss since the last report.
@@ -105,12 +108,12 @@ class History(NamedTuple):
             for values in (self.network_sum, self.network_count, self.reference_sum, self.reference_count)
         ]
         network, reference = (s / np.maximum(n, 1) for s, n in (sums[:2], sums[2:]))
-        return last, evaluation.fraction(task.response, network, reference)
+        return last, fraction(task.response, network, reference)
 
     def mispaired_reports(self) -> Float[np.ndarray, " report"]:
         """Return what the published code reports of CD-1 at the iterations of :meth:`reports`."""
         complete = len(range(0, len(self), REPORT_EVERY))
-        return np.array([misaligned.fractional_loss(sums) for sums in self.mispaired[:complete]])
+        return np.array([mispaired_cd1.fractional_loss(sums) for sums in self.mispaired[:complete]])
 
 
 def _moving_mean(

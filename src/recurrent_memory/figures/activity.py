@@ -8,8 +8,20 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from ..analysis import cross_validated_order, peak_order
-
-from .style import ACTIVITY_COLORS, complete_trials, count_in_whole_numbers, label_time, mark_epochs, mark_masked, need, need_trial, new_figure, say, styled, time_edges
+from .style import (
+    ACTIVITY_COLORS,
+    complete_trials,
+    count_in_whole_numbers,
+    label_time,
+    mark_epochs,
+    mark_masked,
+    need,
+    need_trial,
+    new_figure,
+    say,
+    styled,
+    time_edges,
+)
 
 
 @styled

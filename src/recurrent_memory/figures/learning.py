@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..errors import InputError
-
 from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say, styled
 
 SOLVED = 0.5

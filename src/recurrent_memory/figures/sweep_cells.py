@@ -12,7 +12,7 @@ import scipy.stats
 import xarray as xr
 from jaxtyping import Float, Int
 
-from ..errors import InputError, guess
+from ..errors import InputError, suggestion
 
 LEVEL = 0.95
 """Confidence level of all intervals."""
@@ -347,7 +347,7 @@ def field_symbol(name: str) -> str:
 def _need_measure(dataset: xr.Dataset, name: str) -> None:
     known = sweep_measures(dataset)
     if name not in known:
-        raise InputError(f"{name!r} is not a measure of these networks.{guess(name, known)}")
+        raise InputError(f"{name!r} is not a measure of these networks.{suggestion(name, known)}")
 
 
 def _need_field(dataset: xr.Dataset, table: pd.DataFrame, name: str) -> None:

@@ -16,9 +16,20 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ..errors import InputError
-
 from .learning import SOLVED
-from .style import ACTIVITY_COLORS, BLACK, BLUE, GREEN, NOT_SHOWN, ORANGE, PURPLE, SKY, VERMILION, count_in_whole_numbers, styled
+from .style import (
+    ACTIVITY_COLORS,
+    BLACK,
+    BLUE,
+    GREEN,
+    NOT_SHOWN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    count_in_whole_numbers,
+    styled,
+)
 from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, view
 from .sweep_layout import axis_label, label_axes, letters_across, measure_label, new_sweep_figure, size_of, tick_values
 

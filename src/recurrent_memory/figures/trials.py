@@ -13,7 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from .style import OUTPUT_COLORS, SIGNED_COLORS, label_time, mark_epochs, mark_masked, need, need_trial, new_figure, step_times, styled, time_edges
+from .style import (
+    OUTPUT_COLORS,
+    SIGNED_COLORS,
+    label_time,
+    mark_epochs,
+    mark_masked,
+    need,
+    need_trial,
+    new_figure,
+    step_times,
+    styled,
+    time_edges,
+)
 
 ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "value": "Output"}
 

@@ -10,8 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis import connectivity_profile, peak_order
-
-from .style import NETWORK, NOT_SHOWN, SIGNED_COLORS, complete_trials, count_in_whole_numbers, need, new_figure, say, styled
+from .style import (
+    NETWORK,
+    NOT_SHOWN,
+    SIGNED_COLORS,
+    complete_trials,
+    count_in_whole_numbers,
+    need,
+    new_figure,
+    say,
+    styled,
+)
 
 COLOR_PERCENTILE = 99.0
 """The colours end at this percentile of the weights' size, so that a few large ones don't bleach the rest."""

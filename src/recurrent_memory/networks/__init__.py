@@ -1,6 +1,17 @@
 """Who remembers: cells, their initialisation, and the recurrence over time."""
 
-from .cells import CELLS, AbstractCell, FastWeightsCell, GRUCell, OrthogonalCell, ReluCell, clip_gradient, clip_through, register, relu
+from .cells import (
+    CELLS,
+    AbstractCell,
+    FastWeightsCell,
+    GRUCell,
+    OrthogonalCell,
+    ReluCell,
+    clip_gradient,
+    clip_through,
+    register,
+    relu,
+)
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
 from .network import Network, check_options, find_model, initialize
 from .precision import Precision, product

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import inspect
 from abc import abstractmethod
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..errors import InputError
+from ..registry import Registry
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
 from .precision import product
 
@@ -117,25 +117,9 @@ def _clip_gradient_backward(bound: float, _: None, signal: Array) -> tuple[Array
 
 clip_gradient.defvjp(_clip_gradient_forward, _clip_gradient_backward)
 
-CELLS: dict[str, type[AbstractCell]] = {}
-Cell = TypeVar("Cell", bound=AbstractCell)
-
-
-def register(cell: type[Cell]) -> type[Cell]:
-    """Make a cell class known under its ``model`` name (a class decorator).
-
-    Raises
-    ------
-    InputError
-        Where the name or the code is taken by another class.
-    """
-    for known in CELLS.values():
-        if known.model == cell.model or (cell.code is not None and known.code == cell.code):
-            raise InputError(
-                f"model {cell.model!r} (code {cell.code}) is taken by {known.__name__}: choose another name."
-            )
-    CELLS[cell.model] = cell
-    return cell
+CELLS: Registry[type[AbstractCell]] = Registry("model", named_by="model")
+"""The cells by the names by which experiments ask for them."""
+register = CELLS.register
 
 
 class _RectifiedCell(AbstractCell):

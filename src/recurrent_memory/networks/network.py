@@ -63,12 +63,7 @@ def find_model(model: str | int) -> str:
     InputError
         Where there is no such model.
     """
-    wanted = str(model).strip().lower().replace("-", "_").replace(" ", "_")
-    for name, cell in CELLS.items():
-        if wanted == name or (cell.code is not None and wanted == str(cell.code)):
-            return name
-    known = ", ".join(name if c.code is None else f"{name} ({c.code})" for name, c in CELLS.items())
-    raise InputError(f"There is no model {model!r}. Models (and their published codes): {known}.")
+    return CELLS.find(model).model
 
 
 def initialize(

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from . import sparse as kernel
+from . import sparse
 from .cells import AbstractCell, ReluCell
 from .precision import Precision, at, current, product
 
@@ -54,9 +54,9 @@ def recur(
     -------
     Activity after each step.
     """
-    if kernel.is_for(cell, inputs):
+    if sparse.is_for(cell, inputs):
         assert isinstance(cell, ReluCell)
-        return kernel.recur(cell, inputs, mask, last)
+        return sparse.recur(cell, inputs, mask, last)
     return recur_by_loop(cell, inputs, mask, last)
 
 

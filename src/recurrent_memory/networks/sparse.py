@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .. import kernel as compiled
+from .. import kernel
 from .cells import AbstractCell, ReluCell
 from .precision import current
 
@@ -27,7 +27,7 @@ def is_for(cell: AbstractCell, inputs: Float[Array, "time trial neuron"]) -> boo
         for name in ("drive", "update", "activity", "initial_state")
     )
     return bool(
-        compiled.is_usable()
+        kernel.is_usable()
         and is_relu
         and current() == "float32"
         and cell.W_rec.dtype == inputs.dtype == jnp.float32
@@ -80,12 +80,12 @@ def _backward(clip: float, last: int, residuals: Any, signal: Array) -> tuple[We
 _recur.defvjp(_forward, _backward)
 
 
-_call = functools.partial(compiled.call, vmap_method="sequential")
+_call = functools.partial(kernel.call, vmap_method="sequential")
 
 
 def _panels(n_units: int) -> tuple[np.ndarray, np.ndarray]:
     """Return which unit each column of each of the kernel's panels is, and whether there is one."""
-    starts = np.array(compiled.panel_starts(n_units))
-    columns = starts[:-1, None] + np.arange(compiled.panel_width())
+    starts = np.array(kernel.panel_starts(n_units))
+    columns = starts[:-1, None] + np.arange(kernel.panel_width())
     exists = columns < starts[1:, None]
     return np.where(exists, columns, 0), exists

@@ -15,11 +15,12 @@ import jax
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ..storage import atomic as files, arrays as storage
+from .. import storage
+from ..storage.atomic import write_atomically
 from ..experiment import Experiment
 from ..evaluation.history import History
 from ..networks import Network
-from ..errors import InputError
+from ..errors import FolderInUseError, InputError
 from ..training import TrainingState
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ LOG = "run.log"
 TIMING = "timing.json"
 LOCK = ".lock"
 FORMAT = "recurrent-memory run 1"
-
-
-class FolderInUseError(InputError):
-    """Another process is training in the folder."""
 
 
 class RunFolder:
@@ -222,7 +219,7 @@ class RunFolder:
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        files.write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _history(arrays: dict[str, np.ndarray], path: Path) -> History:

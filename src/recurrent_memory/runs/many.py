@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import psutil
 
-from .. import kernel as compiled
-from ..storage import arrays as storage
+from .. import kernel
+from .. import storage
 from .session import SECONDS_PER_CHECKPOINT, Course, Progress, Watch, carry_over, fresh_state
 from ..errors import DivergedError, InterruptedRunError
 from ..experiment import Experiment
@@ -253,9 +253,9 @@ def on_cores(tasks: Sequence[Callable[[], None]], at_once: int, stop: Callable[[
         finally:
             with lock:
                 left -= 1
-                compiled.limit_threads(max(1, n_cores // max(1, min(left, at_once))))
+                kernel.limit_threads(max(1, n_cores // max(1, min(left, at_once))))
 
-    compiled.limit_threads(max(1, n_cores // at_once))
+    kernel.limit_threads(max(1, n_cores // at_once))
     try:
         with ThreadPoolExecutor(at_once, thread_name_prefix="network") as pool:
             futures = [pool.submit(do, task) for task in tasks]
@@ -268,7 +268,7 @@ def on_cores(tasks: Sequence[Callable[[], None]], at_once: int, stop: Callable[[
                 for future in futures:
                     future.cancel()  # those that have not begun
     finally:
-        compiled.limit_threads(0)
+        kernel.limit_threads(0)
     errors = [error for f in futures if not f.cancelled() and (error := f.exception()) is not None]
     if errors:
         raise next((error for error in errors if not isinstance(error, InterruptedRunError)), errors[0])

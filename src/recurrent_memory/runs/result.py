@@ -14,8 +14,9 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from .. import analysis
-from ..evaluation import fractional_loss as evaluation, mispaired_cd1 as misaligned
-from ..storage import arrays as storage
+from .. import evaluation
+from ..evaluation import mispaired_cd1
+from .. import storage
 from ..experiment import Experiment
 from ..evaluation.history import History
 from ..networks import Network
@@ -243,7 +244,7 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
             _about(f"{reference} (last 100 iterations)", error_unit),
         ),
     }
-    if misaligned.concerns(task):
+    if mispaired_cd1.concerns(task):
         mispaired = history.mispaired_reports()
         curves["report_fractional_loss_misaligned"] = ("report", mispaired, {"long_name": MISALIGNED})
     return curves
@@ -287,9 +288,9 @@ def _test_measures(
             loss = evaluation.loss(task.response, truth, answer, variant)
             about = _about(f"{whose}'s loss in the test ({what})", _error_unit(task))
             measures[f"{name}_loss{ending}"] = ((), loss, about)
-        if misaligned.concerns(task) and variant == "paper":
+        if mispaired_cd1.concerns(task) and variant == "paper":
             best, answered = (probabilities.reshape(-1, batch_size) for probabilities in (observer, network))
-            found = misaligned.fractional_loss(misaligned.quantities(best, answered).sum(axis=0))
+            found = mispaired_cd1.fractional_loss(mispaired_cd1.quantities(best, answered).sum(axis=0))
             measures["fractional_loss_misaligned"] = ((), found, {"long_name": MISALIGNED})
     solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
     measures["solved"] = ((), solved, {"long_name": "fractional loss < 0.5, the paper's criterion"})

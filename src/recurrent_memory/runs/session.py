@@ -20,7 +20,8 @@ import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
 from .. import networks
-from ..evaluation import test_trials as simulation
+from ..evaluation.test_trials import answer_batches, record_batches
+from ..errors import DivergedError, InterruptedRunError
 from ..experiment import Experiment
 from ..evaluation.history import WINDOW, History
 from ..networks import Network
@@ -52,20 +53,6 @@ class Progress(NamedTuple):
     """All that is known of the training so far."""
     stage: int
     """How many tasks of a curriculum are behind."""
-
-
-class DivergedError(RuntimeError):
-    """The loss is not finite any more; the state before the step that broke it is saved."""
-
-    def __init__(self, message: str, experiment: Experiment, history: History) -> None:
-        super().__init__(message)
-        self.experiment = experiment
-        """Of a curriculum, the stage in which it happened."""
-        self.history = history
-
-
-class InterruptedRunError(RuntimeError):
-    """Training was asked to stop before its end; its state is saved."""
 
 
 class Watch(NamedTuple):
@@ -214,7 +201,7 @@ class Course:
             if self.watch.should_stop():
                 raise InterruptedRunError(_interruption_message(len(self.history), experiment, self.place))
 
-        answers = simulation.answer_batches(
+        answers = answer_batches(
             network,
             task,
             key,
@@ -298,7 +285,7 @@ def recorded(experiment: Experiment, network: Network) -> xr.Dataset:
     from . import result as results
 
     task, key = experiment.make_task(), stream(experiment, "test")
-    kept = simulation.record_batches(
+    kept = record_batches(
         network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size
     )
     return results.recorded(experiment, task, *kept, network)

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import kernel as compiled
-from ..runs.many import cores, estimated_bytes
+from .. import kernel
 from ..experiment import Experiment
 from ..networks import ReluCell, recur
+from ..runs.many import cores, estimated_bytes
 from .grid import Network
 from .status import duration
 from .store.store import Part
@@ -126,7 +126,7 @@ def _operations_a_second(n_units: int) -> float:
     )
     counts = jnp.asarray(random.poisson(0.3, (steps, trials, neurons)), jnp.float32)
     forward = jax.jit(recur)
-    compiled.limit_threads(1)
+    kernel.limit_threads(1)
     try:
         forward(cell, counts).block_until_ready()  # compiled now
         took: list[float] = []
@@ -136,8 +136,8 @@ def _operations_a_second(n_units: int) -> float:
             forward(cell, counts).block_until_ready()
             took.append(time.perf_counter() - started)
     finally:
-        compiled.limit_threads(0)
-    at_work = 1 if compiled.is_usable() else cores()  # XLA's loop takes all that there are
+        kernel.limit_threads(0)
+    at_work = 1 if kernel.is_usable() else cores()  # XLA's loop takes all that there are
     return 2 * steps * trials * n_units * (n_units + neurons) / min(took) / at_work
 
 

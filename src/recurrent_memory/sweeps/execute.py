@@ -15,21 +15,19 @@ import equinox as eqx
 import jax
 import xarray as xr
 
-from ..runs import result as results
-from ..storage import arrays as storage
-from ..errors import DivergedError, InterruptedRunError
-from ..runs.session import Progress, Watch, initial_network
-from ..runs.many import ManyProgress, Plan, on_cores, plan, run_many
+from .. import storage
+from ..errors import DivergedError, FolderInUseError, InputError, InterruptedRunError
 from ..networks import Network as TrainedNetwork
-from ..errors import FolderInUseError
+from ..runs import result as results
 from ..runs.folder import RunFolder
+from ..runs.many import ManyProgress, Plan, on_cores, plan, run_many
 from ..runs.run import blas_on_one_thread, run_stage
-from ..errors import InputError
-from .store.claims import Claims
-from .store.log import Log
+from ..runs.session import Progress, Watch, initial_network
 from .grid import Network, listed
-from .store.layout import Failure
 from .status import duration
+from .store.claims import Claims
+from .store.layout import Failure
+from .store.log import Log
 from .store.store import Part, Store
 
 SECONDS_PER_CHECKPOINT = 60.0

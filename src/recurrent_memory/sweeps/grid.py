@@ -18,14 +18,14 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 from pydantic import Field, field_validator, model_validator
 
-from ..experiment import OF_ONE_PROGRAM, Experiment, preset
 from ..errors import InputError
+from ..experiment import OF_ONE_PROGRAM, Experiment, preset
 from ..settings import Settings
 from .file.axes import MOST_NETWORKS
-from .store.identity import DIGITS, name_of, structure
 from .file.fields import check_first, spelled
 from .file.source import Source, flat
 from .file.where import parse
+from .store.identity import DIGITS, name_of, structure
 
 
 class Sweep(Settings):

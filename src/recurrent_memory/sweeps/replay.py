@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from ..runs import session as course
 from ..errors import InterruptedRunError
-from ..runs.session import Watch
+from ..runs import session
 from ..runs.folder import RunFolder, with_weights
 from ..runs.run import blas_on_one_thread, run_stage
+from ..runs.session import Watch
 from .grid import Network
 from .store.layout import RESULT
 from .store.store import DATA, WEIGHT, Store, labelled
@@ -63,8 +63,8 @@ def replay(
             raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False
     with place.claimed_for(experiment):
-        trained = with_weights(course.initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
-        recorded, stored = course.recorded(experiment, trained), labelled(record, kept)
+        trained = with_weights(session.initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
+        recorded, stored = session.recorded(experiment, trained), labelled(record, kept)
         for name in recorded.data_vars.keys() & stored.data_vars.keys():
             if not recorded[name].equals(stored[name].astype(recorded[name].dtype)):
                 watch.on_message(

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from ..storage import atomic as files
-from .store.claims import is_alive
-from .store.log import recent
-from .store.layout import RESULTS_VERSION, Layout, digest
+from ..storage.atomic import write_atomically
 from .file.source import Source, store_of
+from .store.claims import is_alive
+from .store.layout import RESULTS_VERSION, Layout, digest
+from .store.log import recent
 
 WINDOW = 3600.0
 """Seconds of the past that tell how fast a sweep goes."""
@@ -121,15 +121,15 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
         checksum, _, text = known.read_text(encoding="utf-8").partition("\n")
         if checksum == digest(text):
             return store, text.split()
-    from .grid import networks
     from .file.read import load
+    from .grid import networks
 
     found = [network.identity for network in networks(load(path, overrides))]
     if store.path.exists():
         with contextlib.suppress(OSError):  # it can be told again
             known.parent.mkdir(exist_ok=True)
             text = "\n".join(found)
-            files.write_atomically(known, lambda temporary: temporary.write_text(f"{digest(text)}\n{text}"))
+            write_atomically(known, lambda temporary: temporary.write_text(f"{digest(text)}\n{text}"))
     return store, found
 
 

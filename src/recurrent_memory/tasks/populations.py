@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped, UInt32
 from scipy import special
 
-from .. import kernel as compiled
+from .. import kernel
 from ..errors import InputError
 
 MAX_RATE = 50.0
@@ -122,12 +122,12 @@ def poisson_counts(
     if not isinstance(rates, HeldRates):
         return _count(words, *_thresholds(jnp.atleast_1d(rates), max_rate)).reshape(rates.shape)
     thresholds, zeros = _thresholds(rates.levels, max_rate)
-    if compiled.is_usable() and zeros.dtype == jnp.float32:
+    if kernel.is_usable() and zeros.dtype == jnp.float32:
         result = jax.ShapeDtypeStruct((sum(rates.durations), zeros.shape[1]), jnp.float32)
         ends = np.cumsum(rates.durations)
         # By way of the shape, since there may be no terms at all.
         stacked = jnp.array(thresholds, jnp.uint32).reshape(-1, *zeros.shape)
-        drawn: Array = compiled.call("draw", result, words, stacked, zeros, ends=ends, vmap_method="broadcast_all")
+        drawn: Array = kernel.call("draw", result, words, stacked, zeros, ends=ends, vmap_method="broadcast_all")
         return drawn
     held = functools.partial(_held, durations=rates.durations)
     return _count(words, list(map(held, thresholds)), held(zeros))

@@ -6,40 +6,39 @@ import inspect
 from typing import Any, TypeVar
 
 from ..errors import InputError
+from ..registry import Registry, plain
 from .conditions import condition_parts, in_condition, refusal
 from .task import AbstractTask
 
-_TASKS: dict[str, type[AbstractTask]] = {}
 _TaskType = TypeVar("_TaskType", bound=type[AbstractTask])
 
 
-def register(task: _TaskType) -> _TaskType:
-    """Make a task known by its name, so that experiments can ask for it; used as a decorator.
-
-    Raises
-    ------
-    InputError
-        Where the class is not a complete task with a name of its own.
-    """
+def _check(task: Any) -> None:
+    """Refuse what is not a complete task."""
     if not (inspect.isclass(task) and issubclass(task, AbstractTask)):
         raise InputError(f"{task!r} is not a task: derive a class from AbstractTask.")
     name = getattr(task, "name", None)
-    if not isinstance(name, str) or not _plain(name) or _plain(name).isdigit():
+    if not isinstance(name, str) or not plain(name) or plain(name).isdigit():
         raise InputError(f'{task.__name__} needs a name, for example `name: ClassVar[str] = "my-task"`.')
     missing = [f"`{attribute}`" for attribute in ("title", "remembered", "response") if not hasattr(task, attribute)]
     missing += [f"`{method}`" for method in sorted(getattr(task, "__abstractmethods__", ()))]
     if missing:
         raise InputError(f"{task.__name__} is not a complete task: it lacks {', '.join(missing)}.")
-    for known_name, known in _TASKS.items():
-        # Running a notebook's cell again defines the same class again, which may replace its former self.
-        again = (known.__module__, known.__qualname__) == (task.__module__, task.__qualname__)
-        if not again and (known_name == _plain(name) or (task.code is not None and known.code == task.code)):
-            raise InputError(
-                f"{task.__name__} cannot have the name {name!r} and code {task.code}: {known.__name__} has "
-                f"the name {known.name!r} and code {known.code}. Choose another."
-            )
-    _TASKS[_plain(name)] = task
-    return task
+
+
+TASKS: Registry[type[AbstractTask]] = Registry("task", check=_check)
+"""The tasks by name."""
+
+
+def register(task: _TaskType) -> _TaskType:
+    """Add a task by its name, so that experiments can ask for it (a decorator).
+
+    Raises
+    ------
+    InputError
+        If the class is not a complete task with a name of its own.
+    """
+    return TASKS.register(task)
 
 
 def names(condition: str = "basic") -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def names(condition: str = "basic") -> tuple[str, ...]:
         Where there is no such condition.
     """
     parts = condition_parts(condition)
-    return tuple(task.name for task in _TASKS.values() if not refusal(task, parts))
+    return tuple(task.name for task in TASKS.values() if not refusal(task, parts))
 
 
 def find(task: str | int) -> type[AbstractTask]:
@@ -62,15 +61,7 @@ def find(task: str | int) -> type[AbstractTask]:
     InputError
         Where there is no such task.
     """
-    if not isinstance(task, bool):
-        code = str(task).strip()  # as it is: the code -1 must not pass for 1
-        for name, known in _TASKS.items():
-            if _plain(str(task)) == name or code == str(known.code):
-                return known
-    listing = ", ".join(
-        known.name if known.code is None else f"{known.name} ({known.code})" for known in _TASKS.values()
-    )
-    raise InputError(f"There is no task {task!r}. Tasks and their codes: {listing}.")
+    return TASKS.find(task)
 
 
 def make(task: str | int | AbstractTask, condition: str = "basic", **settings: Any) -> AbstractTask:
@@ -96,8 +87,3 @@ def make(task: str | int | AbstractTask, condition: str = "basic", **settings: A
             return in_condition(type(task), condition)(**{**dict(task), **settings})
         return task.replace(**settings) if settings else task
     return in_condition(find(task), condition)(**settings)
-
-
-def _plain(name: str) -> str:
-    """Drop case and punctuation, in which ``DE-1``, ``de_1`` and ``de1`` differ."""
-    return name.lower().translate(str.maketrans("", "", "-_ "))

@@ -14,9 +14,9 @@ import xarray as xr
 from jaxtyping import Int
 
 from ...errors import InputError
-from .dims import arranged
 from ..grid import Network
 from ..store.store import Record, Store
+from .dims import arranged
 
 PROVENANCE = {
     "host": {"long_name": "machine"},

@@ -15,12 +15,12 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from ...storage import arrays as storage
+from ... import storage
 from ...errors import InputError
-from .dims import blocks
-from .dataset import Collection, common
 from ..grid import Network
 from ..store.store import Part, Store, labelled, part_of
+from .dataset import Collection, common
+from .dims import blocks
 
 NETWORKS_AT_ONCE = 4096
 """Of which the measures are in memory, and together in the file."""

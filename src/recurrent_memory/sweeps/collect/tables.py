@@ -11,8 +11,8 @@ import h5netcdf
 import pandas as pd
 import xarray as xr
 
-from ...storage import atomic as files
 from ...errors import InputError
+from ...storage.atomic import write_atomically
 from .dims import blocks
 from .netcdf import NETWORKS_AT_ONCE
 
@@ -48,7 +48,7 @@ def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> 
             for number, part in enumerate(_tables(dataset)):
                 part.to_csv(file, index=False, header=number == 0)
 
-    files.write_atomically(Path(path), write)
+    write_atomically(Path(path), write)
 
 
 def write_parquet(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
@@ -64,7 +64,7 @@ def write_parquet(path: str | os.PathLike[str], dataset: str | os.PathLike[str])
                 writer = writer or stack.enter_context(pq.ParquetWriter(temporary, rows.schema))
                 writer.write_table(rows)
 
-    files.write_atomically(Path(path), write)
+    write_atomically(Path(path), write)
 
 
 def _tables(path: str | os.PathLike[str]) -> Iterator[pd.DataFrame]:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from ... import tasks
+from ...errors import InputError, suggestion
 from ...experiment import Experiment, split_condition
 from ...networks import find_model
-from ...errors import InputError, guess
 from .source import OPTIONS, Source
 
 
@@ -32,7 +32,7 @@ def check_name(name: str) -> None:
     """
     if not is_field(name):
         known = tuple(Experiment.model_fields)
-        raise InputError(f"{name!r} is not a field of an experiment.{guess(name, known)}")
+        raise InputError(f"{name!r} is not a field of an experiment.{suggestion(name, known)}")
 
 
 def check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError, guess
+from ...errors import InputError, suggestion
+from ..grid import Sweep
 from .axes import values_of
 from .fields import check_first, check_name, is_field
-from ..grid import Sweep
 from .source import Source, flat, store_of
 
 _NAMES = ("store", "save", "experiment", "axes", "zip", "exclude")
@@ -62,7 +62,7 @@ def _check_tables(content: Mapping[str, Any], source: Source) -> None:
         with source.at(name):
             if name not in _NAMES:
                 below = "; below [experiment] or [axes] it can stand" if is_field(name) else ""
-                raise InputError(f"`{name}` is unknown here{below}.{guess(name, _NAMES)}")
+                raise InputError(f"`{name}` is unknown here{below}.{suggestion(name, _NAMES)}")
             if name in ("experiment", "axes") and not isinstance(value, dict):
                 raise InputError(f"`{name}` must be a table: write [{name}] and its fields below.")
             if name in ("zip", "exclude") and not (

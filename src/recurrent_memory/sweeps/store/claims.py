@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from ...storage import atomic as files
+from ...storage.atomic import write_atomically
 
 BEAT = 10.0
 """Seconds between two beats of a claim."""
@@ -139,7 +139,7 @@ class Claims:
             self._count += 1
             claim = {"worker": self.worker, "beat": self._count, **_whereabouts()}
         text = json.dumps(claim) + "\n"
-        return files.write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
+        return write_atomically(path, lambda temporary: temporary.write_text(text), replace=replace)
 
     def _is_ours(self, claim: str) -> bool:
         return bool(_parsed(claim).get("worker") == self.worker)

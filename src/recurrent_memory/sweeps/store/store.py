@@ -17,10 +17,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import xarray as xr
 
-from ...storage import atomic as files, arrays as storage
+from ... import storage
+from ...errors import DamagedResultError, InputError
 from ...networks import Network as TrainedNetwork
 from ...runs.folder import RunFolder, with_weights
-from ...errors import InputError
+from ...storage.atomic import write_atomically
 from ..grid import Network, listed
 from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
 
@@ -37,10 +38,6 @@ PARTS: dict[str, Part] = {
     "recurrent_weights": "activity",  # those of the network are kept with its weights
 }
 """Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
-
-
-class DamagedResultError(InputError):
-    """The file of a finished network is truncated or damaged."""
 
 
 class Record(NamedTuple):
@@ -79,7 +76,7 @@ class Store(Layout):
             # First of all, so that two who start at once do not take each other's folders for something else.
             if not (self.path / DESCRIPTION).exists():
                 text = json.dumps({"format": FORMAT}) + "\n"
-                files.write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+                write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
             for folder in ("networks", "claims", "work", "log"):
                 (self.path / folder).mkdir(exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -209,7 +206,7 @@ class Store(Layout):
         """Note why there is no result of a network."""
         about = failure._asdict()
         text = json.dumps({**about, "checksum": digest(json.dumps(about))}, indent=1) + "\n"
-        files.write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
 
     def discard(self, identity: str) -> None:
         """Forget the result or the failure of a network, so that it is trained again."""

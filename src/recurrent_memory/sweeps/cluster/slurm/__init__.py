@@ -5,8 +5,8 @@ with their node or forgotten by Slurm, and whatever they leave unfinished is sub
 that no other job ever had, since numbers of jobs begin anew where Slurm's state was lost.
 """
 
-from .chunk import Chunk
 from ....errors import StuckError
+from .chunk import Chunk
 from .follow import counted, finish, told, without_jobs
 from .jobs import Job, cancel, queued
 from .plain import plain_script

@@ -12,12 +12,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ....errors import InterruptedRunError
-from ....errors import InputError
-from ...grid import networks
-from ...file.read import load
-from ...store.store import Store
+from ....errors import InputError, InterruptedRunError
 from ...execute import SECONDS_PER_CHECKPOINT, execute
+from ...file.read import load
+from ...grid import networks
+from ...store.store import Store
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission

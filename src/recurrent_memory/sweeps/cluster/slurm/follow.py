@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ....errors import InterruptedRunError
+from ....errors import InputError, InterruptedRunError, StuckError
 from ....runs.folder import CHECKPOINT
-from ....errors import InputError
+from ...execute import SECONDS_PER_CHECKPOINT
 from ...grid import Network, Sweep, listed
 from ...store.store import Store
-from ...execute import SECONDS_PER_CHECKPOINT
 from .commands import ask
 from .jobs import Job, queued
 from .request import Request
@@ -26,10 +25,6 @@ MOST_IN_VAIN = 3
 
 MOST_RELEASES = 3
 """How often a job is released that Slurm holds because a node could not start it."""
-
-
-class StuckError(RuntimeError):
-    """Submitting the rest again would be of no use, or is not wanted."""
 
 
 def without_jobs(networks: Sequence[Network], jobs: Sequence[Job]) -> list[Network]:

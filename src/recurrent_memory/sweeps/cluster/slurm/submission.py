@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ....storage import atomic as files
 from ....errors import InputError
+from ....storage.atomic import write_atomically
 from ...costs import core_seconds
+from ...execute import SECONDS_PER_CHECKPOINT
 from ...grid import Network, Sweep
 from ...store.store import Store
-from ...execute import SECONDS_PER_CHECKPOINT
 from .chunk import CHUNKS, DESCRIPTION, SWEEP, Chunk, read_json
 from .commands import complaint, largest_array
 from .request import Request
@@ -261,7 +261,7 @@ class _Plan(NamedTuple):
         }
         texts = {SWEEP: source.text, CHUNKS: json.dumps(self.chunks), DESCRIPTION: json.dumps(described, indent=1)}
         for name, text in texts.items():
-            files.write_atomically(self.folder / name, _writer(text))
+            write_atomically(self.folder / name, _writer(text))
 
 
 def _writer(text: str) -> Any:

@@ -1,0 +1,19 @@
+from . import analysis as analysis
+from . import compat as compat
+from . import evaluation as evaluation
+from . import figures as figures
+from . import networks as networks
+from . import sweeps as sweeps
+from . import tasks as tasks
+from . import training as training
+from .errors import DamagedResultError as DamagedResultError
+from .errors import DivergedError as DivergedError
+from .errors import FolderInUseError as FolderInUseError
+from .errors import InputError as InputError
+from .errors import InterruptedRunError as InterruptedRunError
+from .errors import StuckError as StuckError
+from .experiment import Experiment as Experiment
+from .runs.many import run_many as run_many
+from .runs.run import run as run
+
+__version__: str

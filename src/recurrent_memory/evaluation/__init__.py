@@ -1,0 +1,42 @@
+"""How good a network's answers are beside the ideal observer's: test trials, fractional loss, learning over time."""
+
+from .fractional_loss import (
+    PROBABILITY_MARGIN,
+    SOLVED_BELOW,
+    Errors,
+    Given,
+    Performance,
+    Variant,
+    angular_distance,
+    errors,
+    fraction,
+    given,
+    loss,
+    mean,
+    performance,
+)
+from .history import REPORT_EVERY, WINDOW, History
+from .test_trials import ACTIVITY_BATCHES, activity_batches, answer_batches, record_batches
+
+__all__ = [
+    "ACTIVITY_BATCHES",
+    "PROBABILITY_MARGIN",
+    "REPORT_EVERY",
+    "SOLVED_BELOW",
+    "WINDOW",
+    "Errors",
+    "Given",
+    "History",
+    "Performance",
+    "Variant",
+    "activity_batches",
+    "angular_distance",
+    "answer_batches",
+    "errors",
+    "fraction",
+    "given",
+    "loss",
+    "mean",
+    "performance",
+    "record_batches",
+]

@@ -1,0 +1,10 @@
+from .arrays import flatten as flatten
+from .arrays import load_arrays as load_arrays
+from .arrays import load_notes as load_notes
+from .arrays import save_arrays as save_arrays
+from .arrays import unflatten as unflatten
+from .atomic import write_atomically as write_atomically
+from .datasets import COMPRESSED as COMPRESSED
+from .datasets import load_dataset as load_dataset
+from .datasets import open_dataset as open_dataset
+from .datasets import save_dataset as save_dataset

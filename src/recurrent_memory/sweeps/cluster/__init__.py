@@ -1,0 +1,1 @@
+"""Sweeps on clusters: one folder for each scheduler."""

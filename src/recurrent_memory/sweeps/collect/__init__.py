@@ -1,0 +1,1 @@
+"""One labelled data set of a whole sweep."""

@@ -1,0 +1,1 @@
+"""What of a sweep is done, who is doing the rest, and the name of each network."""
