@@ -13,9 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from recurrent_memory import sweeps
 from recurrent_memory.experiment import Experiment, preset
-from recurrent_memory.sweeps import Sweep, expand, identity, load, networks, select
+from recurrent_memory.sweeps import Sweep, expand, identity, load, networks, select, template
 
 FULL = """
 store = "here"
@@ -167,7 +166,7 @@ def test_identity_tells_all_fields_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     names = {identity(experiment) for experiment in (base, *changed)}
     assert len(names) == len(Experiment.model_fields) + 1
     assert all(len(name) == 20 and int(name, 16) >= 0 for name in names)
-    monkeypatch.setattr(sweeps.digests, "RESULTS_VERSION", 2)
+    monkeypatch.setattr("recurrent_memory.sweeps.store.identity.RESULTS_VERSION", 2)
     assert identity(base) not in names
 
 
@@ -318,7 +317,7 @@ def test_order_is_that_of_the_file(write: Any) -> None:
 
 @pytest.mark.parametrize(("preset", "count"), [("paper", 700), ("small", 12)])
 def test_templates_can_be_used_as_they_are(preset: Literal["paper", "small"], count: int, write: Any) -> None:
-    text = sweeps.template(preset)
+    text = template(preset)
     found = expand(load(write(text)))
     assert (len(found.networks), found.excluded, found.duplicates) == (count, 0, 0)
     assert max(map(len, text.split("\n"))) <= 120
@@ -332,7 +331,7 @@ def test_templates_can_be_used_as_they_are(preset: Literal["paper", "small"], co
 
 @pytest.mark.parametrize(("preset", "count"), [("paper", 5_440), ("small", 48)])
 def test_what_templates_have_as_comments_can_be_used(preset: Literal["paper", "small"], count: int, write: Any) -> None:
-    text, changed = re.subn(r"(?m)^# (?=\[\[|[\w.\"]+ += )", "", sweeps.template(preset))
+    text, changed = re.subn(r"(?m)^# (?=\[\[|[\w.\"]+ += )", "", template(preset))
     assert changed == (8 if preset == "paper" else 7)
     found = expand(load(write(text)))
     assert len(found.networks) == count

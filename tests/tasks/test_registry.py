@@ -22,7 +22,7 @@ CODES = {"de1": 0, "de2": 1, "cd1": 2, "cd2": 3, "gde": 4, "2afc": 6, "sine": 7,
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the registry as it was."""
-    monkeypatch.setattr(registry, "_TASKS", dict(registry._TASKS))
+    monkeypatch.setattr(registry.TASKS, "_entries", dict(registry.TASKS._entries))
 
 
 @pytest.mark.parametrize(("name", "code"), CODES.items())

@@ -80,6 +80,7 @@ def check_unused(options: dict[str, Any]) -> None:
 
 def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
     """Do what the options of :func:`slurm_options` ask for; return the exit code."""
+    from ..sweeps import left as left_of
     from ..sweeps.cluster.slurm import counted, preview, queued, submit, told, without_jobs
 
     resubmit, dry_run, look_every = (options.pop(name) for name in ("resubmit", "dry_run", "look_every"))
@@ -90,7 +91,7 @@ def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: S
     request, overrides = _request(options), sweep.source.overrides.values()
     if resubmit:
         return _run_to_the_end(file, networks, sweep, store, request, look_every or LOOK_EVERY)
-    left = store.left(networks)
+    left = left_of(networks, store)
     jobs = queued(store)
     todo = without_jobs(left, jobs)
     if len(todo) < len(left):

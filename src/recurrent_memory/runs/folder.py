@@ -16,11 +16,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from .. import storage
-from ..storage.atomic import write_atomically
-from ..experiment import Experiment
-from ..evaluation.history import History
-from ..networks import Network
 from ..errors import FolderInUseError, InputError
+from ..evaluation.history import History
+from ..experiment import Experiment
+from ..networks import Network
+from ..storage.atomic import write_atomically
 from ..training import TrainingState
 
 if TYPE_CHECKING:

@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import psutil
 
-from .. import kernel
-from .. import storage
-from .session import SECONDS_PER_CHECKPOINT, Course, Progress, Watch, carry_over, fresh_state
-from ..errors import DivergedError, InterruptedRunError
+from .. import kernel, storage
+from ..errors import DivergedError, InputError, InterruptedRunError
+from ..evaluation.test_trials import ACTIVITY_BATCHES
 from ..experiment import Experiment
+from ..training import Ensemble, Member, TrainingState
 from .folder import RESULT, RunFolder
 from .run import blas_on_one_thread, find_finished, next_length, run_stage
-from ..errors import InputError
-from ..evaluation.test_trials import ACTIVITY_BATCHES
-from ..training import Ensemble, Member, TrainingState
+from .session import SECONDS_PER_CHECKPOINT, Course, Progress, Watch, carry_over, fresh_state
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,17 +13,15 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from .. import analysis
-from .. import evaluation
-from ..evaluation import mispaired_cd1
-from .. import storage
-from ..experiment import Experiment
-from ..evaluation.history import History
-from ..networks import Network
-from .folder import RESULT, RunFolder
+from .. import analysis, evaluation, storage
 from ..errors import InputError
+from ..evaluation import mispaired_cd1
+from ..evaluation.history import History
+from ..experiment import Experiment
+from ..networks import Network
 from ..tasks import AbstractTask, Trials
 from ..training import Answers
+from .folder import RESULT, RunFolder
 
 VERSIONED = ("recurrent-memory", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray")
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
-from .session import Course, Progress, Watch, carry_over, fresh_state
-from ..experiment import Experiment
-from .folder import STATE, RunFolder
 from ..errors import InputError
+from ..experiment import Experiment
 from ..training import TrainingState
+from .folder import STATE, RunFolder
+from .session import Course, Progress, Watch, carry_over, fresh_state
 
 if TYPE_CHECKING:
     import xarray as xr

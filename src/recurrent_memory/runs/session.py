@@ -20,14 +20,14 @@ import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
 from .. import networks
-from ..evaluation.test_trials import answer_batches, record_batches
 from ..errors import DivergedError, InterruptedRunError
-from ..experiment import Experiment
 from ..evaluation.history import WINDOW, History
+from ..evaluation.test_trials import answer_batches, record_batches
+from ..experiment import Experiment
 from ..networks import Network
-from .folder import CHECKPOINT, STATE, RunFolder
 from ..tasks import AbstractTask
 from ..training import CHUNK_CAPACITY, Chunk, Objective, Trainer, TrainingState
+from .folder import CHECKPOINT, STATE, RunFolder
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -285,9 +285,7 @@ def recorded(experiment: Experiment, network: Network) -> xr.Dataset:
     from . import result as results
 
     task, key = experiment.make_task(), stream(experiment, "test")
-    kept = record_batches(
-        network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size
-    )
+    kept = record_batches(network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size)
     return results.recorded(experiment, task, *kept, network)
 
 

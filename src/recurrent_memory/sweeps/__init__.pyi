@@ -9,12 +9,13 @@ from .costs import estimate as estimate
 from .execute import SweepProgress as SweepProgress
 from .execute import execute as execute
 from .file.read import load as load
+from .file.sweep import Sweep as Sweep
 from .file.templates import template as template
 from .grid import Expansion as Expansion
 from .grid import Network as Network
 from .grid import Networks as Networks
-from .grid import Sweep as Sweep
 from .grid import expand as expand
+from .grid import left as left
 from .grid import networks as networks
 from .grid import select as select
 from .replay import replay as replay

@@ -8,160 +8,20 @@ from __future__ import annotations
 
 import gc
 import itertools
-import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
-from jaxtyping import Bool, Int, Shaped
-from pydantic import Field, field_validator, model_validator
+from jaxtyping import Int, Shaped
 
 from ..errors import InputError
-from ..experiment import OF_ONE_PROGRAM, Experiment, preset
-from ..settings import Settings
-from .file.axes import MOST_NETWORKS
-from .file.fields import check_first, spelled
-from .file.source import Source, flat
+from ..experiment import OF_ONE_PROGRAM, Experiment
+from .file.fields import spelled
+from .file.sweep import Sweep
 from .file.where import parse
 from .store.identity import DIGITS, name_of, structure
-
-
-class Sweep(Settings):
-    """The content of a sweep's file: values that all networks share, values to combine, and what to leave out.
-
-    Raises
-    ------
-    InputError
-        Where a value is unknown or out of range, a field is given twice, or there are too many networks.
-    """
-
-    source: Annotated[Source, Field(repr=False, description="Where the sweep comes from, for messages")] = Source()
-    store: Annotated[Path, Field(description="Folder for the results")] = Path("sweep-results")
-    save: Annotated[
-        tuple[Literal["curves", "weights", "activity"], ...],
-        Field(description="What to keep of each network besides its measures: any of curves, weights, activity"),
-    ] = ("curves", "weights")
-    experiment: Annotated[
-        dict[str, Any],
-        Field(description="Values that all networks share; `preset` names a set of values that come first"),
-    ] = {}  # noqa: RUF012 (copied for each sweep)
-    axes: Annotated[
-        tuple[dict[str, tuple[Any, ...]], ...],
-        Field(description="Values of one field, or of several that go together; every combination is trained"),
-    ] = ()
-    exclude: Annotated[tuple[str, ...], Field(description="Conditions of combinations that are left out")] = ()
-
-    @field_validator("experiment")
-    @classmethod
-    def _known_values(cls, experiment: dict[str, Any], info: Any) -> dict[str, Any]:
-        source = info.data["source"]
-        found: dict[str, Any] = {}
-        for name, value in flat(experiment):
-            check_first(name, found, source)
-            with source.at(name):
-                if name == "preset":
-                    preset(str(value))
-                    found[name] = value
-                elif (
-                    isinstance(value, list | tuple | dict) and name in Experiment.model_fields and name != "curriculum"
-                ):
-                    raise InputError(
-                        f"`{name}` = {value!r} is not allowed: networks share one value; several belong below [axes]."
-                    )
-                else:
-                    (found[name],) = spelled(name, [value])
-        return found
-
-    @field_validator("axes")
-    @classmethod
-    def _known_axes(
-        cls, axes: tuple[dict[str, tuple[Any, ...]], ...], info: Any
-    ) -> tuple[dict[str, tuple[Any, ...]], ...]:
-        source = info.data["source"]
-        seen: dict[str, Any] = {}
-        found = []
-        for axis in axes:
-            checked: dict[str, tuple[Any, ...]] = {}
-            for name, values in flat(axis):
-                check_first(name, seen, source)
-                seen[name] = values
-                with source.at(name):
-                    checked[name] = spelled(name, values)
-            lengths = {name: len(values) for name, values in checked.items()}
-            if min(lengths.values(), default=0) == 0:
-                raise InputError("An axis without values is not allowed: give it some, or leave it out.")
-            if len(set(lengths.values())) > 1:
-                told = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
-                with source.at(next(iter(checked))):
-                    raise InputError(f"The values of a zip go together, so that it needs equally many, but {told}.")
-            found.append(checked)
-        return tuple(found)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Sweep:
-        for name in itertools.chain(*self.axes):
-            check_first(name, self.experiment, self.source)
-        if self.n_combinations > MOST_NETWORKS:
-            told = " × ".join(f"{len(next(iter(axis.values())))} {'+'.join(axis)}" for axis in self.axes)
-            raise InputError(
-                f"{self.source.path or 'The sweep'}: {told} = {self.n_combinations:,} networks, of at most "
-                f"{MOST_NETWORKS:,}: shorten an axis, or make several sweeps."
-            )
-        for number in range(len(self.exclude)):
-            self._condition(number)
-        return self
-
-    @property
-    def n_combinations(self) -> int:
-        """How many networks there are before any are left out."""
-        return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
-
-    @property
-    def shared(self) -> dict[str, Any]:
-        """Values that all networks share, those of the preset included."""
-        own = dict(self.experiment)
-        return {**preset(own.pop("preset", "paper")), **own}
-
-    @property
-    def values(self) -> dict[str, tuple[Any, ...]]:
-        """The values that each field takes, so far as the sweep says."""
-        found = {name: (value,) for name, value in self.shared.items()}
-        for axis in self.axes:
-            found.update(axis)
-        return found
-
-    def _condition(self, number: int) -> Any:
-        with self.source.at("where", number, "exclude"):
-            return parse(self.exclude[number], self.values, lambda name, value: spelled(name, [value])[0])
-
-    def left_out(self) -> Bool[np.ndarray, "..."]:
-        """Return which combinations are left out, with a dimension for each of `axes`.
-
-        Raises
-        ------
-        InputError
-            Where a condition compares what cannot be compared.
-        """
-        shape = [len(next(iter(axis.values()))) for axis in self.axes]
-        axis_of = {name: number for number, axis in enumerate(self.axes) for name in axis}
-        every = self.values
-        found = np.zeros(shape, dtype=bool)
-        for number in range(len(self.exclude)):
-            condition = self._condition(number)
-            # The condition is told once for each combination of the axes that it names, and holds along all others.
-            involved = sorted({axis_of[name] for name in condition.columns if name in axis_of})
-            part = [shape[axis] for axis in involved]
-            at = dict(zip(involved, np.indices(part).reshape(len(part), math.prod(part)), strict=True))
-            nowhere = np.zeros(math.prod(part), dtype=int)
-            rows = {
-                name: [every[name][i] for i in at.get(axis_of.get(name, -1), nowhere)] for name in condition.columns
-            }
-            with self.source.at("where", number, "exclude"):
-                holds = condition.holds(rows)
-            found |= holds.reshape([n if axis in involved else 1 for axis, n in enumerate(shape)])
-        return found
+from .store.layout import Layout
 
 
 class Network(NamedTuple):
@@ -308,6 +168,12 @@ def _joined(choices: Sequence[Sequence[Mapping[str, Any]]], place: Sequence[int]
     for of_axis, i in zip(choices, place, strict=True):
         found.update(of_axis[i])
     return found
+
+
+def left(networks: Sequence[Network], store: Layout) -> list[Network]:
+    """Return the networks that have not come to an end."""
+    ended = set.union(*store.ended())
+    return listed(network for network in networks if network.identity not in ended)
 
 
 def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, suggestion
-from ..grid import Sweep
 from .axes import values_of
 from .fields import check_first, check_name, is_field
 from .source import Source, flat, store_of
+from .sweep import Sweep
 
 _NAMES = ("store", "save", "experiment", "axes", "zip", "exclude")
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -22,7 +22,6 @@ from ...errors import DamagedResultError, InputError
 from ...networks import Network as TrainedNetwork
 from ...runs.folder import RunFolder, with_weights
 from ...storage.atomic import write_atomically
-from ..grid import Network, listed
 from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
 
 Part: TypeAlias = Literal["curves", "weights", "activity"]
@@ -83,11 +82,6 @@ class Store(Layout):
                 pass
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
-
-    def left(self, networks: Sequence[Network]) -> list[Network]:
-        """Return the networks that have not come to an end."""
-        ended = set.union(*self.ended())
-        return listed(network for network in networks if network.identity not in ended)
 
     def work(self, identity: str) -> RunFolder:
         """Return the run folder of a network that is not finished."""

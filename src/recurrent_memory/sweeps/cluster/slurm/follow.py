@@ -11,7 +11,9 @@ from typing import NamedTuple
 from ....errors import InputError, InterruptedRunError, StuckError
 from ....runs.folder import CHECKPOINT
 from ...execute import SECONDS_PER_CHECKPOINT
-from ...grid import Network, Sweep, listed
+from ...file.sweep import Sweep
+from ...grid import Network, listed
+from ...grid import left as left_of
 from ...store.store import Store
 from .commands import ask
 from .jobs import Job, queued
@@ -68,7 +70,7 @@ def finish(
     """
     networks = listed(networks)
     watch = _Watch(networks, store, on_message, should_stop, look_every)
-    todo = without_jobs(store.left(networks), queued(store))
+    todo = without_jobs(left_of(networks, store), queued(store))
     last: Submitted | None = None
     in_vain = 0
     while True:
@@ -119,7 +121,7 @@ class _Reached(NamedTuple):
 
 
 def _reached(networks: Sequence[Network], store: Store) -> _Reached:
-    left = store.left(networks)
+    left = left_of(networks, store)
     times = {
         str(path): path.stat().st_mtime_ns
         for network in left
@@ -147,7 +149,7 @@ class _Watch:
     def wait(self) -> list[Network]:
         """Return what is left once no job is there, in two looks in a row: results may be seen late."""
         without = 0
-        while left := self.store.left(self.networks):
+        while left := left_of(self.networks, self.store):
             try:
                 jobs = queued(self.store)
             except InputError as error:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...costs import core_seconds
-from ...grid import Network, Sweep
+from ...file.sweep import Sweep
+from ...grid import Network
 from .commands import LARGEST_ARRAY
 from .request import Request
 from .submission import cut, short_name

@@ -19,7 +19,8 @@ from ....errors import InputError
 from ....storage.atomic import write_atomically
 from ...costs import core_seconds
 from ...execute import SECONDS_PER_CHECKPOINT
-from ...grid import Network, Sweep
+from ...file.sweep import Sweep
+from ...grid import Network
 from ...store.store import Store
 from .chunk import CHUNKS, DESCRIPTION, SWEEP, Chunk, read_json
 from .commands import complaint, largest_array
