@@ -168,12 +168,12 @@ def _execute(
     """
     from ..compat.scripts import reports
     from ..runs.folder import RunFolder
-    from ..runs.session import initial_network
+    from ..runs.start import initial_network
     from .report import draw
     from .train import execute
 
     _check_free(out, stem)
-    stages = [stage.make_task() for stage in (experiment.before, experiment) if stage is not None]
+    stages = [stage.make_task() for stage in experiment.stages]
     printed = [0] * len(stages)
 
     def report(now: Progress) -> None:

@@ -19,7 +19,7 @@ def show(run: Path, formats: tuple[str, ...]) -> None:
     """
     from ..runs import result as results
     from ..runs.folder import RunFolder
-    from ..runs.session import initial_network
+    from ..runs.start import initial_network
     from .report import draw, print_summary
 
     place = RunFolder(run)

@@ -15,7 +15,7 @@ import numpy as np
 from .. import kernel
 from ..experiment import Experiment
 from ..networks import ReluCell, recur
-from ..runs.many import cores, estimated_bytes
+from ..runs.resources import cores, estimated_bytes
 from .grid import Network
 from .status import duration
 from .store.store import Part

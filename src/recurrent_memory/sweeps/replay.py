@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from ..errors import InterruptedRunError
-from ..runs import session
-from ..runs.folder import RunFolder, with_weights
-from ..runs.run import blas_on_one_thread, run_stage
+from ..runs.folder import RunFolder, folder_claims, with_weights
+from ..runs.resources import blas_on_one_thread
+from ..runs.run import recorded, run_in
 from ..runs.session import Watch
+from ..runs.start import initial_network
 from .grid import Network
 from .store.layout import RESULT
 from .store.store import DATA, WEIGHT, Store, labelled
@@ -58,19 +59,20 @@ def replay(
     if record is None or f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
         try:
             with blas_on_one_thread():
-                run_stage(experiment, place, watch)
+                run_in(place, experiment, watch)
         except InterruptedRunError:  # it advises to give this folder as `--out`, as for `train`
             raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False
-    with place.claimed_for(experiment):
-        trained = with_weights(session.initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
-        recorded, stored = session.recorded(experiment, trained), labelled(record, kept)
-        for name in recorded.data_vars.keys() & stored.data_vars.keys():
-            if not recorded[name].equals(stored[name].astype(recorded[name].dtype)):
+    with folder_claims() as claims:
+        place.claim_for(experiment, claims)
+        trained = with_weights(initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
+        again, stored = recorded(experiment, trained), labelled(record, kept)
+        for name in again.data_vars.keys() & stored.data_vars.keys():
+            if not again[name].equals(stored[name].astype(again[name].dtype)):
                 watch.on_message(
-                    f"{name} is {recorded[name].values} here and was {stored[name].values} where it was trained: "
+                    f"{name} is {again[name].values} here and was {stored[name].values} where it was trained: "
                     "another processor rounds in another way"
                 )
-        result = stored.assign(recorded.data_vars).assign_coords(recorded.coords)
+        result = stored.assign(again.data_vars).assign_coords(again.coords)
         place.save_result(trained, result, record.provenance)
     return True

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from ..runs.claims import is_alive
 from ..storage.atomic import write_atomically
 from .file.source import Source, store_of
-from .store.claims import is_alive
 from .store.layout import RESULTS_VERSION, Layout, digest
 from .store.log import recent
 
