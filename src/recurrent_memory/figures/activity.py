@@ -48,7 +48,8 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
         If `activity` or the trial is missing, or the activity is not finite.
 
     Notes
-    ----- The picture of Orhan & Ma (2019). Sorting by the peaks of the trial that is shown makes a diagonal of
+    -----
+    The picture of Orhan & Ma (2019). Sorting by the peaks of the trial that is shown makes a diagonal of
     anything, even noise; `average_heatmap` shows what repeats from trial to trial.
 
     Examples

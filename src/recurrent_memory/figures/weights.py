@@ -48,7 +48,8 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
         Units whose mean over trials and time is not above this are left out (same unit as `activity`).
 
     Returns
-    ------- The figure: on the left the matrix, from (rows) to (columns), its diagonal grey; on the right the mean
+    -------
+    The figure: on the left the matrix, from (rows) to (columns), its diagonal grey; on the right the mean
     weight and its standard error. With fewer than two active units the matrix is not sorted.
 
     Raises
@@ -57,7 +58,8 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
         If a variable is missing or not finite.
 
     Notes
-    ----- The picture of Orhan & Ma (2019). The diagonal starts at λ0, far above all other weights, so it counts neither
+    -----
+    The picture of Orhan & Ma (2019). The diagonal starts at λ0, far above all other weights, so it counts neither
     for the range of colours nor for the right-hand side. The matrix of a GRU holds the blocks of its gates (reset,
     update) and of its candidate activity side by side; only the last is shown.
 
