@@ -1,10 +1,10 @@
-"""Pictures of a network: one function per picture, which turns a result into a Matplotlib figure."""
+"""Pictures of a network: one function a picture, from a result to a Matplotlib figure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
-from ..registry import Registry
 from .activity import activity_heatmap, average_heatmap
 from .learning import learning_curve
 from .sweep_cells import sweep_axes, sweep_measures
@@ -12,14 +12,16 @@ from .sweeps import has_map, measure_lines, measure_map
 from .trials import trial_structure
 from .weights import recurrent_weights
 
-PICTURES: Registry[Callable[..., Figure]] = Registry("picture")
-"""All pictures of a network by name; each function takes a result and returns a figure.
-
-To draw another picture of each run, add a function with `@PICTURES.register`.
-"""
-
-for _picture in (trial_structure, learning_curve, activity_heatmap, average_heatmap, recurrent_weights):
-    PICTURES.register(_picture)
+PICTURES: Mapping[str, Callable[..., Figure]] = MappingProxyType(
+    {
+        "trial_structure": trial_structure,
+        "learning_curve": learning_curve,
+        "activity_heatmap": activity_heatmap,
+        "average_heatmap": average_heatmap,
+        "recurrent_weights": recurrent_weights,
+    }
+)
+"""Every picture by its name; each takes a result and needs nothing more."""
 
 __all__ = [
     "PICTURES",

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say, styled
 
 SOLVED = 0.5
-"""A network has solved its task if its fractional loss is below this (Orhan & Ma 2019)."""
+"""A network counts as solved below this fractional loss (Orhan & Ma 2019)."""
 
 ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "value": "Error"}
 
