@@ -1,4 +1,4 @@
-"""A network of a sweep as a run of its own again, with its activity."""
+"""Turn a network of a sweep back into a run of its own, with its activity."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ def replay(
 ) -> bool:
     """Make the run folder of a network, as if it had been trained there.
 
-    Where its weights and curves are in the store, its test trials are run again; otherwise it is trained again, which
-    comes to the same.
+    If the store has its weights and curves, only its test trials are run again; otherwise it is trained again, with the
+    same result.
 
     Parameters
     ----------
     network
-        The network.
+        A network of the sweep.
     store
-        Where its result is.
+        Store with its result.
     place
-        The folder to make; a finished one is left as it is.
+        Folder to make; a finished one stays as it is.
     watch
-        Who is told and asked while it is trained.
+        Receives progress and messages while the network trains, and may stop it.
 
     Returns
     -------
-    Whether there was no need to train.
+    Whether no training was needed.
 
     Raises
     ------
     InputError
-        Where the folder is another run's, or (as DamagedResultError) the result in the store is damaged.
+        If the folder belongs to another run, or (as DamagedResultError) the result in the store is damaged.
     DivergedError
-        Where it is trained again, and diverges.
+        If the network is trained again and diverges.
     InterruptedRunError
-        Where the watch says to stop while it is trained again; its state is saved.
+        If the watch stops the training; its state is saved.
     """
     experiment, identity = network.experiment, network.identity
     place = place if isinstance(place, RunFolder) else RunFolder(place)
@@ -60,7 +60,7 @@ def replay(
         try:
             with blas_on_one_thread():
                 run_in(place, experiment, watch)
-        except InterruptedRunError:  # it advises to give this folder as `--out`, as for `train`
+        except InterruptedRunError:  # its own message is that of `train`, which takes a folder
             raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False
     with folder_claims() as claims:
@@ -71,7 +71,7 @@ def replay(
             if not again[name].equals(stored[name].astype(again[name].dtype)):
                 watch.on_message(
                     f"{name} is {again[name].values} here and was {stored[name].values} where it was trained: "
-                    "another processor rounds in another way"
+                    "processors round differently"
                 )
         result = stored.assign(again.data_vars).assign_coords(again.coords)
         place.save_result(trained, result, record.provenance)
