@@ -17,6 +17,16 @@ from jaxtyping import install_import_hook
 sys.path.insert(0, str(Path(__file__).parent))
 install_import_hook("recurrent_memory", "beartype.beartype")
 
+SECONDS = {"slow": 10_800, "slurm": 1_800}
+"""How long tests with these markers may take; others, as long as pyproject.toml says."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        given = [seconds for name, seconds in SECONDS.items() if item.get_closest_marker(name)]
+        if given and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(max(given)))
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     # Here, not in tests/reference: options have to be known before that folder is collected.
