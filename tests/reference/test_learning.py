@@ -62,8 +62,12 @@ def test_whole_runs_learn_as_the_published_ones(request: pytest.FixtureRequest) 
             ),
         }
         p_values = {name: float(stats.mannwhitneyu(*values).pvalue) for name, values in compared.items()}
-        print({name: f"p = {p:.2f}, medians {np.median(compared[name][0]):.2f} and {np.median(compared[name][1]):.2f}"
-               for name, p in p_values.items()})
+        print(
+            {
+                name: f"p = {p:.2f}, medians {np.median(compared[name][0]):.2f} and {np.median(compared[name][1]):.2f}"
+                for name, p in p_values.items()
+            }
+        )
         assert not {name: p for name, p in p_values.items() if p < SIGNIFICANT}
 
 

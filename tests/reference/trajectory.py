@@ -112,9 +112,7 @@ def trajectory(file: ReferenceFile, precision: str) -> Trajectory:
     """Train from a file's first weights on its trials."""
     with jax.enable_x64(precision == "float64"):
         dtype, task, settings = np.dtype(precision), file.make_task(), experiment(file)
-        network = network_of(
-            stored_weights(file, 0), file.model, task, dtype, sigmoid=task.response == "probability"
-        )
+        network = network_of(stored_weights(file, 0), file.model, task, dtype, sigmoid=task.response == "probability")
         objective = Objective(
             response=task.response, resp_dur=task.resp_dur, masked="mask" in file.arrays, separate_clipping=True
         )
@@ -127,7 +125,9 @@ def trajectory(file: ReferenceFile, precision: str) -> Trajectory:
                 yield batch(file, step, dtype)
 
         losses, predictions, weights = [], [], {}
-        for done, step in enumerate(steps(objective, network, batches(), jnp.asarray(settings.learning_rate, dtype)), 1):
+        for done, step in enumerate(
+            steps(objective, network, batches(), jnp.asarray(settings.learning_rate, dtype)), 1
+        ):
             losses.append(step.loss_before)
             predictions.append(step.outputs_after[:, settings.readout_step])
             if done in checkpoints:
@@ -143,4 +143,4 @@ def checkpoints_by_step(file: ReferenceFile, precision: str) -> list[int]:
 
 def parameter_patterns(file: ReferenceFile) -> tuple[str, ...]:
     """Return patterns of the names of a file's parameters."""
-    return (*(rf"{re.escape(name)}_\d+" for name in order(file)), rf"p\d+_\d+")
+    return (*(rf"{re.escape(name)}_\d+" for name in order(file)), r"p\d+_\d+")
