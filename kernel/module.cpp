@@ -256,7 +256,7 @@ PyMethodDef methods[] = {{"set_thread_limit", set_thread_limit, METH_O,
                           "The first unit of each panel of a number of units, and that number."},
                          {nullptr, nullptr, 0, nullptr}};
 
-PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Compiled recurrence and spike counts; see compiled.py.", -1, methods,
+PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Compiled recurrence and spike counts; see kernel.py.", -1, methods,
                       nullptr, nullptr, nullptr, nullptr};
 
 int add_handler(PyObject* to, const char* name, XLA_FFI_Handler* handler) {
@@ -264,6 +264,15 @@ int add_handler(PyObject* to, const char* name, XLA_FFI_Handler* handler) {
   if (!capsule) return -1;
   const int failed = PyModule_AddObjectRef(to, name, capsule);
   Py_DECREF(capsule);
+  return failed;
+}
+
+// The version of XLA's interface that this was built for: kernel.py compares it with what the running jaxlib offers.
+int add_interface(PyObject* to) {
+  PyObject* version = Py_BuildValue("(ii)", XLA_FFI_API_MAJOR, XLA_FFI_API_MINOR);
+  if (!version) return -1;
+  const int failed = PyModule_AddObjectRef(to, "interface", version);
+  Py_DECREF(version);
   return failed;
 }
 
@@ -275,7 +284,8 @@ PyMODINIT_FUNC PyInit__kernel() {
   if (add_handler(made, "forward", forward_handler) || add_handler(made, "backward", backward_handler) ||
       add_handler(made, "draw", draw_handler) ||
       PyModule_AddStringConstant(made, "instruction_set", functions().name) ||
-      PyModule_AddIntConstant(made, "panel_width", static_cast<long>(functions().width))) {
+      PyModule_AddIntConstant(made, "panel_width", static_cast<long>(functions().width)) ||
+      add_interface(made)) {
     Py_DECREF(made);
     return nullptr;
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,31 @@ from jaxtyping import install_import_hook
 
 sys.path.insert(0, str(Path(__file__).parent))
 install_import_hook("recurrent_memory", "beartype.beartype")
+
+SECONDS = {"slow": 10_800, "slurm": 1_800}
+"""How long tests with these markers may take; others, as long as pyproject.toml says."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        given = [seconds for name, seconds in SECONDS.items() if item.get_closest_marker(name)]
+        if given and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(max(given)))
+
+
+MOST_MAPS = 8_000
+"""Memory maps of compiled programs that a test process keeps: with those it stays below 1 GB (without a bound, 3.5)."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
+        # glibc keeps freed memory for itself unless it is asked to give it back.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

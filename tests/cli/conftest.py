@@ -45,6 +45,17 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         signal.signal(number, handler)
 
 
+@pytest.fixture
+def hangup_ends_children() -> Iterator[None]:
+    """Let a process started here react to SIGHUP even if this one ignores it, as `nohup pytest` does.
+
+    A process inherits that a signal is ignored, but not a handler: this one's does nothing.
+    """
+    before = signal.signal(signal.SIGHUP, lambda *_: None)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "finished"

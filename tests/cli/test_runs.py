@@ -178,6 +178,7 @@ def test_full_disk_is_a_short_message(command: Any, tmp_path: Path, monkeypatch:
     assert command("train", *words(small_experiment()), "--out", tmp_path / "run").code == 0
 
 
+@pytest.mark.usefixtures("hangup_ends_children")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any, number: int) -> None:
     experiment = small_experiment(iterations=30_000)
@@ -208,6 +209,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, command: An
     shutil.rmtree(tmp_path / "run")
 
 
+@pytest.mark.usefixtures("hangup_ends_children")
 def test_a_terminal_that_is_closed_costs_no_state(tmp_path: Path, command: Any) -> None:
     """Nothing can be written to it any more, and SIGHUP comes twice: from the shell, and when the shell ends."""
     ours, terminal = os.openpty()

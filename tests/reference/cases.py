@@ -23,7 +23,7 @@ from recurrent_memory.networks import CELLS, find_model
 from recurrent_memory.tasks import AbstractTask, PopulationTask, at_every_step, make
 from recurrent_memory.training import Answers, adam
 
-from . import runs
+from . import runs, trajectory
 from .files import ReferenceFile
 from .tolerances import (
     TOLERANCE,
@@ -32,6 +32,7 @@ from .tolerances import (
     WANDERING_PREDICTION,
     least_gradient_scale,
     loss_rounding,
+    on_a_trajectory,
     uncertain_answers,
 )
 
@@ -437,17 +438,10 @@ def _last_outputs(file: ReferenceFile, precision: str) -> list[Check]:
 
 
 def _training_answers(file: ReferenceFile, batch: int, outputs: np.ndarray, dtype: Any) -> Answers:
-    """Return answers with the evidence of a stored batch.
-
-    The cue of GDE isn't stored: it is read off the spikes in the response, of which the cued location has five
-    times more.
-    """
+    """Return answers with the evidence of a stored batch."""
     task, inputs, targets = file.make_task(), file.arrays["inputs"][batch], file.arrays["target"][batch]
     steps = slice(-task.resp_dur, None)
-    label = np.zeros(len(inputs), int)
-    if task.n_locations > 1 and task.response == "angle" and task.n_outputs == 1:
-        counts = inputs[:, steps].sum(axis=1, dtype=float).reshape(len(inputs), task.n_locations, -1)
-        label = counts.sum(axis=2).argmax(axis=1)
+    label = trajectory.cued_location(task, inputs)
     trials = runs.trials_of(inputs, targets, dtype, label=label)
     return Answers(jnp.asarray(outputs[:, steps]), trials.targets[:, steps], task.evidence(trials))
 
@@ -493,6 +487,68 @@ def _published_errors(file: ReferenceFile, task: AbstractTask, step: int) -> tup
         of_network = best * np.log(best / network) + (1 - best) * np.log((1 - best) / (1 - network))
         of_chance = best * np.log(2 * best) + (1 - best) * np.log(2 * (1 - best))
     return float(np.nanmean(of_network)), float(np.nanmean(of_chance))
+
+
+# Trajectories ---------------------------------------------------------------------------
+
+
+def _trajectory_contents(file: ReferenceFile) -> Contents:
+    quantities: dict[str, Measure] = {
+        "observer": _trajectory_observer,
+        "loss": _trajectory_losses,
+        "prediction_after_step": _trajectory_predictions,
+        **{name: _trajectory_weights(name) for name in trajectory.order(file)},
+    }
+    fed = ("X", "S", "mask", "delay_durs", "checkpoints", "meta", *trajectory.parameter_patterns(file))
+    return Contents(quantities, fed, {})
+
+
+def _trajectory_observer(file: ReferenceFile, precision: str) -> list[Check]:
+    """Compare all observers' answers, of all steps at once."""
+    task, dtype = file.make_task(), np.dtype(precision)
+    answers = [task.ideal_observer(trajectory.batch(file, k, dtype)) for k in range(len(file.arrays["observer"]))]
+    stored = [_for_each_trial(_without_time(o), a.shape) for o, a in zip(file.arrays["observer"], answers, strict=True)]
+    return [Check(deviation(np.array(answers), np.array(stored)), _observer_tolerance(task, precision))]
+
+
+def _trajectory_losses(file: ReferenceFile, precision: str) -> list[Check]:
+    """Compare the loss before every step, each on its own scale."""
+    ours = trajectory.trajectory(file, precision).losses
+    off = np.abs(ours / file.arrays["loss"][: len(ours)] - 1)
+    return _checks_of_steps(off, "loss", precision)
+
+
+def _trajectory_predictions(file: ReferenceFile, precision: str) -> list[Check]:
+    """Compare the answers after every step, on the scale of the largest answer to its batch."""
+    ours = trajectory.trajectory(file, precision).predictions
+    theirs = file.arrays["prediction_after_step"][: len(ours)].reshape(ours.shape)
+    axes = tuple(range(1, ours.ndim))
+    off = np.abs(ours - theirs).max(axis=axes) / np.abs(theirs).max(axis=axes)
+    return _checks_of_steps(off, "prediction", precision)
+
+
+def _checks_of_steps(off: np.ndarray, quantity: str, precision: str) -> list[Check]:
+    """Return the check of the step that comes nearest to what is allowed, or goes farthest beyond."""
+    allowed = np.array([on_a_trajectory(quantity, k, precision) for k in range(len(off))])
+    k = int(np.argmax(np.nan_to_num(off, nan=np.inf) / allowed))
+    return [Check(float(off[k]), float(allowed[k]), f"step {k}: difference")]
+
+
+def _trajectory_weights(name: str) -> Measure:
+    def measure(file: ReferenceFile, precision: str) -> list[Check]:
+        ours = trajectory.trajectory(file, precision).weights
+        # A bias near zero counts as large as one step of learning.
+        least_scale = trajectory.experiment(file).learning_rate
+        return [
+            Check(
+                deviation(ours[k][name], trajectory.stored_weights(file, k)[name], least_scale),
+                on_a_trajectory("weights", k, precision),
+                f"after {k} steps: largest deviation",
+            )
+            for k in trajectory.checkpoints_by_step(file, precision)
+        ]
+
+    return measure
 
 
 # Sequentiality ---------------------------------------------------------------------------
@@ -580,6 +636,7 @@ _KINDS: dict[str, Callable[[ReferenceFile], Contents]] = {
     "task": _task_contents,
     "train": _train_contents,
     "clip": _clip_contents,
+    "trajectory": _trajectory_contents,
     "sequentiality": _sequentiality_contents,
     "fractional_loss": _fractional_contents,
 }

@@ -13,6 +13,7 @@ import numpy as np
 
 from recurrent_memory.errors import InputError
 from recurrent_memory.experiment import Experiment
+from recurrent_memory.networks import find_model
 from recurrent_memory.tasks import AbstractTask
 
 DATA = Path(__file__).parent / "data"
@@ -23,7 +24,8 @@ CONDITIONS = {"basic": "basic", "tethered": "tethered", "dynamic": "dynamic", "v
 
 _NAMES = re.compile(
     r"(?P<kind>task)_(?P<condition>[a-z]+)_(?P<task>[A-Za-z0-9]+)"
-    r"|(?P<kind2>train|clip)_(?P<condition2>[a-z]+)_(?P<task2>[A-Za-z0-9]+)_model(?P<model>\d+)(?:_(?P<variant>\w+))?"
+    r"|(?P<kind2>train|clip|trajectory)_(?P<condition2>[a-z]+)_(?P<task2>[A-Za-z0-9]+)"
+    r"_model(?P<model>\d+)(?:_(?P<variant>\w+))?"
 )
 
 
@@ -35,6 +37,8 @@ class ReferenceFile:
     kind: str
     condition: str = ""
     task: str = ""
+    model: str = ""
+    """Number of the model in the basic script."""
 
     @property
     def name(self) -> str:
@@ -75,6 +79,8 @@ class ReferenceFile:
         elif self.task:
             try:
                 self.experiment()
+                if self.model:
+                    find_model(self.model)
             except InputError as error:
                 reason = str(error)
         return f"{self.path.name}: {reason}" if reason else ""
@@ -95,10 +101,10 @@ def _classify(path: Path) -> ReferenceFile:
         return ReferenceFile(path, "")
     part = match.groupdict()
     kind, condition, task = (part[key] or part[key + "2"] for key in ("kind", "condition", "task"))
-    return ReferenceFile(path, kind, condition, task)
+    return ReferenceFile(path, kind, condition, task, part["model"] or "")
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=2)  # the trials of one trajectory take 150 MB
 def _read(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recurrent_memory.networks import CELLS, Network, find_model
-from recurrent_memory.tasks import Trials
+from recurrent_memory.tasks import AbstractTask, Trials
 from recurrent_memory.training import Objective, adam
 from recurrent_memory.training.objective import Terms
 
@@ -30,7 +30,7 @@ QUICK = {
     "xla_cpu_use_fusion_emitters": False,
     "xla_cpu_parallel_codegen_split_count": 1,
 }
-"""Programs that run for milliseconds and would take minutes to optimise are compiled without: four times as fast."""
+"""Programs that run for milliseconds and would take minutes to optimise are _compiled without: four times as fast."""
 
 
 def _forward(objective: Objective, network: Network, trials: Trials) -> tuple[Terms, jax.Array, jax.Array]:
@@ -106,19 +106,10 @@ class Problem:
         """Return the network with the stored initial weights."""
         prefix = "init_"
         weights = {n.removeprefix(prefix): v for n, v in self.arrays.items() if n.startswith(prefix)}
-        cell_class: Any = CELLS[find_model(self.meta["model"])]
         options = {"gradient_clip": self.meta["grad_clip"] if clipped else NO_CLIPPING}
         if self.meta.get("gamma") is not None:
             options["gamma"] = self.meta["gamma"]
-        ours = {name: jnp.asarray(value, self.dtype) for name, value in _our_weights(weights).items()}
-        W_out, b_out = ours.pop("W_out"), ours.pop("b_out")
-        return Network(
-            cell=cell_class(**ours, **options),
-            W_out=W_out,
-            b_out=b_out,
-            readout="sigmoid" if self.has_sigmoid else "linear",
-            is_probability=self.task.response == "probability",
-        )
+        return network_of(weights, self.meta["model"], self.task, self.dtype, sigmoid=self.has_sigmoid, **options)
 
     def trials(self, batch: int = 0) -> Trials:
         """Return a stored batch; what its hidden variables were does not matter to a network."""
@@ -137,6 +128,22 @@ class Problem:
     @property
     def n_batches(self) -> int:
         return 1 if self.is_clip_file else len(self.arrays["inputs"])
+
+
+def network_of(
+    weights: Arrays, model: int | str, task: AbstractTask, dtype: np.dtype[Any], *, sigmoid: bool, **options: Any
+) -> Network:
+    """Return a network with published weights, of a published model."""
+    cell_class: Any = CELLS[find_model(model)]
+    ours = {name: jnp.asarray(value, dtype) for name, value in _our_weights(weights).items()}
+    W_out, b_out = ours.pop("W_out"), ours.pop("b_out")
+    return Network(
+        cell=cell_class(**ours, **options),
+        W_out=W_out,
+        b_out=b_out,
+        readout="sigmoid" if sigmoid else "linear",
+        is_probability=task.response == "probability",
+    )
 
 
 def trials_of(
@@ -172,8 +179,8 @@ def start(file: ReferenceFile, precision: str) -> Start:
             terms={name: float(value) for name, value in terms._asdict().items()},
             outputs=np.asarray(outputs),
             activity=np.asarray(activity),
-            gradient=_published_weights(_compiled(_gradient)(separate, network, trials)[2]),
-            joint_gradient=_published_weights(_compiled(_gradient)(joint, network, trials)[2]),
+            gradient=published_weights(_compiled(_gradient)(separate, network, trials)[2]),
+            joint_gradient=published_weights(_compiled(_gradient)(joint, network, trials)[2]),
         )
 
 
@@ -183,7 +190,7 @@ def unclipped_gradient(file: ReferenceFile, precision: str) -> Arrays:
     with jax.enable_x64(precision == "float64"):
         problem = Problem(file, precision)
         objective = problem.objective(separate_clipping=False)
-        return _published_weights(_compiled(_gradient)(objective, problem.network(clipped=False), problem.trials())[2])
+        return published_weights(_compiled(_gradient)(objective, problem.network(clipped=False), problem.trials())[2])
 
 
 def clipping_is_active(file: ReferenceFile) -> bool:
@@ -201,16 +208,37 @@ def training(file: ReferenceFile, precision: str) -> Training:
     with jax.enable_x64(precision == "float64"):
         problem = Problem(file, precision)
         objective, network = problem.objective(separate_clipping=True), problem.network()
-        state, learning_rate = adam.start(network), jnp.asarray(problem.meta["lr"], problem.dtype)
+        learning_rate = jnp.asarray(problem.meta["lr"], problem.dtype)
         before, after = [], []
-        for batch in range(problem.n_batches):
-            trials = problem.trials(batch)
-            loss, _, gradient = _compiled(_gradient)(objective, network, trials)
-            network, state = _compiled(adam.step)(network, gradient, state, learning_rate)
-            before.append(float(loss))
-            after.append(float(sum(_compiled(_forward)(objective, network, trials)[0])))
+        for step in steps(objective, network, map(problem.trials, range(problem.n_batches)), learning_rate):
+            before.append(step.loss_before)
+            after.append(step.loss_after)
+            network = step.network
         outputs = _compiled(_forward)(objective, network, problem.trials())[1]
-        return Training(np.array(before), np.array(after), _published_weights(network), np.asarray(outputs))
+        return Training(np.array(before), np.array(after), published_weights(network), np.asarray(outputs))
+
+
+class Step(NamedTuple):
+    """One step of training on stored trials."""
+
+    loss_before: float
+    loss_after: float
+    """On the same trials."""
+    outputs_after: np.ndarray
+    """Answers to the same trials, at every step of the trial."""
+    network: Network
+
+
+def steps(
+    objective: Objective, network: Network, batches: Iterable[Trials], learning_rate: jax.Array
+) -> Iterator[Step]:
+    """Train a network on batches of trials, one step each, in order."""
+    state = adam.start(network)
+    for trials in batches:
+        loss, _, gradient = _compiled(_gradient)(objective, network, trials)
+        network, state = _compiled(adam.step)(network, gradient, state, learning_rate)
+        terms, outputs, _ = _compiled(_forward)(objective, network, trials)
+        yield Step(float(loss), float(sum(terms)), np.asarray(outputs), network)
 
 
 def _our_weights(published: Arrays) -> Arrays:
@@ -225,7 +253,7 @@ def _our_weights(published: Arrays) -> Arrays:
     return {"W_in": stack("W_in"), "b_in": stack("b"), "W_rec": stack("W_hid"), **readout}
 
 
-def _published_weights(network: Network) -> Arrays:
+def published_weights(network: Network) -> Arrays:
     """Return a network's (or gradient's) arrays by their published names."""
     cell: Any = network.cell
     arrays = {"W_in": cell.W_in, "b_in": cell.b_in, "W_rec": cell.W_rec}

@@ -5,10 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import jax
+import jax.random as jr
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
+
+from recurrent_memory.experiment import Experiment
+from recurrent_memory.runs.start import fresh_state, trainer
 
 from .cases import PRECISIONS, cases, deviation
 from .files import DATA, reference_files
@@ -54,6 +60,7 @@ def test_every_parameter_is_compared(kind: str) -> None:
     ("name", "reason"),
     [
         ("surprise.npz", "unknown file name"),
+        ("trajectory_basic_DE1_model9.npz", "9"),
         ("train_basic_DE1.npz", "unknown file name"),
         ("task_dynamic_SINE.npz", "no stimulus whose range"),
         ("task_strange_DE1.npz", "unknown condition 'strange'"),
@@ -83,6 +90,91 @@ def test_a_wrong_number_is_found(tmp_path: Path, quantity: str) -> None:
         case for case in cases(reference_files(tmp_path)) if (case.quantity, case.precision) == (quantity, "float64")
     )
     assert any(check.deviation > check.allowed for check in case.checks())
+
+
+STEPS, CHECKPOINTS = 5, (0, 1, 5)
+
+
+def trajectory_of_ours(task_name: str, condition: str, model: str) -> dict[str, np.ndarray]:
+    """Train a small network in double precision by the package's own loop, and write down what a file would hold."""
+    with jax.enable_x64(True):
+        experiment = Experiment(
+            task=task_name, condition=condition, model=model, n_hidden=10, batch_size=6, separate_clipping=True
+        )
+        task = experiment.make_task()
+        training, state = trainer(experiment, task), fresh_state(experiment)
+        arrays: dict[str, Any] = {"checkpoints": np.array(CHECKPOINTS)}
+        arrays |= in_published_order(state.network, 0)
+        rows: dict[str, list[Any]] = {
+            name: [] for name in ("X", "S", "mask", "observer", "loss", "prediction_after_step")
+        }
+        for step in range(STEPS):
+            trials = task.sample(jr.fold_in(training.key, step), experiment.batch_size)
+            state, chunk = training.advance(state, 1)
+            outputs, _ = state.network(trials.inputs, trials.mask if task.skips_steps else None)
+            rows["X"].append(np.asarray(trials.inputs).astype(np.uint8))
+            rows["S"].append(np.asarray(trials.targets)[:, 0].squeeze(-1))
+            rows["mask"].append(np.asarray(trials.mask))
+            rows["observer"].append(np.asarray(task.ideal_observer(trials)).squeeze(-1))
+            rows["loss"].append(float(chunk.losses[0]))
+            rows["prediction_after_step"].append(np.asarray(outputs)[:, experiment.readout_step].squeeze(-1))
+            if step + 1 in CHECKPOINTS:
+                arrays |= in_published_order(state.network, step + 1)
+        if not task.skips_steps:
+            del rows["mask"]
+        return arrays | {name: np.array(values) for name, values in rows.items()}
+
+
+def in_published_order(network: Any, step: int) -> dict[str, np.ndarray]:
+    """Return a network's parameters by number; the GRU's gates are update, reset, candidate there, not as here."""
+    cell = network.cell
+    if cell.model != "gru":
+        names = ("W_in", "b_in", "W_rec", "b_rec")
+        return {f"{name}_{step}": np.asarray(getattr(cell, name)) for name in names} | {
+            f"W_out_{step}": np.asarray(network.W_out),
+            f"b_out_{step}": np.asarray(network.b_out),
+        }
+    n_hidden = len(cell.W_rec)
+    blocks = [slice(start * n_hidden, (start + 1) * n_hidden) for start in (1, 0, 2)]
+    arrays = [array[..., block] for block in blocks for array in (cell.W_in, cell.W_rec, cell.b_in)]
+    return {f"p{i}_{step}": np.asarray(a) for i, a in enumerate([*arrays, network.W_out, network.b_out])}
+
+
+OWN_TRAJECTORIES = {
+    "trajectory_basic_DE1_model3": ("DE1", "basic", "gru"),
+    "trajectory_tethered_2AFC_model2": ("2AFC", "tethered", "orthogonal"),
+    "trajectory_vardelay_COMP_model0": ("COMP", "variable_delay", "relu"),
+    "trajectory_basic_DE1_model1": ("DE1", "basic", "fast_weights"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_TRAJECTORIES)
+def test_a_trajectory_of_any_model_and_task_is_read_and_followed(tmp_path: Path, name: str) -> None:
+    arrays = trajectory_of_ours(*OWN_TRAJECTORIES[name])
+    saved(tmp_path, f"{name}.npz", **arrays)
+    found = cases(reference_files(tmp_path))
+    assert not [case.reason for case in found if case.reason]
+    in_double = {case.quantity: case for case in found if case.precision == "float64"}
+    assert len(in_double) == 3 + (11 if "model3" in name else 6)
+    wrong = {
+        quantity: str(check)
+        for quantity, case in in_double.items()
+        for check in case.checks()
+        if not check.deviation <= check.allowed
+    }
+    assert not wrong
+
+
+def test_a_wrong_number_on_a_trajectory_is_found(tmp_path: Path) -> None:
+    arrays = trajectory_of_ours("DE1", "basic", "gru")
+    for quantity, array in {"W_hid_u": "p1_5", "b_c": "p8_5", "loss": "loss", "observer": "observer"}.items():
+        changed = {name: values.copy() for name, values in arrays.items()}
+        changed[array].flat[-1] += 1e-8 * np.abs(changed[array]).max()
+        (tmp_path / quantity).mkdir()
+        saved(tmp_path / quantity, "trajectory_basic_DE1_model3.npz", **changed)
+        in_double = [case for case in cases(reference_files(tmp_path / quantity)) if case.precision == "float64"]
+        found = {case.quantity for case in in_double if any(check.deviation > check.allowed for check in case.checks())}
+        assert found == {quantity}
 
 
 def test_undefined_numbers_must_agree_in_place_and_kind() -> None:
