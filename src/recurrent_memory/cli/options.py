@@ -89,7 +89,6 @@ class _Named(click.types.StringParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
         # Only a completion pays for importing what knows the names.
-
         from .. import networks, tasks
         from ..experiment import OWN_CONDITIONS
 
