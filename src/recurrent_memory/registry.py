@@ -60,6 +60,15 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         An entry that is defined again in the same place, for example by a notebook cell that runs twice, replaces the
         first.
 
+        Parameters
+        ----------
+        entry
+            A class, a function, or a row of a table.
+
+        Returns
+        -------
+        The entry itself.
+
         Raises
         ------
         InputError
@@ -92,6 +101,15 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     def find(self, name: Any) -> Entry:
         """Return an entry by its name, in any spelling, or by its published code.
+
+        Parameters
+        ----------
+        name
+            Name or code.
+
+        Returns
+        -------
+        The entry.
 
         Raises
         ------

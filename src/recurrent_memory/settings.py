@@ -46,12 +46,16 @@ class Settings(BaseModel):
             raise InputError(_explain(type(self), error)) from None
 
     def replace(self: Own, **changes: Any) -> Own:
-        """Return a copy with some values changed, and validate it.
+        """Return a validated copy with some values changed.
 
         Parameters
         ----------
         **changes
             New values by name.
+
+        Returns
+        -------
+        The copy.
 
         Raises
         ------

@@ -80,7 +80,7 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
 
 
 class _Named(click.types.StringParamType):
-    """The name of a task, a model or a condition: any word, with the known names as completions."""
+    """A task, a model or a condition: any word here, completed from the known names."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -88,7 +88,7 @@ class _Named(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        # Imported here, because only a completion needs the names.
+        # Only a completion pays for importing what knows the names.
         from .. import networks, tasks
         from ..experiment import OWN_CONDITIONS
 
