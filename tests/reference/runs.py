@@ -14,7 +14,7 @@ import numpy as np
 
 from recurrent_memory.networks import CELLS, Network, find_model
 from recurrent_memory.tasks import Trials
-from recurrent_memory.training import Objective, adam
+from recurrent_memory.training import Objective, Optimizer
 from recurrent_memory.training.objective import Terms
 
 from .files import ReferenceFile
@@ -201,16 +201,20 @@ def training(file: ReferenceFile, precision: str) -> Training:
     with jax.enable_x64(precision == "float64"):
         problem = Problem(file, precision)
         objective, network = problem.objective(separate_clipping=True), problem.network()
-        state, learning_rate = adam.start(network), jnp.asarray(problem.meta["lr"], problem.dtype)
+        state, learning_rate = Optimizer().start(network), jnp.asarray(problem.meta["lr"], problem.dtype)
         before, after = [], []
         for batch in range(problem.n_batches):
             trials = problem.trials(batch)
             loss, _, gradient = _compiled(_gradient)(objective, network, trials)
-            network, state = _compiled(adam.step)(network, gradient, state, learning_rate)
+            network, state = _compiled(_step)(network, gradient, state, learning_rate)
             before.append(float(loss))
             after.append(float(sum(_compiled(_forward)(objective, network, trials)[0])))
         outputs = _compiled(_forward)(objective, network, problem.trials())[1]
         return Training(np.array(before), np.array(after), _published_weights(network), np.asarray(outputs))
+
+
+def _step(network: Network, gradient: Network, state: Any, learning_rate: Any) -> tuple[Network, Any]:
+    return Optimizer().step(network, gradient, state, learning_rate)
 
 
 def _our_weights(published: Arrays) -> Arrays:
