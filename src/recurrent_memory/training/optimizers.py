@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 from pydantic import Field
 
-from ..networks import Network
 from ..registry import Registry
 from .options import checked_options
 
@@ -207,27 +206,24 @@ class Optimizer:
         checked = check_optimizer_options(name, options)
         return cls(OPTIMIZERS.find(name), tuple(sorted(checked.items())), gradient_clip_norm)
 
-    def start(self, network: Network) -> PyTree:
-        """Return the optimizer's state before the first step."""
-        state = self._transformation(0.0).init(_parameters(network))
+    def start(self, network: PyTree) -> PyTree:
+        """Return the optimizer's state before the first step of a network, or of any pytree of arrays."""
+        state = self._transformation(0.0).init(eqx.filter(network, eqx.is_inexact_array))
         # Training reuses the state's memory, which must not be shared with the network or within the state.
         return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state)
 
     def step(
-        self, network: Network, gradient: Network, state: PyTree, learning_rate: Float[Array, ""]
-    ) -> tuple[Network, PyTree]:
+        self, network: PyTree, gradient: PyTree, state: PyTree, learning_rate: Float[Array, ""]
+    ) -> tuple[PyTree, PyTree]:
         """Return the network and the optimizer's state after one step along a gradient."""
         if self.gradient_clip_norm is not None:
             import optax
 
             gradient, _ = optax.clip_by_global_norm(self.gradient_clip_norm).update(gradient, optax.EmptyState())
-        change, state = self._transformation(learning_rate).update(gradient, state, _parameters(network))
+        change, state = self._transformation(learning_rate).update(
+            gradient, state, eqx.filter(network, eqx.is_inexact_array)
+        )
         return eqx.apply_updates(network, change), state
 
     def _transformation(self, learning_rate: Float[Array, ""] | float) -> Any:
         return self.make(learning_rate=learning_rate, **dict(self.options))
-
-
-def _parameters(network: Network) -> Network:
-    parameters: Network = eqx.filter(network, eqx.is_inexact_array)
-    return parameters
