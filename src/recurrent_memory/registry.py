@@ -75,7 +75,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             If the entry is not complete, or its name or code belongs to another entry.
         """
         self._check(entry)
-        name, code = self._name_of(entry), code_of(entry)
+        name, code = self.name_of(entry), code_of(entry)
         if not isinstance(name, str) or not plain(name):
             raise InputError(f"{entry!r} has no `{self._named_by}`: give it one, so that it can be found.")
         for known_name, known in self._entries.items():
@@ -139,7 +139,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             importlib.import_module(self._homes.pop(0))
         return self._entries
 
-    def _name_of(self, entry: Any) -> Any:
+    def name_of(self, entry: Any) -> Any:
+        """Return the name by which an entry goes; None if it has none."""
         own = getattr(entry, self._named_by, None)
         return getattr(entry, "__name__", None) if own is None and inspect.isfunction(entry) else own
 
