@@ -8,6 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from ..analysis import cross_validated_order, peak_order
+from .pictures import picture
 from .style import (
     ACTIVITY_COLORS,
     complete_trials,
@@ -15,16 +16,14 @@ from .style import (
     label_time,
     mark_epochs,
     mark_masked,
-    need,
     need_trial,
     new_figure,
     say,
-    styled,
     time_edges,
 )
 
 
-@styled
+@picture("activity")
 def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) -> Figure:
     """Draw one trial's activity: a row a unit, sorted by peak time, each scaled to its own peak.
 
@@ -51,7 +50,6 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
     Sorting by the peaks of the very trial that is shown makes a diagonal of anything, noise included:
     `average_heatmap` shows what repeats from trial to trial.
     """
-    need(result, "activity")
     need_trial(result, trial)
     one = result["activity"].transpose("trial", "time", "unit").values[trial]
     rows = one[:, peak_order(one[None], min_rate=min_rate)].T
@@ -62,7 +60,7 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
     return figure
 
 
-@styled
+@picture("activity")
 def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     """Draw the activity averaged over odd trials, its units sorted by their peak in the even trials.
 
@@ -82,7 +80,6 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     InputError
         Where there is no `activity`, or it isn't finite.
     """
-    need(result, "activity")
     result, which = complete_trials(result)
     activity = result["activity"].transpose("trial", "time", "unit")
     if result.sizes["trial"] > 1:

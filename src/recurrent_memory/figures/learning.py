@@ -13,12 +13,13 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..errors import InputError
 from ..settings import SOLVED_BELOW
-from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say, styled
+from .pictures import picture
+from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say
 
 ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "value": "Error"}
 
 
-@styled
+@picture()
 def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
     """Draw the network's error beside the ideal observer's, and the fractional loss, against the iteration.
 

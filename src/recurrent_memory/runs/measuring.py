@@ -86,11 +86,11 @@ def by_delay(
                 values = [_variables(measure, part, part.task, variant)[measure.variable(variant)][1] for part in parts]
             else:
                 values = _means_by_delay(measure, variant, kept, delays)
-            over = "in" if measure.of == "answers" else "mean over"
-            of_it = measure.attributes(next(iter(on.values())).task, variant)
-            label = measure.label if measure.of == "answers" else f"{measure.label},"
-            of_it["long_name"] = f"{label} {over} trials of one delay ({VARIANTS[variant].what})"
-            found[f"delay_{measure.variable(variant)}"] = ("delay", np.array(values), of_it)
+            over = " in" if measure.of == "answers" else ", mean over"
+            about = measure.attributes(on[variant].task, variant)
+            about.pop("long_name", None)
+            about["long_name"] = f"{measure.label}{over} trials of one delay ({VARIANTS[variant].what})"
+            found[f"delay_{measure.variable(variant)}"] = ("delay", np.array(values), about)
     return found
 
 
