@@ -91,6 +91,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self._entries[name] = entry  # type: ignore[assignment]
         return entry
 
+    def remove(self, name: str) -> None:
+        """Take an entry out, as a notebook does with one that is no longer wanted; none of this name is no error."""
+        self._entries.pop(name, None)
+
     def alias(self, name: str, of: str) -> None:
         """Add another spelling for the name of an entry."""
         self._aliases[plain(name)] = of
