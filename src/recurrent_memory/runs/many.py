@@ -22,6 +22,7 @@ from .. import kernel, storage
 from ..errors import DivergedError, InputError, InterruptedRunError
 from ..evaluation.test_trials import ACTIVITY_BATCHES
 from ..experiment import Experiment
+from ..networks import CELLS
 from ..training import Ensemble, Member, TrainingState
 from .folder import RESULT, RunFolder
 from .run import blas_on_one_thread, find_finished, next_length, run_stage
@@ -162,7 +163,7 @@ def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batch
 def estimated_bytes(experiment: Experiment) -> int:
     """Return an estimate of the memory that training and testing one network takes, beyond what the process has."""
     task = experiment.make_task()
-    blocks = 3 if experiment.model == "gru" else 1
+    blocks = CELLS[experiment.model].blocks
     steps = task.n_steps * experiment.batch_size
     weights = blocks * experiment.n_hidden * (experiment.n_hidden + task.n_inputs)
     training = 10 * weights + 4 * steps * (blocks * experiment.n_hidden + task.n_inputs)

@@ -131,7 +131,7 @@ def recorded(
             ),
             "recurrent_weights": (
                 ("source", "target_unit"),
-                np.asarray(network.cell.W_rec),
+                np.asarray(network.cell.recurrent_weights()),
                 {"long_name": "recurrent weight from source to target unit (gru: three blocks, r, u, c)"},
             ),
             **_sequentiality(task, activity, mask),
