@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from .errors import InputError
 from .settings import Settings
@@ -132,7 +132,7 @@ class Experiment(Settings):
         Field(description="Settings of the task that differ from the paper's, such as delay_dur"),
     ] = {}  # noqa: RUF012 (copied for each experiment)
     model_options: Annotated[
-        dict[str, float],
+        dict[str, Any],
         Field(description="Settings of the model that differ from the paper's, such as gamma"),
     ] = {}  # noqa: RUF012 (copied for each experiment)
 
@@ -180,12 +180,18 @@ class Experiment(Settings):
         }[info.field_name]
         return check(info.data[of], options) if of in info.data else options
 
-    @model_validator(mode="after")
-    def _options_fit(self) -> Experiment:
-        from . import tasks
+    @field_validator("model_options")
+    @classmethod
+    def _options_of_model(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         from .networks import check_options
 
-        check_options(self.model, self.model_options)
+        # Without a model there is a complaint about that already.
+        return check_options(info.data["model"], options) if "model" in info.data else options
+
+    @model_validator(mode="after")
+    def _readout_fits(self) -> Experiment:
+        from . import tasks
+
         self._check_readout(self.make_task())
         for earlier in self.curriculum[:-1]:
             self._check_readout(tasks.make(earlier, self.task_condition, **self.task_options))

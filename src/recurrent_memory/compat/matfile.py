@@ -30,9 +30,9 @@ def parameters_as_published(network: Network) -> list[np.ndarray]:
     cell: Any = network.cell
     readout = [np.asarray(network.W_out), np.asarray(network.b_out)]
     if hasattr(cell, "b_rec"):
-        return [np.asarray(a) for a in (cell.W_in, cell.b_in, cell.W_rec, cell.b_rec)] + readout
+        return [np.asarray(a) for a in (cell.W_in, cell.b_in, cell.recurrent_weights(), cell.b_rec)] + readout
     blocks = {
-        block: [np.split(np.asarray(a), 3, axis=-1)[number] for a in (cell.W_in, cell.W_rec, cell.b_in)]
+        block: [np.split(np.asarray(a), 3, axis=-1)[number] for a in (cell.W_in, cell.recurrent_weights(), cell.b_in)]
         for block, number in _OUR_BLOCKS.items()
     }
     return [array for block in _GRU for array in blocks[block]] + readout
