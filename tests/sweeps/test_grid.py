@@ -158,6 +158,7 @@ def test_identity_tells_all_fields_apart(monkeypatch: pytest.MonkeyPatch) -> Non
         "task_options": {"delay_dur": 50},
         "model_options": {"gradient_clip": 2.0},
         "readout_step": -4,
+        "code": "0123456789abcdef0123",
     }
     changed = [
         base.replace(**{name: other.get(name, value + 1 if isinstance(value, int | float) else None)})

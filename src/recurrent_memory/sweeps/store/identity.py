@@ -14,6 +14,8 @@ from .layout import RESULTS_VERSION
 
 DIGITS = 20
 """Hexadecimal digits of an identity."""
+LATER = {"code": ""}
+"""Fields that experiments got later, and the values that they had before: these are no part of an identity."""
 
 
 def identity(experiment: Experiment) -> str:
@@ -29,7 +31,11 @@ _numbers = operator.attrgetter(*OF_ONE_PROGRAM)
 
 def structure(experiment: Experiment) -> bytes:
     """Return what networks of one program have in common, as the beginning of canonical JSON."""
-    fields = {name: _canonical(value) for name, value in experiment if name not in OF_ONE_PROGRAM}
+    fields = {
+        name: _canonical(value)
+        for name, value in experiment
+        if name not in OF_ONE_PROGRAM and not (name in LATER and value == LATER[name])
+    }
     return json.dumps([RESULTS_VERSION, fields], sort_keys=True)[:-1].encode()
 
 
