@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,9 +75,9 @@ def forget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def my_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def my_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file, not imported yet."""
     forget(monkeypatch)
     folder = tmp_path / "lab"
     folder.mkdir()
-    yield write(folder)
+    return write(folder)

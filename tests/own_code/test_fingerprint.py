@@ -149,9 +149,7 @@ def test_a_run_folder_of_other_code_is_refused(my_lab: Path, tmp_path: Path) -> 
         pass
     place.check_free_for(half())
     import_file(write(my_lab.parent, rate=0.1))
-    with pytest.raises(
-        InputError, match=r"run of other code: my_lab\.py has changed .*\nGive a new folder, or restore"
-    ):
+    with pytest.raises(InputError, match=r"run of other code: my_lab\.py has changed .*\nGive a new folder"):
         place.check_free_for(half())
 
 
