@@ -11,7 +11,7 @@ import jax
 import matplotlib.pyplot as plt
 
 from recurrent_memory import kernel as compiled
-from recurrent_memory.runs.many import cores
+from recurrent_memory.runs.resources import cores
 
 from . import parts, sizes
 from .measure import Times, compare, table

@@ -10,7 +10,7 @@ import click
 import jax
 
 from recurrent_memory.networks import Precision
-from recurrent_memory.runs.session import fresh_state, trainer
+from recurrent_memory.runs.start import fresh_state, trainer
 from recurrent_memory.training import Ensemble, Member
 
 from .sides import STEPS, experiment

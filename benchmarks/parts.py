@@ -19,7 +19,7 @@ from recurrent_memory import kernel as compiled
 from recurrent_memory.evaluation.test_trials import record_batches
 from recurrent_memory.runs.many import run_many
 from recurrent_memory.runs.run import run
-from recurrent_memory.runs.session import fresh_state, trainer
+from recurrent_memory.runs.start import fresh_state, trainer
 
 from .sides import PER_CALL, TRIALS, environment, experiment, ours
 

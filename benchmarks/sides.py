@@ -19,8 +19,8 @@ import numpy as np
 
 from recurrent_memory import kernel as compiled
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runs.many import cores
-from recurrent_memory.runs.session import fresh_state, trainer
+from recurrent_memory.runs.resources import cores
+from recurrent_memory.runs.start import fresh_state, trainer
 from recurrent_memory.training import adam, task_loss
 
 Iteration = Callable[[], Any]

@@ -12,8 +12,8 @@ import jax
 import matplotlib.pyplot as plt
 
 from recurrent_memory import kernel as compiled
-from recurrent_memory.runs.many import cores
-from recurrent_memory.runs.session import fresh_state, trainer
+from recurrent_memory.runs.resources import cores
+from recurrent_memory.runs.start import fresh_state, trainer
 
 from .measure import milliseconds
 from .sides import PER_CALL, RESPONSE, STEPS, TRIALS, Iteration, experiment, limit, ours

@@ -1,4 +1,4 @@
-"""Every exception of the package, and the suggestion that an error about a name ends with."""
+"""All exceptions of the package, and the suggestion at the end of an error about a name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message says what, what is allowed, and what to do."""
+    """The user's input cannot be used; the message says which, what is allowed, and what to do."""
 
 
 class DamagedResultError(InputError):
@@ -25,11 +25,11 @@ class DivergedError(RuntimeError):
     Parameters
     ----------
     message
-        What the user is told.
+        What the user reads.
     experiment
-        The :class:`Experiment` that diverged; in a curriculum, the stage in which it happened.
+        The :class:`Experiment` that diverged; in a curriculum, the stage in which it did.
     history
-        The training up to that step, a :class:`recurrent_memory.evaluation.History`.
+        Training up to that step, a :class:`recurrent_memory.evaluation.History`.
     """
 
     def __init__(self, message: str, experiment: Any, history: Any) -> None:
@@ -39,22 +39,26 @@ class DivergedError(RuntimeError):
 
 
 class InterruptedRunError(RuntimeError):
-    """Training was asked to stop before its end; its state is saved."""
+    """Training was stopped before its end; its state is saved."""
 
 
 class StuckError(RuntimeError):
-    """Submitting the rest of a sweep again would be of no use, or is not wanted."""
+    """Submitting the rest of a sweep again would not help, or is not wanted."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a sentence that names the known names closest to this one, or all of them if none is close.
+    """Return a sentence with the known names closest to this one, or with all of them if none is close.
 
     Parameters
     ----------
     name
-        What was given.
+        The name that the user gave.
     known
-        What could have been meant.
+        The names that exist.
+
+    Returns
+    -------
+    The sentence, with a space before it.
 
     Examples
     --------

@@ -165,18 +165,23 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Experiment:
+        from . import tasks
         from .networks import check_options
 
         check_options(self.model, self.model_options)
-        task = self.make_task()
+        self._check_readout(self.make_task())
+        for earlier in self.curriculum[:-1]:
+            self._check_readout(tasks.make(earlier, self.task_condition, **self.task_options))
+        return self
+
+    def _check_readout(self, task: AbstractTask) -> None:
+        """Refuse a read-out step before the response epoch."""
         start, stop = task.epochs["response"]
         if -self.readout_step > stop - start:
             raise InputError(
                 f"`readout_step` = {self.readout_step} lies before the response epoch, the last {stop - start} steps: "
                 f"use −{stop - start} … −1 (−5 in the paper)."
             )
-        _ = self.before  # whose values have to fit as well
-        return self
 
     def make_task(self) -> AbstractTask:
         """Return the task, with its options set."""
@@ -200,12 +205,10 @@ class Experiment(Settings):
         return repr(_values_of_shape(self))
 
     @property
-    def before(self) -> Experiment | None:
-        """The experiment whose trained network this one goes on with, if its task has predecessors."""
-        if not self.curriculum:
-            return None
-        earlier = self.curriculum[:-1]
-        return self.replace(task=earlier[-1], curriculum=earlier if len(earlier) > 1 else ())
+    def stages(self) -> tuple[Experiment, ...]:
+        """One experiment for each task of the curriculum, in order; the last is this one."""
+        earlier = [self.curriculum[: number + 1] for number in range(self.stage)]
+        return (*(self.replace(task=tasks[-1], curriculum=tasks if len(tasks) > 1 else ()) for tasks in earlier), self)
 
     @property
     def stage(self) -> int:

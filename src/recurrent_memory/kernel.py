@@ -1,7 +1,7 @@
-"""The compiled kernel (``kernel/``): whether there is one here, and calls of it from JAX.
+"""The compiled kernel (``kernel/``): whether it can be used here, and calls of it from JAX.
 
-It is built where a C++ compiler is at hand when the package is installed, and serves CPUs. Whoever uses it has a way of
-its own without it, to the same numbers.
+Installation builds the kernel if there is a C++ compiler, for CPUs only. Every caller has a path without it, with the
+same numbers up to rounding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ except ImportError:  # installed without a compiler, or for another machine
     _kernel = None
 
 SWITCH = "RECURRENT_MEMORY_KERNEL"
-"""Environment variable that turns the kernel off where it is "off"."""
+"""Environment variable that turns the kernel off if its value is "off"."""
 
 if _kernel is not None:
     for _name in ("forward", "backward", "draw"):
@@ -27,17 +27,17 @@ if _kernel is not None:
 
 
 def is_usable() -> bool:
-    """Return whether programs that are compiled now may call the kernel."""
+    """Return whether programs compiled now may call the kernel."""
     return _kernel is not None and os.environ.get(SWITCH) != "off" and jax.default_backend() == "cpu"
 
 
 def instruction_set() -> str | None:
-    """Return what the kernel was compiled for, of what this machine has; None where there is no kernel."""
+    """Return the instruction set that the kernel uses on this machine; None if there is no kernel."""
     return None if _kernel is None else str(_kernel.instruction_set)
 
 
 def description() -> str:
-    """Return in words how recurrences and spike counts are computed here, and if not by the kernel, why not."""
+    """Return in words how recurrences and spike counts are computed here, and why if not by the kernel."""
     if _kernel is None:
         return "XLA (no compiled kernel: none was built when the package was installed)"
     if os.environ.get(SWITCH) == "off":
@@ -48,18 +48,18 @@ def description() -> str:
 
 
 def limit_threads(number: int) -> None:
-    """Let each call use no more than so many threads; 0 gives it all that XLA has. The numbers do not depend on it."""
+    """Limit the threads of each call; 0 for no limit but XLA's. The numbers do not depend on it."""
     if _kernel is not None:
         _kernel.set_thread_limit(number)
 
 
 def call(name: str, results: Any, *arguments: Any, vmap_method: str, **attributes: Any) -> Any:
-    """Call one of the kernel's functions; see :func:`jax.ffi.ffi_call`."""
+    """Call a function of the kernel; see :func:`jax.ffi.ffi_call`."""
     return jax.ffi.ffi_call(f"recurrent_memory_{name}", results, vmap_method=vmap_method)(*arguments, **attributes)
 
 
 def panel_starts(n_units: int) -> list[int]:
-    """Return the first unit of each of the panels into which the kernel packs so many units, and that number."""
+    """Return the first unit of each panel into which the kernel packs so many units, followed by their number."""
     return list(_kernel.panels(n_units))
 
 

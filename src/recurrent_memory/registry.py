@@ -1,7 +1,7 @@
 """One kind of table for everything that has variants: tasks, conditions, cells, optimizers, measures, pictures.
 
-A variant is a class, a function or a row that a decorator adds to its registry; it is found by its name, however that
-is spelled, or by its published code.
+A variant is a class, a function or a row of a table. A decorator adds it to its registry, which finds it by name, in
+any spelling, or by its published code.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Own = TypeVar("Own")
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):
-    """The variants of one kind by name, in the order in which they were registered.
+    """The variants of one kind by name, in the order of their registration.
 
     Parameters
     ----------
     kind
         What the entries are, in the singular, for messages.
     named_by
-        The attribute that holds an entry's name; a function without one goes by its own name.
+        The attribute with an entry's name; a function without it goes by its own name.
     check
-        Raises an InputError if an entry is not complete.
+        Function that raises an InputError if an entry is not complete.
     homes
-        Modules that register the entries of this package when they are imported; they are imported on first use.
+        Modules that register the entries of this package; they are imported on first use.
 
     Examples
     --------
@@ -58,21 +58,22 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def register(self, entry: Own) -> Own:
         """Add an entry under its name (a decorator).
 
-        An entry that is defined again in the same place, as by a notebook cell that is run twice, replaces the first.
+        An entry that is defined again in the same place, for example by a notebook cell that runs twice, replaces the
+        first.
 
         Raises
         ------
         InputError
-            If the entry is not complete, or its name or code belongs to another one.
+            If the entry is not complete, or its name or code belongs to another entry.
         """
         self._check(entry)
         name, code = self._name_of(entry), code_of(entry)
         if not isinstance(name, str) or not plain(name):
-            raise InputError(f"{entry!r} has no `{self._named_by}`: give it one, by which it can be asked for.")
+            raise InputError(f"{entry!r} has no `{self._named_by}`: give it one, so that it can be found.")
         for known_name, known in self._entries.items():
             same_name = plain(known_name) == plain(name)
             if same_name and _place(known) == _place(entry):
-                continue  # it is defined again
+                continue  # the same entry, defined again
             if same_name or (code is not None and code == code_of(known)):
                 taken = f"The name {name!r}" if same_name else f"The code {code!r} of {name!r}"
                 raise InputError(f"{taken} belongs to another {self.kind}, {known_name!r}: choose another.")
@@ -84,11 +85,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return entry
 
     def alias(self, name: str, of: str) -> None:
-        """Let a name be another spelling of an entry's."""
+        """Add another spelling for the name of an entry."""
         self._aliases[plain(name)] = of
 
     def names(self) -> tuple[str, ...]:
-        """Return all names, in the order in which they were registered."""
+        """Return all names, in the order of their registration."""
         return tuple(self)
 
     def find(self, name: Any) -> Entry:
@@ -97,11 +98,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         Raises
         ------
         InputError
-            If there is none; the message lists the names, and says which is closest.
+            If there is none; the message lists the names and suggests the closest.
         """
         known = self._loaded()
         if isinstance(name, str | int) and not isinstance(name, bool):
-            word, code = plain(str(name)), str(name).strip()  # the code as it is: -1 must not pass for 1
+            word, code = plain(str(name)), str(name).strip()  # not the plain form of the code, in which -1 would be 1
             word = plain(self._aliases.get(word, word))
             for known_name, entry in known.items():
                 if word == plain(known_name) or (code_of(entry) is not None and code == str(code_of(entry))):
@@ -144,7 +145,7 @@ def code_of(entry: Any) -> Any:
 
 
 def plain(name: str) -> str:
-    """Return a name without case and punctuation, in which ``DE-1``, ``de_1`` and ``de1`` differ."""
+    """Return a name without case and punctuation, which makes ``DE-1``, ``de_1`` and ``de1`` the same."""
     return name.strip().lower().translate(str.maketrans("", "", "-_ "))
 
 

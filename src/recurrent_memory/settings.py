@@ -1,4 +1,4 @@
-"""Validated, frozen settings, and the one short message that bad input gets."""
+"""Validated, immutable settings, and short messages for bad input."""
 
 from __future__ import annotations
 
@@ -13,15 +13,28 @@ Own = TypeVar("Own", bound="Settings")
 
 
 class Settings(BaseModel):
-    """Base of everything a user can set: immutable, hashable, no unknown names, converted only where nothing is lost.
+    """Base of everything that a user can set: immutable and hashable, no unknown names, no lossy conversions.
 
-    Every field states its default (the paper's value), its allowed range and a description with units; the
-    command line, the stored attributes and the error messages are made from these.
+    Each field has a default (the paper's value), an allowed range and a description with units. The command line, the
+    attributes of results and the error messages are made from these.
 
     Raises
     ------
     InputError
-        Where a value is missing, unknown or out of range.
+        If a value is missing, unknown or out of range.
+
+    Examples
+    --------
+    >>> from pydantic import Field
+    >>> class Recording(Settings):
+    ...     dt: float = Field(0.01, gt=0, description="Time step (s)")
+    >>> Recording().replace(dt=0.02)
+    Recording(dt=0.02)
+    >>> Recording(dt=-1)
+    Traceback (most recent call last):
+        ...
+    recurrent_memory.errors.InputError: `dt` = -1 is not allowed: must be greater than 0.
+    `dt`: Time step (s). Default: 0.01.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
@@ -33,7 +46,18 @@ class Settings(BaseModel):
             raise InputError(_explain(type(self), error)) from None
 
     def replace(self: Own, **changes: Any) -> Own:
-        """Return a copy with some values changed, validated anew."""
+        """Return a copy with some values changed, and validate it.
+
+        Parameters
+        ----------
+        **changes
+            New values by name.
+
+        Raises
+        ------
+        InputError
+            If a value is unknown or out of range.
+        """
         return type(self)(**{**dict(self), **changes})
 
 

@@ -15,7 +15,7 @@ import recurrent_memory as rm
 from recurrent_memory.compat import SCRIPTS, compute_SI, load_mat, save_mat
 from recurrent_memory.errors import InputError
 from recurrent_memory.evaluation.history import History
-from recurrent_memory.runs.session import initial_network
+from recurrent_memory.runs.start import initial_network
 from small import small_experiment
 
 DATA = Path(__file__).parents[1] / "reference" / "data"

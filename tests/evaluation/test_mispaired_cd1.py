@@ -14,7 +14,7 @@ from recurrent_memory.evaluation import fractional_loss as evaluation
 from recurrent_memory.evaluation import mispaired_cd1 as misaligned
 from recurrent_memory.evaluation.history import History
 from recurrent_memory.runs.run import run
-from recurrent_memory.runs.session import initial_network, trainer
+from recurrent_memory.runs.start import initial_network, trainer
 from recurrent_memory.training import join_batches
 from small import small_experiment
 

@@ -15,7 +15,7 @@ from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.folder import RunFolder
 from recurrent_memory.runs.run import run
-from recurrent_memory.runs.session import carry_over, initial_network, trainer
+from recurrent_memory.runs.start import carry_over, initial_network, trainer
 from recurrent_memory.training import TrainingState
 from small import contents, small_experiment, stops_after
 
@@ -45,8 +45,7 @@ def test_the_first_stage_is_the_first_task_alone() -> None:
 def test_the_second_stage_goes_on_with_weights_and_adam_as_published() -> None:
     """Written out: the same steps, on the second task's own trials, from where the first task ended."""
     experiment = two_tasks(iterations=7)
-    assert experiment.before is not None
-    last, second = trained(experiment.before, 7), trainer(experiment, experiment.make_task())
+    last, second = trained(experiment.stages[-2], 7), trainer(experiment, experiment.make_task())
     state = carry_over(last, start(experiment))
     for ours, theirs in zip(jax.tree.leaves(eqx.filter(state.network, eqx.is_array)),
                             jax.tree.leaves(eqx.filter(last.network, eqx.is_array)), strict=True):  # fmt: skip
@@ -59,8 +58,7 @@ def test_the_second_stage_goes_on_with_weights_and_adam_as_published() -> None:
 
 def test_weights_of_another_shape_begin_anew_and_the_others_go_on() -> None:
     experiment = two_tasks(curriculum=("de1", "de2"))
-    assert experiment.before is not None
-    last, fresh = trained(experiment.before, 5), start(experiment)
+    last, fresh = trained(experiment.stages[-2], 5), start(experiment)
     state: Any = carry_over(last, fresh)
     for name, source in (("W_in", fresh), ("b_in", last), ("W_rec", last), ("b_rec", last)):
         np.testing.assert_array_equal(getattr(state.network.cell, name), getattr(source.network.cell, name), name)
@@ -110,7 +108,7 @@ def test_a_lost_state_between_stages_is_named(tmp_path: Path) -> None:
 
 def test_conditions_hold_in_every_stage() -> None:
     experiment = Experiment(**{"curriculum": "cd1,vde1", "condition": "tethered+variable_delay"})
-    assert experiment.before == Experiment(task="cd1", condition="tethered+variable_delay")
+    assert experiment.stages[-2] == Experiment(task="cd1", condition="tethered+variable_delay")
     assert experiment.task == "vde1"
     assert Experiment(**experiment.model_dump(mode="json")) == experiment
 

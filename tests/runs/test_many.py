@@ -16,10 +16,12 @@ import recurrent_memory as rm
 from recurrent_memory import kernel as compiled
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runs import many as ensembles
-from recurrent_memory.runs.many import ManyProgress, plan, result_bytes, run_many
+from recurrent_memory.runs import resources
+from recurrent_memory.runs.many import ManyProgress, run_many
+from recurrent_memory.runs.pool import plan
+from recurrent_memory.runs.resources import result_bytes
 from recurrent_memory.runs.run import run
-from recurrent_memory.runs.session import fresh_state, trainer
+from recurrent_memory.runs.start import fresh_state, trainer
 from recurrent_memory.training import Member
 from small import small_experiment, stops_after
 
@@ -129,7 +131,7 @@ def test_results_in_folders_are_left_there(tmp_path: Path, alone: list[xr.Datase
 
 
 def test_results_that_would_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ensembles, "SHARE_OF_MEMORY", 1e-9)
+    monkeypatch.setattr(resources, "SHARE_OF_MEMORY", 1e-9)
     with pytest.raises(InputError, match=r"5 networks take about .* of memory are free. Give `folders`"):
         run_many(MANY)
 
@@ -147,20 +149,20 @@ def test_an_error_on_the_way_stops_the_others_and_is_raised() -> None:
 def test_threads_of_the_kernel_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
     monkeypatch.setattr(compiled, "limit_threads", limits.append)
-    monkeypatch.setattr(ensembles, "cores", lambda: 4)
+    monkeypatch.setattr(resources, "cores", lambda: 4)
     run_many([small_experiment(seed=i, iterations=1, test_batches=1) for i in range(3)], at_once=2, batched=False)
     assert limits == [2, 2, 4, 4, 0]
 
 
 def test_the_plan_groups_what_shares_a_program_and_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ensembles, "cores", lambda: 3)
+    monkeypatch.setattr(resources, "cores", lambda: 3)
     made = plan(MANY)
     assert made.groups == ((0, 1, 3), (2,), (4,))
     assert (made.at_once, made.batched) == (3, False)
     assert str(made).startswith("5 networks in 3 groups of equal shape, 3 at once, each on a core of its own; about")
     assert plan(MANY, batched=True).at_once == 3
     assert plan(MANY[:2], batched=True).at_once == 2
-    monkeypatch.setattr(ensembles, "_free_memory", lambda _: 2.6 * made.bytes_each)
+    monkeypatch.setattr(resources, "free_memory", lambda **_: 2.6 * made.bytes_each)
     assert plan(MANY).at_once == 2
     assert plan(MANY[:1], batched=True).groups == ((0,),)
 
@@ -191,11 +193,11 @@ def members(experiments: list[Experiment]) -> list[Member]:
 
 
 SHARDED = """
-import sys; sys.path[:0] = ["tests"]
+import sys; sys.path[:0] = ["tests", "tests/runs"]
 import jax, numpy as np
 jax.config.update("jax_num_cpu_devices", 3)
 jax.config.update("jax_enable_x64", True)
-from test_ensembles import MANY, members
+from test_many import MANY, members
 from recurrent_memory.training import Ensemble
 assert jax.local_device_count() == 3
 group = [MANY[i] for i in (0, 1, 3, 0)]

@@ -24,7 +24,7 @@ from small import contents, small_experiment, stops_after, words
 RUN = """
 import sys
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runner import run
+from recurrent_memory.runs.run import run
 import json
 run(Experiment(**json.loads(sys.argv[1])), sys.argv[2], checkpoint_every=int(sys.argv[3]))
 """

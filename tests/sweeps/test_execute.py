@@ -17,10 +17,12 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.errors import InterruptedRunError
-from recurrent_memory.runs.many import run_many
+from recurrent_memory.runs import pool
+from recurrent_memory.runs.session import train_in_lockstep
 from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity
-from recurrent_memory.sweeps import execute as workers
 from small import small_experiment, stops_after
+
+workers = sys.modules["recurrent_memory.sweeps.execute"]  # not the function of that name
 
 PARTS: tuple[Part, ...] = ("curves", "weights")
 
@@ -106,7 +108,7 @@ def test_a_network_that_fails_is_recorded_and_the_others_go_on(
     def breaks(*_: Any) -> Any:
         raise MemoryError("too large")
 
-    monkeypatch.setattr(workers, "run_stage", breaks)
+    monkeypatch.setattr(pool, "run_stages", breaks)
     store = Store(tmp_path / "other")
     assert execute(networks[:1], store, PARTS).failed == 1
     failure = store.failure(networks[0].identity)
@@ -199,13 +201,13 @@ def test_a_batch_that_does_not_fit_is_halved(tmp_path: Path, monkeypatch: pytest
     networks, store = small_networks(4), Store(tmp_path / "store")
     sizes: list[int] = []
 
-    def small_memory(experiments: Any, *given: Any, **named: Any) -> Any:
-        sizes.append(len(experiments))
-        if len(experiments) > 2:
+    def small_memory(sessions: Any) -> Any:
+        sizes.append(len(sessions))
+        if len(sessions) > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
-        return run_many(experiments, *given, **named)
+        return train_in_lockstep(sessions)
 
-    monkeypatch.setattr(workers, "run_many", small_memory)
+    monkeypatch.setattr(pool, "train_in_lockstep", small_memory)
     assert execute(networks, store, PARTS, batched=True).finished == 4
     assert sizes == [4, 2, 2]
 
@@ -267,7 +269,7 @@ sys.path[:0] = ["tests", "tests/sweeps"]
 import jax
 jax.config.update("jax_compilation_cache_dir", sys.argv[3])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-from test_workers import *
+from test_execute import *
 execute(small_networks(int(sys.argv[2]), iterations=int(sys.argv[4])), Store(sys.argv[1]), PARTS, checkpoint_after=0.05)
 """
 

@@ -14,7 +14,7 @@ import pytest
 
 from helpers import TOLERANCE, assert_close
 from recurrent_memory.runs.run import run
-from recurrent_memory.runs.session import initial_network, stream, trainer
+from recurrent_memory.runs.start import initial_network, stream, trainer
 from recurrent_memory.tasks import Response
 from recurrent_memory.training import Objective, Trainer, TrainingState, adam, sum_of_squares, task_loss
 from small import small_experiment

@@ -9,8 +9,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int, Real
 
 from ..errors import InputError
-
-DIMS = ("trial", "time", "unit")
+from .readers import DIMS, read
 
 
 def read_activity(activity: Any) -> xr.DataArray:
@@ -19,24 +18,28 @@ def read_activity(activity: Any) -> xr.DataArray:
     Parameters
     ----------
     activity
-        Real numbers with three axes. An `xarray.DataArray` whose dimensions are named trial, time and unit
-        may have them in any order; all else (NumPy, JAX, nested lists, other names) is taken as trial, time,
-        unit.
+        Real, finite numbers with three axes (trial, time, unit), in any unit: a NumPy or JAX array, a list of one
+        array (time, unit) for each trial, an `xarray.DataArray`, or an `xarray.Dataset` with a variable `activity`.
+        Dimensions named trial, time and unit may come in any order. `analysis.readers` has all kinds.
 
     Returns
     -------
-    The same numbers, (trial, time, unit), in the precision they came in; with the coordinates of those
-    dimensions where `activity` had any.
+    The same numbers, (trial, time, unit), in their own precision, with the coordinates of these dimensions that
+    `activity` has.
 
     Raises
     ------
     InputError
-        Where `activity` isn't three-dimensional, numeric, non-empty and finite.
+        If `activity` is not three-dimensional, numeric, non-empty and finite.
+
+    Examples
+    --------
+    >>> read_activity(np.zeros((4, 150, 100))).sizes["unit"]
+    100
     """
-    labelled = activity if isinstance(activity, xr.DataArray) else None
-    if labelled is not None and set(labelled.dims) == set(DIMS):
-        labelled = labelled.transpose(*DIMS)
-    values = _as_array(activity if labelled is None else labelled.values)
+    found = read(activity)
+    labelled = found if isinstance(found, xr.DataArray) else None
+    values = _real_numbers(found if labelled is None else labelled.values, type(activity).__name__)
     if values.ndim != 3:
         raise InputError(
             f"`activity` must have three axes (trial, time, unit), got {values.ndim}: shape {values.shape}.\n"
@@ -51,7 +54,7 @@ def read_activity(activity: Any) -> xr.DataArray:
 
 
 def check_steps(steps: tuple[int, int] | None, n_steps: int) -> tuple[int, int]:
-    """Return the first step and the step after the last, or raise `InputError` where they leave the trial."""
+    """Return the first step and the step after the last; raise `InputError` if they are not within the trial."""
     if steps is None:
         return 0, n_steps
     if len(steps) != 2:
@@ -67,17 +70,17 @@ def check_steps(steps: tuple[int, int] | None, n_steps: int) -> tuple[int, int]:
 
 
 def active_units(activity: Float[np.ndarray, "*trial time unit"], min_rate: float) -> Bool[np.ndarray, "*trial unit"]:
-    """Return which units have a mean over time above `min_rate`, as the published index selects them."""
+    """Return which units have a mean over time above `min_rate`, the published criterion."""
     return np.asarray(activity.mean(axis=-2) > min_rate)
 
 
 def peak_times(activity: Float[np.ndarray, "*trial time unit"]) -> Int[np.ndarray, "*trial unit"]:
-    """Return each unit's step of highest activity, the first of them where several are equal."""
+    """Return the step at which each unit is most active, the first if there are several."""
     return np.asarray(activity.argmax(axis=-2))
 
 
 def check_min_rate(min_rate: float) -> None:
-    """Raise `InputError` for an activity threshold that isn't a finite number."""
+    """Raise `InputError` if the activity threshold is not a finite number."""
     if not np.isfinite(min_rate):
         raise InputError(
             f"`min_rate` must be a finite number, got {min_rate}: units with a lower mean activity are left "
@@ -85,17 +88,13 @@ def check_min_rate(min_rate: float) -> None:
         )
 
 
-def _as_array(activity: Any) -> Real[np.ndarray, "..."]:
-    try:
-        values = np.asarray(activity)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`activity` can't be read as an array (trial, time, unit): {error}") from None
+def _real_numbers(values: Any, kind: str) -> Real[np.ndarray, "..."]:
     if values.dtype.kind not in "biuf":
         raise InputError(
-            f"`activity` must hold real numbers, got {type(activity).__name__} of type {values.dtype}.\n"
+            f"`activity` must hold real numbers, got {kind} of type {values.dtype}.\n"
             "Give an array (trial, time, unit) of floats or integers."
         )
-    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+    return np.asarray(values.astype(np.uint8) if values.dtype.kind == "b" else values)
 
 
 def _refuse_non_finite(values: Real[np.ndarray, "trial time unit"]) -> None:
@@ -111,7 +110,7 @@ def _refuse_non_finite(values: Real[np.ndarray, "trial time unit"]) -> None:
 
 
 def _own_coords(labelled: xr.DataArray | None) -> dict[str, Any]:
-    """Return the coordinates that lie along one of our dimensions and bear its name."""
+    """Return the coordinates of the dimensions trial, time and unit."""
     if labelled is None:
         return {}
     return {name: labelled.coords[name].variable for name in DIMS if name in labelled.indexes}

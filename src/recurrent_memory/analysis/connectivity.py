@@ -22,28 +22,32 @@ def peak_order(
     activity
         Activity, (trial, time, unit); see `read_activity`.
     steps
-        First step and the step after the last to look at; None for the whole trial.
+        First step to use and the step after the last; None: the whole trial.
     min_rate
-        Units whose mean over trials and time isn't above this are left out (same unit as `activity`).
+        Units whose mean over trials and time is not above this are left out (same unit as `activity`).
 
     Returns
     -------
-    Positions of the active units along the unit axis, earliest peak first; units that peak in the same step
-    stay in the order of their positions. Empty where no unit is active.
+    Positions of the active units along the unit axis, earliest peak first; units that peak in the same step keep the
+    order of their positions. Empty if no unit is active.
 
     Raises
     ------
     InputError
-        For activity that isn't (trial, time, unit), numeric, non-empty and finite, or parameters out of
-        range.
+        If the activity cannot be read (see `read_activity`), or a parameter is out of range.
+
+    Examples
+    --------
+    >>> peak_order([[[0, 0, 1], [0, 0, 0], [1, 0, 0]]])  # one trial of 3 steps: unit 2 peaks first, unit 1 is silent
+    array([2, 0])
     """
     return _order(_trial_average(activity, steps, min_rate), min_rate)
 
 
 def cross_validated_order(activity: Any, *, steps: tuple[int, int] | None = None, min_rate: float = 0.1) -> xr.Dataset:
-    """Sort units by the even trials, for showing the odd ones.
+    """Sort the units by their peaks in the even trials, to show their activity in the odd trials.
 
-    Sorting noise by its own peaks always makes a diagonal; sorted by other trials, only what repeats shows.
+    Sorted by its own peaks, even noise forms a diagonal; sorted by other trials, only what repeats remains.
 
     Parameters
     ----------
@@ -52,15 +56,21 @@ def cross_validated_order(activity: Any, *, steps: tuple[int, int] | None = None
 
     Returns
     -------
-    Dataset with the dimensions `unit` (active in the even trials, sorted by their peak there; the coordinate
-    holds the position along the unit axis of `activity`) and `time` (coordinate: step from the start of the
-    trial): `activity` (unit, time), mean over the odd trials; `sorting_activity` (unit, time), mean over the
-    even trials; `peak_time` (unit), step of the peak in the even trials.
+    Data set with the dimensions `unit` (units active in the even trials, sorted by their peak there; the coordinate is
+    the position along the unit axis of `activity`) and `time` (coordinate: step from the start of the trial):
+    `activity` (unit, time), mean over the odd trials; `sorting_activity` (unit, time), mean over the even trials;
+    `peak_time` (unit), step of the peak in the even trials.
 
     Raises
     ------
     InputError
-        As `peak_order`, and where there is only one trial.
+        If the activity cannot be read or has only one trial, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> trials = np.eye(3)[None, :, [2, 0, 1]].repeat(4, axis=0)  # 4 equal trials, in which units 1, 2, 0 peak in turn
+    >>> cross_validated_order(trials)["unit"].values
+    array([1, 2, 0])
     """
     values = read_activity(activity)
     if values.sizes["trial"] < 2:
@@ -89,7 +99,7 @@ def cross_validated_order(activity: Any, *, steps: tuple[int, int] | None = None
 
 
 def connectivity_profile(weights: Any, order: Any, *, bin_width: int = 1) -> xr.Dataset:
-    """Average the recurrent weights by how far apart in the order of peaks the two units are.
+    """Average the recurrent weights by the distance of the two units in the order of peaks.
 
     Parameters
     ----------
@@ -98,28 +108,34 @@ def connectivity_profile(weights: Any, order: Any, *, bin_width: int = 1) -> xr.
     order
         Positions of the units to use, earliest peak first, as `peak_order` returns them.
     bin_width
-        So many neighbouring differences share a bin, counted away from 0 on either side; 0 (a unit's weight
-        onto itself, mostly λ0) always has its own.
+        Number of neighbouring differences in a bin, counted away from 0 on either side; the difference 0 (the weight
+        of a unit onto itself, mostly λ0) always has a bin of its own.
 
     Returns
     -------
-    Dataset with the dimension `difference` (mean difference in place, to - from: positive from earlier to
-    later peaks): `mean_weight`, `standard_deviation` (of the sample, n - 1), `standard_error` and
-    `n_weights`; and the scalars `forward_mean` (all differences above 0), `backward_mean` (all below 0) and
-    `forward_minus_backward`. NaN where there are too few weights; with fewer than two units everything, the
-    attribute `reason` saying so.
+    Data set with the dimension `difference` (mean difference in rank, to - from: positive from earlier to later peaks):
+    `mean_weight`, `standard_deviation` (of the sample, n - 1), `standard_error` and `n_weights`; and the scalars
+    `forward_mean` (all differences above 0), `backward_mean` (all below 0) and `forward_minus_backward`. A value is
+    NaN if it has too few weights; with fewer than two units all are, and the attribute `reason` says so.
 
     Raises
     ------
     InputError
-        Where the weights aren't a square matrix of finite numbers, `order` names a unit twice or one that
-        doesn't exist, or `bin_width` is below 1.
+        If the weights are not a square matrix of finite numbers, `order` names a unit twice or one that does not
+        exist, or `bin_width` is below 1.
 
     Notes
     -----
-    Orhan & Ma (2019), Results: in sequential networks the weights from earlier to later units exceed those
-    from later to earlier ones. The standard error takes the weights of a bin as independent, which those that
-    share a unit are not; use it to see the noise, and many networks to test.
+    Orhan & Ma (2019), Results: in sequential networks the weights from earlier to later units exceed those from later
+    to earlier units. The standard error treats the weights of a bin as independent, although weights that share a unit
+    are not: it shows the noise, but a test needs many networks.
+
+    Examples
+    --------
+    >>> chain = np.diag([1.0, 1.0], k=1)  # 0 -> 1 -> 2
+    >>> profile = connectivity_profile(chain, order=[0, 1, 2])
+    >>> profile["difference"].values, profile["mean_weight"].values
+    (array([-2., -1.,  0.,  1.,  2.]), array([0., 0., 0., 1., 0.]))
     """
     matrix = _read_weights(weights)
     units = _read_order(order, matrix.shape[0])
@@ -141,7 +157,7 @@ def _profile(weights: Float[np.ndarray, " pair"], difference: Int[np.ndarray, " 
     _, group, count = np.unique(label, return_inverse=True, return_counts=True)
 
     def total(values: Float[np.ndarray, " pair"] | Int[np.ndarray, " pair"]) -> Float[np.ndarray, " bin"]:
-        # Of no pairs NumPy counts in whole numbers.
+        # NumPy returns integers if there are no pairs.
         return np.bincount(group, weights=values, minlength=count.size).astype(np.float64)
 
     mean = total(weights) / count

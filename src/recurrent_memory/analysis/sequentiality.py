@@ -1,12 +1,14 @@
 """The sequentiality index of Orhan & Ma (2019): how much activity passes from unit to unit over a trial.
 
-It is the sum of two numbers, both in nats and both taken trial by trial:
+The index of a trial is the sum of two terms, both in nats:
 
-* the entropy of the peak times of all active units, high where peaks are spread over the trial;
-* the mean over units of log(activity around the peak / activity elsewhere), high where peaks are narrow.
+* the entropy of the peak times of all active units, high if the peaks are spread over the trial;
+* the mean over units of log(activity around the peak / activity elsewhere), high if the peaks are narrow.
 
-Noise alone spreads peaks over the whole trial and so reaches an entropy near its ceiling, ln(number of bins),
+Noise alone spreads the peaks over the whole trial and so brings the entropy close to its ceiling, ln(number of bins),
 about 3.0 for 20 bins. An index near 3 is therefore no sign of a sequence.
+
+`variants` describes where the published computation differs from the formula.
 """
 
 from __future__ import annotations
@@ -18,15 +20,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
 from ..errors import InputError
 from .activity import active_units, check_min_rate, check_steps, peak_times, read_activity
+from .variants import VARIANTS, Variant
 
 PSEUDOCOUNT = 0.1
-"""Added to every bin of the histogram of peak times, so that an empty bin has a logarithm."""
-
-VARIANTS = ("paper", "exact")
+"""Added to each bin of the histogram of peak times, so that the logarithm of an empty bin exists."""
 
 
 def sequentiality_index(
@@ -41,85 +42,51 @@ def sequentiality_index(
     background_floor: float = 0.0,
     per_unit: bool = False,
 ) -> xr.Dataset:
-    """Measure how sequential activity is: entropy of peak times plus mean log ridge-to-background ratio.
+    """Measure how sequential activity is: entropy of the peak times plus mean log ridge-to-background ratio.
 
     Parameters
     ----------
     activity
-        Non-negative activity, (trial, time, unit), any unit of activity; NumPy, JAX or `xarray.DataArray`
-        (dimensions named trial, time and unit may come in any order). Computed in float64.
+        Non-negative activity, (trial, time, unit), in any unit; see `read_activity`. Computed in float64.
     variant
-        ``"paper"``: the published computation, number by number. ``"exact"``: what it stands for (see Notes).
+        ``"paper"``, the published computation, or ``"exact"``, its formula; see `analysis.variants`.
     steps
-        First step and the step after the last to measure on, as (25, 125) for the paper's delay; None, as
-        published, for the whole trial. Peaks, window and threshold then know of nothing outside these steps.
+        First step measured and the step after the last, such as (25, 125), the paper's delay; None: the whole trial.
     mask
-        Steps that a trial has, of those in `activity`; None: all. Others are left out trial by trial, as if they
-        had never been: a delay in which a network's state is held would count as persistent activity.
+        (trial, time), True for the steps that count, such as those of a variable delay; None: all.
     min_rate
-        Units whose mean over time isn't above this are left out (same unit as `activity`).
-    n_bins
-        Bins of the histogram of peak times.
-    window
-        Width of the ridge around the peak, in steps; shorter than the trial, in ``"exact"`` odd.
+        Units whose mean over time is not above this are left out (same unit as `activity`).
+    n_bins, window
+        Bins of the histogram of peak times; width of the ridge around each peak (steps; ``"exact"`` needs it odd).
     background_floor
-        A mean background below this counts as this (same unit as `activity`); 0, as published, for no floor.
+        Lower bound on the mean background (same unit as `activity`); 0, as published, for none.
     per_unit
-        Also return each unit's peak time and log ridge-to-background ratio.
+        Whether to return the peak time and the log ridge-to-background ratio of each unit as well.
 
     Returns
     -------
-    `sequentiality_index`, `peak_entropy`, `ridge_to_background` (nats) and `n_active_units`: means over the
-    trials in which the index is defined (`n_active_units`: over all trials).
-    `trial_sequentiality_index`, `trial_peak_entropy`, `trial_ridge_to_background`, `trial_n_active_units`:
-    (trial). `trial_reason`: (trial), why a trial's index is undefined, infinite or says nothing; else empty.
-    `unit_peak_time` (steps from the start of the trial, -1 for a unit left out) and
-    `unit_ridge_to_background` (NaN for a unit left out): (trial, unit), only if `per_unit`. The attributes
-    hold the variant, all parameters and `reason`, the summary of `trial_reason`.
+    `sequentiality_index`, `peak_entropy`, `ridge_to_background` (nats): means over the trials with an index;
+    `n_active_units`: mean over all trials; all four as `trial_…` (trial); `trial_reason`: why a trial's index is
+    undefined, infinite or meaningless, else "". If `per_unit`, (trial, unit): `unit_peak_time` (steps from the start
+    of the trial; -1: left out), `unit_ridge_to_background` (nats; NaN: left out). Attributes: all settings, `reason`.
 
     Raises
     ------
     InputError
-        For activity that isn't (trial, time, unit), numeric, non-empty and finite, and for parameters that
-        are out of range.
+        If the activity cannot be read, or a setting is out of range.
 
-    Notes
-    -----
-    Orhan & Ma (2019), Methods, and the published code.
-
-    ``"paper"`` keeps what the code does where that differs from the formula: the window of 5 has 4 steps,
-    [peak - 2, peak + 2), and never holds the trial's last step; the bins span the earliest to the latest peak
-    of each trial, not the trial. A trial without an active unit is NaN and left out of the mean, a background
-    of exactly zero makes its trial (and so the mean) +infinite, a ridge of zero -infinite, one active unit or
-    constant activity still gets a number. `trial_reason` names these cases; they raise no NumPy warnings.
-
-    ``"exact"``: the window is symmetric, [peak - 2, peak + 2], cut off at the ends of the trial; the bins
-    span all steps measured. A trial is NaN, with the reason, if no unit is active, if all active units are
-    exactly constant in time (none has a peak), or if any active unit has a ridge or a background that isn't
-    positive: one such unit among many would decide the trial's index, and leaving it out would leave out the
-    most sequential unit. `background_floor` is the remedy. The pseudocount of 0.1 a bin is kept.
+    Examples
+    --------
+    >>> time, peak = np.arange(150)[:, None], np.linspace(10, 140, 60)
+    >>> sequence = np.exp(-0.5 * ((time - peak) / 5) ** 2)[None]  # one trial, in which 60 units peak one by one
+    >>> round(float(sequentiality_index(sequence, min_rate=0.05).sequentiality_index), 1)
+    5.8
     """
-    settings = _Settings(variant, min_rate, n_bins, window, background_floor)
-    values = read_activity(activity)
-    first, stop = check_steps(steps, values.sizes["time"])
-    activity_shape = (values.sizes["trial"], values.sizes["time"])
-    values = values.isel(time=slice(first, stop))
-    kept = _kept_steps(mask, activity_shape)[:, first:stop]
-    _check(settings, int(kept.sum(axis=1).min()))
-    trials = [
-        _measure(np.asarray(trial, dtype=np.float64), settings, np.flatnonzero(steps))
-        for trial, steps in zip(values.values, kept, strict=True)
-    ]
-    result = _summary(trials).assign_attrs(
-        variant=variant,
-        steps=[first, stop],
-        min_rate=min_rate,
-        n_bins=n_bins,
-        window=window,
-        background_floor=background_floor,
-        pseudocount=PSEUDOCOUNT,
-        reason=summarize_reasons([trial.reason for trial in trials]),
-    )
+    settings = _Settings(_find(variant), min_rate, n_bins, window, background_floor)
+    values, first, kept = _read(activity, steps, mask)
+    settings.check(int(kept.sum(axis=1).min()))
+    trials = [_measure(trial, settings, steps) for trial, steps in zip(values.values, kept, strict=True)]
+    result = _summary(trials, settings.attributes(first, first + values.sizes["time"]))
     if per_unit:
         result = result.assign(_of_units(trials, first))
     return result.assign_coords({n: values.coords[n] for n in result.dims if n in values.coords})
@@ -127,23 +94,56 @@ def sequentiality_index(
 
 def summarize_reasons(reasons: list[str]) -> str:
     """Return, for example, "3 of 4 trials: no unit is active enough", joined by "; ", commonest first."""
-    # How many units it is differs from trial to trial, and matters little over many.
+    # The number of units differs from trial to trial; it would split equal reasons.
     counts = Counter(re.sub(r"^\d+ of \d+ active units", "some active units", reason) for reason in reasons if reason)
     return "; ".join(f"{count} of {len(reasons)} trials: {reason}" for reason, count in counts.most_common())
 
 
 @dataclass(frozen=True)
 class _Settings:
-    variant: str
+    variant: Variant
     min_rate: float
     n_bins: int
     window: int
     background_floor: float
 
+    def check(self, n_steps: int) -> None:
+        """Raise `InputError` if a setting is out of range for trials of at least so many steps."""
+        check_min_rate(self.min_rate)
+        if self.n_bins < 1:
+            raise InputError(f"`n_bins` must be at least 1, got {self.n_bins} (the paper uses 20).")
+        if not 1 <= self.window < n_steps:
+            raise InputError(
+                f"`window` must be at least 1 and shorter than the {n_steps} steps measured, got "
+                f"{self.window}: the steps outside it are the background (the paper uses 5)."
+            )
+        if self.variant.needs_odd_window and self.window % 2 == 0:
+            raise InputError(
+                f"`window` must be odd with variant {self.variant.name!r}, got {self.window}: it lies symmetrically "
+                "around the peak (5 is the usual width)."
+            )
+        if not 0 <= self.background_floor < np.inf:
+            raise InputError(
+                f"`background_floor` must be a finite number, 0 or more, got {self.background_floor} "
+                "(0: no floor, as published)."
+            )
+
+    def attributes(self, first: int, stop: int) -> dict[str, Any]:
+        """Return all settings, as attributes of the result."""
+        return {
+            "variant": self.variant.name,
+            "steps": [first, stop],
+            "min_rate": self.min_rate,
+            "n_bins": self.n_bins,
+            "window": self.window,
+            "background_floor": self.background_floor,
+            "pseudocount": PSEUDOCOUNT,
+        }
+
 
 @dataclass(frozen=True)
 class _Trial:
-    """The measures of one trial; per unit NaN and -1 where a unit isn't active."""
+    """The measures of one trial; for a unit that is not active the peak is -1 and the ratio NaN."""
 
     entropy: float
     ridge: float
@@ -160,27 +160,20 @@ class _Trial:
         return int((self.unit_peak >= 0).sum())
 
 
-def _check(settings: _Settings, n_steps: int) -> None:
-    if settings.variant not in VARIANTS:
-        raise InputError(f"`variant` must be one of {', '.join(VARIANTS)}, got {settings.variant!r}.")
-    check_min_rate(settings.min_rate)
-    if settings.n_bins < 1:
-        raise InputError(f"`n_bins` must be at least 1, got {settings.n_bins} (the paper uses 20).")
-    if not 1 <= settings.window < n_steps:
-        raise InputError(
-            f"`window` must be at least 1 and shorter than the {n_steps} steps measured, got "
-            f"{settings.window}: the steps outside it are the background (the paper uses 5)."
-        )
-    if settings.variant == "exact" and settings.window % 2 == 0:
-        raise InputError(
-            f"`window` must be odd with variant 'exact', got {settings.window}: it lies symmetrically about "
-            "the peak (5 is the usual width)."
-        )
-    if not 0 <= settings.background_floor < np.inf:
-        raise InputError(
-            f"`background_floor` must be a finite number, 0 or more, got {settings.background_floor} "
-            "(0: no floor, as published)."
-        )
+def _find(variant: str) -> Variant:
+    if variant not in VARIANTS.names():
+        raise InputError(f"`variant` must be one of {', '.join(VARIANTS.names())}, got {variant!r}.")
+    return VARIANTS[variant]
+
+
+def _read(
+    activity: Any, steps: tuple[int, int] | None, mask: Any
+) -> tuple[xr.DataArray, int, Bool[np.ndarray, "trial time"]]:
+    """Return the activity of the steps measured, the first of them, and which of them each trial has."""
+    values = read_activity(activity)
+    first, stop = check_steps(steps, values.sizes["time"])
+    kept = _kept_steps(mask, (values.sizes["trial"], values.sizes["time"]))
+    return values.isel(time=slice(first, stop)), first, kept[:, first:stop]
 
 
 def _kept_steps(mask: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "trial time"]:
@@ -195,19 +188,19 @@ def _kept_steps(mask: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "trial ti
     return kept
 
 
-def _measure(trial: Float[np.ndarray, "time unit"], settings: _Settings, steps: Int[np.ndarray, " kept"]) -> _Trial:
-    """Measure one trial on some of its steps."""
-    trial = trial[steps]
+def _measure(activity: Real[np.ndarray, "time unit"], settings: _Settings, chosen: Bool[np.ndarray, " time"]) -> _Trial:
+    """Measure one trial in the chosen steps."""
+    trial, steps = np.asarray(activity, dtype=np.float64)[chosen], np.flatnonzero(chosen)
     active = active_units(trial, settings.min_rate)
     unit_peak = np.where(active, peak_times(trial), -1)
     peaks, kept = unit_peak[active], trial[:, active]
     entropy = _peak_entropy(peaks, trial.shape[0], settings)
     ridge, background = _ridge_and_background(kept, peaks, settings)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a zero makes an infinity, as published
+    with np.errstate(divide="ignore", invalid="ignore"):  # a zero becomes an infinity, as published
         ratio = np.log(ridge) - np.log(background)
     mean_ratio = _mean_of_defined(ratio)
     reason, undefined = _doubt(kept, ridge, background, settings)
-    if settings.variant == "exact":
+    if settings.variant.undefined_is_nan:
         entropy = np.nan if "entropy" in undefined else entropy
         mean_ratio = np.nan if "ridge" in undefined else mean_ratio
     unit_ridge = np.full(active.shape, np.nan)
@@ -217,8 +210,7 @@ def _measure(trial: Float[np.ndarray, "time unit"], settings: _Settings, steps: 
 
 def _peak_entropy(peaks: Int[np.ndarray, " active"], n_steps: int, settings: _Settings) -> float:
     """Return the entropy of the peak times in nats."""
-    span = None if settings.variant == "paper" else (0, n_steps)  # None: from the first peak to the last
-    counts, _ = np.histogram(peaks, bins=settings.n_bins, range=span)
+    counts, _ = np.histogram(peaks, bins=settings.n_bins, range=settings.variant.bin_range(n_steps))
     p = counts + PSEUDOCOUNT
     p = p / p.sum()
     return float(-(p * np.log(p)).sum())
@@ -229,12 +221,7 @@ def _ridge_and_background(
 ) -> tuple[Float[np.ndarray, " active"], Float[np.ndarray, " active"]]:
     """Return each unit's mean inside the window around its peak and its mean outside."""
     n_steps = kept.shape[0]
-    half = settings.window // 2
-    first = np.maximum(peaks - half, 0)
-    if settings.variant == "paper":
-        stop = np.minimum(peaks + half, n_steps - 1)
-    else:
-        stop = np.minimum(peaks + half + 1, n_steps)
+    first, stop = settings.variant.window(peaks, settings.window, n_steps)
     step = np.arange(n_steps)[:, None]
     inside = (first <= step) & (step < stop)
     with np.errstate(invalid="ignore"):  # a published window of 1 holds no step: 0/0
@@ -248,7 +235,7 @@ def _ridge_and_background(
 def _mean_where(
     chosen: Bool[np.ndarray, "time active"], kept: Float[np.ndarray, "time active"]
 ) -> Float[np.ndarray, " active"]:
-    # A sum of products, not a difference of sums: a background that is exactly zero has to stay exactly zero.
+    # A sum of products, not a difference of sums: a background of exactly zero must stay exactly zero.
     return np.asarray(np.einsum("tu,tu->u", chosen, kept) / chosen.sum(axis=0))
 
 
@@ -263,7 +250,7 @@ def _doubt(
     background: Float[np.ndarray, " active"],
     settings: _Settings,
 ) -> tuple[str, tuple[str, ...]]:
-    """Return what is wrong with a trial's index ("" if nothing), and the terms it leaves without meaning."""
+    """Return what is wrong with the index of a trial ("" if nothing), and the terms that mean nothing then."""
     n_active = kept.shape[1]
     if n_active == 0:
         return f"no unit is active enough (mean above {settings.min_rate:g})", ("entropy", "ridge")
@@ -284,7 +271,7 @@ def _counted(mean: Float[np.ndarray, " active"], part: str) -> str:
     return f"{bad.size} of {mean.size} active units have a {kind} {part}"
 
 
-def _summary(trials: list[_Trial]) -> xr.Dataset:
+def _summary(trials: list[_Trial], attributes: dict[str, Any]) -> xr.Dataset:
     index = np.array([trial.index for trial in trials])
     entropy = np.array([trial.entropy for trial in trials])
     ridge = np.array([trial.ridge for trial in trials])
@@ -312,7 +299,8 @@ def _summary(trials: list[_Trial]) -> xr.Dataset:
         reason,
         {"long_name": "What is wrong with the index (empty: nothing)"},
     )
-    return xr.Dataset(variables)
+    attributes = {**attributes, "reason": summarize_reasons([trial.reason for trial in trials])}
+    return xr.Dataset(variables, attrs=attributes)
 
 
 def _of_units(trials: list[_Trial], first: int) -> dict[str, Any]:
@@ -330,7 +318,7 @@ def _of_units(trials: list[_Trial], first: int) -> dict[str, Any]:
 
 
 def _mean_of_defined(values: Float[np.ndarray, " n"]) -> float:
-    """Return the mean of all that isn't NaN; NaN if all is, or if both infinities occur."""
+    """Return the mean of the values that are not NaN; NaN if there are none, or if both infinities occur."""
     defined = values[~np.isnan(values)]
     with np.errstate(invalid="ignore"):  # inf - inf
         return float(defined.mean()) if defined.size else float("nan")

@@ -1,4 +1,4 @@
-"""Progress on standard error: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress on standard error: a live bar on a terminal, otherwise a plain line now and then."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display:
-    """Shows how far a run has come (a context manager)."""
+    """Shows the progress of a command (a context manager)."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -53,25 +53,25 @@ class Display:
         self.bar.stop()
 
     def message(self, line: str) -> None:
-        """Show a line that stays."""
+        """Print a line that stays."""
         self.console.print(line)
 
     def update(self, now: RunProgress) -> None:
-        """Show the newest state of a run."""
+        """Show the latest state of a run."""
         words = f"loss {now.loss:.4f}  fractional loss {now.fractional_loss:.3f}"
         self._show(now.phase, now.done, now.total, words)
 
     def update_many(self, now: ManyProgress) -> None:
-        """Show how far many networks have come."""
+        """Show the progress of many networks."""
         words = f"networks {now.finished}/{now.networks}"
         if now.diverged:
             words += f", {now.diverged} diverged"
         self._show("training", now.done, now.total, words)
 
     def update_sweep(self, now: SweepProgress) -> None:
-        """Show how far a sweep has come."""
+        """Show the progress of a sweep."""
         words = f"{now.finished} finished, {now.failed} failed, {now.running} running here"
-        done = max(now.finished + now.failed, now.done * now.networks)  # the product may be a rounding less
+        done = max(now.finished + now.failed, now.done * now.networks)  # rounding may make the product a little smaller
         self._show("networks", done, now.networks, words, per="h", seconds=3600.0)
 
     def update_reading(self, done: int, total: int) -> None:

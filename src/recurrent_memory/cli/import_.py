@@ -18,11 +18,11 @@ from ..errors import InputError
     help="File to write; it must not exist  [default: FILE.nc beside FILE.mat]",
 )
 def import_(file: Path, out: Path | None) -> None:
-    """Turn FILE.mat, an output file of the published scripts, into a result that every analysis takes.
+    """Turn FILE.mat, an output file of the published scripts, into a result for all analyses and pictures.
 
-    The file may be the published code's own, or written by our scripts of the same names. A name of the published form
-    (basic_sigma…_lambda…_rho…_model…_task….mat) says which experiment it is. The result is a NetCDF file with activity
-    (trial, time, unit), inputs, recurrent weights and the sequentiality index.
+    The file may come from the published code or from our scripts of the same names. A name of the published form
+    (basic_sigma…_lambda…_rho…_model…_task….mat) says which experiment it is. The result is a NetCDF file with the
+    activity (trial, time, unit), the inputs, the recurrent weights and the sequentiality index.
     """
     from .. import storage
     from ..compat import load_mat
@@ -31,7 +31,7 @@ def import_(file: Path, out: Path | None) -> None:
     if out.exists():
         raise InputError(f"{out} exists already: delete it, or give another name with --out.")
     if not out.absolute().parent.is_dir():
-        raise InputError(f"There is no folder {out.absolute().parent} to write {out.name} to: make it first.")
+        raise InputError(f"There is no folder {out.absolute().parent} for {out.name}: make it first.")
     result = load_mat(file)
     storage.save_dataset(out, result)
     sizes = result.sizes

@@ -19,7 +19,7 @@ from ..settings import Settings
 Command = Callable[..., None]
 
 MOST_NETWORKS = 100_000
-"""Most values of one option."""
+"""Largest number of values of one option."""
 
 formats_option = click.option(
     "--format",
@@ -30,7 +30,7 @@ formats_option = click.option(
     show_default=True,
     help="Format of the pictures; repeat it for several",
 )
-"""The option of every command that draws."""
+"""The option of every command that draws pictures."""
 
 IMPORT_HELP = "Python file with tasks, cells or other code of your own; may be repeated"
 IMPORT: dict[str, Any] = {"multiple": True, "metavar": "FILE.py", "type": click.Path(path_type=Path)}
@@ -56,8 +56,19 @@ def options_from(
 ) -> Callable[[Command], Command]:
     """Return a decorator that adds one option for each field of a settings class.
 
-    An option that is not given is None, so that a preset can fill it. Values are checked by the settings class, not
-    here: there is one set of rules and one wording.
+    An option that the user leaves out is None, so that a preset can supply it. The settings class checks the values:
+    one set of rules, one wording.
+
+    Parameters
+    ----------
+    settings
+        The settings class.
+    required
+        Names of fields whose option must be given.
+
+    Returns
+    -------
+    The decorator.
     """
 
     def decorate(command: Command) -> Command:
@@ -74,7 +85,7 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
     help_text = _help(field)
     kind = _kind(field.annotation)
     if kind is dict:
-        # `--task-options` reads as one: `--task-option delay_dur=50`, as often as needed.
+        # One setting per option, so in the singular: `--task-option delay_dur=50`, as often as needed.
         return click.option(
             flag.removesuffix("s"), name, multiple=True, metavar="NAME=VALUE", help=help_text, callback=_pairs
         )
@@ -89,7 +100,7 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
 
 
 class _Named(click.types.StringParamType):
-    """A task, a model or a condition: any word here, completed from the known names."""
+    """The name of a task, a model or a condition: any word, with the known names as completions."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -97,7 +108,7 @@ class _Named(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        # Only a completion pays for importing what knows the names.
+        # Imported here, because only a completion needs the names.
         from .. import networks, tasks
         from ..experiment import OWN_CONDITIONS
 
@@ -110,11 +121,11 @@ class _Named(click.types.StringParamType):
 
 
 class Several(tuple[Any, ...]):
-    """Values of one option for several networks."""
+    """Several values of one option, for several networks."""
 
 
 class Numbers(click.types.StringParamType):
-    """A number; or several, for as many networks: 1,2,5, evenly spaced 0.9:0.98:5, whole numbers 0:20."""
+    """A number, or several for as many networks: 1,2,5; evenly spaced 0.9:0.98:5; whole numbers 0:20."""
 
     def __init__(self, kind: type[int] | type[float]) -> None:
         self.kind = kind
@@ -124,7 +135,7 @@ class Numbers(click.types.StringParamType):
         """Return the number, or `Several`."""
         if not isinstance(value, str):
             return value
-        from ..sweeps.file.axes import evenly_spaced  # here, so that --help need not wait for it
+        from ..sweeps.file.axes import evenly_spaced  # imported here, so that --help is fast
 
         try:
             if ":" not in value:
@@ -151,12 +162,12 @@ class Numbers(click.types.StringParamType):
 
 
 def _kind(annotation: Any) -> Any:
-    """Return the plain type behind an annotation."""
+    """Return the plain type of an annotation."""
     origin = typing.get_origin(annotation)
     if origin is dict:
         return dict
     if origin is tuple:
-        return str  # words with commas between them, which the settings class takes apart
+        return str  # words separated by commas, which the settings class splits
     if origin is typing.Literal:
         return str
     if origin in (types.UnionType, typing.Union):
@@ -179,7 +190,7 @@ def _help(field: FieldInfo) -> str:
 
 
 def _pairs(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
-    """Turn NAME=VALUE words into a dictionary; None where there are none."""
+    """Turn NAME=VALUE words into a dictionary; None if there are none."""
     pairs = {}
     for word in values:
         name, separator, value = word.partition("=")

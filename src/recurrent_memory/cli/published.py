@@ -26,12 +26,12 @@ TASK_CODES = "0 DE-1, 1 DE-2, 2 CD-1, 3 CD-2, 4 GDE, 5 VDE-1, 6 2AFC, 7 Sine, 8 
 
 
 def run_script(name: str) -> None:
-    """Be the published script of this name: ``basic``, ``tethered``, ``dynamic`` or ``vardelay``."""
+    """Run the published script of this name: ``basic``, ``tethered``, ``dynamic`` or ``vardelay``."""
     main(_command(name), Path(sys.argv[0]).name)
 
 
 def run_multitask(first: str, second: str) -> None:
-    """Be the published script that trains on one task and goes on with another."""
+    """Run the published script that trains on one task and then on another."""
     main(_multitask_command(first, second), Path(sys.argv[0]).name)
 
 
@@ -41,7 +41,7 @@ def _model_option(script: str) -> Option:
 
 
 def _common_options(as_published: str) -> list[Option]:
-    """Return the options that all scripts have beyond the published ones."""
+    """Return the options that all scripts have in addition to the published ones."""
     return [
         click.option("--n_hidden", default=500, show_default=True, help="Number of recurrent units N"),
         click.option("--n_iter", default=25_001, show_default=True, help="Training batches of each task"),
@@ -64,11 +64,13 @@ def _command(name: str) -> click.Command:
     options = [
         click.option("--task", default="0", show_default=True, metavar="CODE", help=f"Code or name: {TASK_CODES}"),
         _model_option(name),
-        click.option("--lambda_val", default=0.98, show_default=True, help="λ0: initial self-connection of every unit"),
+        click.option("--lambda_val", default=0.98, show_default=True, help="λ0: initial self-connection of each unit"),
         click.option("--sigma_val", default=0.0, show_default=True, help="σ0/√N: initial spread of the other weights"),
-        click.option("--rho_val", default=0.0, show_default=True, help="ρ: coefficient of the weights' sum of squares"),
+        click.option(
+            "--rho_val", default=0.0, show_default=True, help="ρ: coefficient of the sum of squared parameters"
+        ),
         click.option("--seed", default=0, show_default=True, help="Seed of the weights and of all trials"),
-        *_common_options("Do what the published script did where it did something else than meant"),
+        *_common_options("Repeat what the published script does wrong without stopping"),
     ]
 
     def script(**flags: Any) -> None:
@@ -76,8 +78,8 @@ def _command(name: str) -> click.Command:
 
     text = f"""Train one network as the published {name} script does, and write its .mat file.
 
-    The output file has the published name and fields. Beside it a run folder of the same name holds the result
-    (result.nc), the weights and the pictures; cut off at any moment, the same command goes on where it was.
+    The output file has the published name and fields. Beside it, a run folder of the same name holds the result
+    (result.nc), the weights and the pictures. After an interruption, the same command resumes the run.
     """
     return _make_command(script, text, options)
 
@@ -90,16 +92,16 @@ def _multitask_command(first: str, second: str) -> click.Command:
         ),
         _model_option("basic"),
         click.option("--seed", type=int, help="Seed of the weights and of all trials  [default: the job index]"),
-        *_common_options("Pair CD-1's trials wrongly; an index of 0 where the second task is not solved"),
+        *_common_options("Pair CD-1's trials wrongly; report an index of 0 if the second task is not solved"),
     ]  # fmt: skip
 
     def script(**flags: Any) -> None:
         sys.exit(_run_multitask(first, second, **flags))
 
-    text = f"""Train one network on {first}, then on {second} with all its weights, and write its .mat file.
+    text = f"""Train one network on {first}, go on with all its weights on {second}, and write its .mat file.
 
-    Called by a cluster's job array with the variable jobidx, 1 to 100, it goes through the published grid. The output
-    file has the published name and fields; beside it a run folder of the same name holds results and weights.
+    As a cluster's job array with the variable jobidx from 1 to 100, it covers the published grid. The output file has
+    the published name and fields; beside it, a run folder of the same name holds the result and the weights.
     """
     return _make_command(script, text, options)
 
@@ -163,17 +165,17 @@ def _execute(
 ) -> int:
     """Run an experiment beside its output file; return the exit code.
 
-    ``line`` makes a report's line of stage, batch, loss and fractional loss; ``save`` writes the output file and
+    ``line`` turns stage, batch, loss and fractional loss into the line of a report; ``save`` writes the output file and
     returns the last lines; ``as_published`` reports what the scripts take for the fractional loss of CD-1.
     """
     from ..compat.scripts import reports
     from ..runs.folder import RunFolder
-    from ..runs.session import initial_network
+    from ..runs.start import initial_network
     from .report import draw
     from .train import execute
 
     _check_free(out, stem)
-    stages = [stage.make_task() for stage in (experiment.before, experiment) if stage is not None]
+    stages = [stage.make_task() for stage in experiment.stages]
     printed = [0] * len(stages)
 
     def report(now: Progress) -> None:
@@ -194,10 +196,10 @@ def _execute(
 
 
 def _check_free(out: Path, stem: str) -> None:
-    """Refuse a folder that is none, or that holds an output file which no run of ours made."""
+    """Refuse an output folder that is a file, or that holds an output file which none of our runs made."""
     if out.exists() and not out.is_dir():
         raise InputError(f"`--out` = {out} is a file: give a folder.")
     if (out / f"{stem}.mat").exists() and not (out / stem).is_dir():
         raise InputError(
-            f"{out / stem}.mat exists already, from elsewhere: move it, or give another folder with --out."
+            f"{out / stem}.mat exists already, and no run here made it: move it, or give another folder with --out."
         )

@@ -14,20 +14,20 @@ from .options import formats_option, import_option
 @import_option
 @formats_option
 def show(run: Path, formats: tuple[str, ...]) -> None:
-    """Show RUN, a run folder: its summary, and its pictures drawn anew.
+    """Show RUN, a run folder: print its summary and draw its pictures anew.
 
-    Of a run that is not finished it shows how far it has come, and draws its learning curve so far.
+    If the run is not finished, print its progress and draw its learning curve so far.
     """
     from ..runs import result as results
     from ..runs.folder import RunFolder
-    from ..runs.session import initial_network
+    from ..runs.start import initial_network
     from .report import draw, print_summary
 
     place = RunFolder(run)
     experiment = place.experiment()
     if place.finished:
         result = results.load(place)
-        place.load_weights(initial_network(experiment))  # says so where they are damaged or of another shape
+        place.load_weights(initial_network(experiment))  # fails if they are damaged or have another shape
         print_summary(result, place, draw(result, run, formats))
         return
     so_far = results.training_so_far(experiment, place.load_history())

@@ -1,4 +1,4 @@
-"""Where tables go."""
+"""The console for tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ WIDTH_OF_A_FILE = 200
 
 
 def table_console() -> Console:
-    """Return standard output for a table; without a terminal there is no width to fit into."""
+    """Return standard output for tables; if it is not a terminal, its width is fixed."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OF_A_FILE

@@ -8,7 +8,7 @@ import click
 
 
 def print_versions(*, verbose: bool) -> None:
-    """Print the version; if asked for also those of the libraries, the devices, and what runs the networks."""
+    """Print the version; if verbose also those of the libraries, the devices, and what computes the networks."""
     click.echo(f"recurrent-memory {metadata.version('recurrent-memory')}")
     if not verbose:
         return

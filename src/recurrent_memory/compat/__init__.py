@@ -1,6 +1,6 @@
-"""The published scripts' codes, flags, file names, files and numbers.
+"""The published scripts: their codes, flags, file names, output files and numbers.
 
-The names are loaded on first use, so that the scripts' ``--help`` imports nothing heavy.
+Names are loaded on first use, so that the scripts' ``--help`` imports nothing heavy.
 """
 
 import lazy_loader

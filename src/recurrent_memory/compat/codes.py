@@ -1,4 +1,4 @@
-"""Model codes of the published scripts; nothing heavy is imported for them."""
+"""Model codes of the published scripts, in a module that imports nothing heavy."""
 
 MODELS: dict[str, tuple[str, ...]] = {
     "basic": ("relu", "fast_weights", "orthogonal", "gru"),
@@ -6,4 +6,4 @@ MODELS: dict[str, tuple[str, ...]] = {
     "dynamic": ("relu", "orthogonal", "gru"),
     "vardelay": ("relu", "gru"),
 }
-"""Names of the models in the order of their codes, which differ from script to script."""
+"""Names of the models in the order of their codes, which differ between scripts."""

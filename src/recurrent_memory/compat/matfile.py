@@ -21,7 +21,7 @@ _NAME = re.compile(
     r"(?P<script>[a-z]+)_sigma(?P<sigma>[\d.]+)_lambda(?P<lam>[\d.]+)_rho(?P<rho>[\d.]+)_model(?P<model>\d+)_task(?P<task>\d+)"
 )
 _GRU = ("u", "r", "c")
-"""Order of the published GRU's blocks, each of input weights, recurrent weights and bias."""
+"""Order of the blocks of the published GRU; each has input weights, recurrent weights and a bias."""
 _OUR_BLOCKS = {"r": 0, "u": 1, "c": 2}
 
 
@@ -39,7 +39,7 @@ def parameters_as_published(network: Network) -> list[np.ndarray]:
 
 
 def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
-    """Write a file with the network's parameters as a cell array."""
+    """Write a file with the parameters of the network as a cell array."""
     parameters = parameters_as_published(network)
     cells = np.empty(len(parameters), object)
     cells[:] = parameters
@@ -52,20 +52,44 @@ def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
 
 
 def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *, as_published: bool = False) -> float:
-    """Write a result under the names of the published script's output file, and return the fractional loss it holds.
+    """Write a result as the published script's output file.
 
     Parameters
     ----------
     path
-        The file.
+        File to write.
     script
-        Which script's names.
+        The script whose file it is.
     result
-        From :func:`recurrent_memory.run`.
+        Result of :func:`recurrent_memory.run`.
     network
         The trained network.
     as_published
-        Write what the published script takes for the fractional loss of CD-1.
+        Whether to write what the published script takes for the fractional loss of CD-1.
+
+    Returns
+    -------
+    The fractional loss in the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from recurrent_memory import Experiment
+    >>> from recurrent_memory.runs.session import initial_network
+    >>> network = initial_network(Experiment(task="de1", n_hidden=4))
+    >>> result = xr.Dataset(
+    ...     {
+    ...         "activity": (("trial", "time", "unit"), np.ones((2, 150, 4))),
+    ...         "inputs": (("trial", "time", "neuron"), np.zeros((2, 150, 50))),
+    ...         "fractional_loss": 0.31,
+    ...         "report_fractional_loss": ("report", [1.2, 0.4]),
+    ...     }
+    ... )
+    >>> path = Path(tempfile.mkdtemp()) / "basic.mat"
+    >>> save_mat(path, SCRIPTS["basic"], result, network)
+    0.31
+    >>> load_mat(path).activity.shape
+    (2, 150, 4)
     """
     test, reported = _fractional_losses(result, as_published=as_published)
     loss = float(test)
@@ -84,19 +108,21 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
 def save_multitask_mat(
     path: Path, job: PriorTraining, result: xr.Dataset, network: Network, *, as_published: bool = False
 ) -> tuple[float, float]:
-    """Write a result under the names of the published multi-task output files.
+    """Write a result as the output file of the published multi-task scripts.
 
     Parameters
     ----------
-    path, job
-        The file, and what it is of.
+    path
+        File to write.
+    job
+        The job that the file is of.
     result
-        Of both tasks.
+        Result of both tasks.
     network
         The trained network.
     as_published
-        Write what the published scripts take for the fractional loss of CD-1, and 0 for the sequentiality index where
-        by that measure the second task is not solved.
+        Whether to write what the published scripts take for the fractional loss of CD-1, and 0 for the sequentiality
+        index if that measure says that the second task is not solved.
 
     Returns
     -------
@@ -119,7 +145,7 @@ def save_multitask_mat(
 
 
 def _fractional_losses(result: xr.Dataset, prefix: str = "", *, as_published: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fractional losses of the test and of the reports, for CD-1 the published ones if asked for."""
+    """Return the fractional losses of the test and of the reports; for CD-1 the published ones if asked for."""
     found = [result[f"{prefix}{name}"] for name in ("fractional_loss", "report_fractional_loss")]
     if as_published:
         found = [result.get(f"{losses.name}_misaligned", losses).fillna(losses) for losses in found]
@@ -128,29 +154,32 @@ def _fractional_losses(result: xr.Dataset, prefix: str = "", *, as_published: bo
 
 
 def load_mat(path: Path) -> xr.Dataset:
-    """Read such a file, ours or the published code's, as a result that analyses and pictures take.
+    """Read an output file of the scripts, ours or the published ones, as a result for analyses and pictures.
 
     Parameters
     ----------
     path
-        The file; a name of the published form says what experiment it is.
+        The file; a name of the published form says which experiment it is.
 
     Returns
     -------
-    xarray.Dataset
-        ``activity`` (trial, time, unit), ``inputs``, ``recurrent_weights``, ``fractional_loss``, and the
-        sequentiality of the activity.
+    Data set with ``activity`` (trial, time, unit), ``inputs`` (trial, time, neuron), ``recurrent_weights`` (source,
+    target_unit), ``fractional_loss``, and the sequentiality of the activity (nats).
 
     Raises
     ------
     InputError
-        Where there is no such file, it is damaged, or of another kind.
+        If the file is missing or damaged, or is not an output file of the scripts.
+
+    Examples
+    --------
+    See :func:`save_mat`.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     try:
         content = loadmat(path)
-    except Exception as error:  # a damaged file raises almost anything
+    except Exception as error:  # on a damaged file, SciPy raises almost any exception
         line = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise InputError(
             f"{path} is not a MATLAB file, or damaged ({line}).\nGive a .mat file of the scripts."
@@ -193,7 +222,7 @@ def _trials(stored: np.ndarray, name: str, path: Path) -> np.ndarray:
 
 
 def _recurrent_weights(parameters: list[np.ndarray], n_units: int, path: Path) -> np.ndarray:
-    """Return W_rec (from, to): of six arrays the third, of the GRU's eleven three blocks side by side."""
+    """Return W_rec (from, to): the third of six arrays, or three of the GRU's eleven side by side."""
     if len(parameters) == 6:
         weights = parameters[2]
     elif len(parameters) == 11:
@@ -207,7 +236,7 @@ def _recurrent_weights(parameters: list[np.ndarray], n_units: int, path: Path) -
 
 
 def _attributes(path: Path, n_units: int) -> dict[str, Any]:
-    """Return what the file's name says; nothing but the number of units where it says nothing."""
+    """Return what the name of the file says, besides the number of units."""
     known: dict[str, Any] = {"n_hidden": n_units, "source": path.name}
     match = _NAME.fullmatch(path.stem)
     if match is None or match["script"] not in SCRIPTS:

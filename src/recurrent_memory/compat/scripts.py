@@ -1,4 +1,4 @@
-"""What the published scripts do, in our terms: model codes, conditions, file names, lines they print."""
+"""The published scripts in our terms: model codes, conditions, file names, and the lines that they print."""
 
 from __future__ import annotations
 
@@ -19,24 +19,41 @@ from .codes import MODELS
 
 @dataclass(frozen=True)
 class Script:
-    """One of the published scripts, each of which has model codes of its own."""
+    """One of the published scripts, each of which has its own model codes.
+
+    Examples
+    --------
+    >>> SCRIPTS["basic"].experiment(task=0, model=0, lambda_val=0.98, sigma_val=0.0, rho_val=0.0).task
+    'de1'
+    >>> SCRIPTS["dynamic"].model(2)
+    (2, 'gru')
+    """
 
     name: str
     condition: str
     models: tuple[str, ...]
-    """Names of the models, in the order of the script's codes."""
+    """Names of the models, in the order of their codes in the script."""
     measure: str = "infloss"
-    """How the names of the performance in its .mat files begin."""
+    """Beginning of the names of the performance in its .mat files."""
     prints_loss: bool = True
     """Whether its reports give the absolute loss."""
 
     def model(self, model: str | int) -> tuple[int, str]:
-        """Return code and name of a model, given either.
+        """Return the code and the name of a model, given either.
+
+        Parameters
+        ----------
+        model
+            Code or name.
+
+        Returns
+        -------
+        Code and name.
 
         Raises
         ------
         InputError
-            Where the script has no such model.
+            If the script has no such model.
         """
         word = str(model).strip()
         if word.isdigit() and int(word) < len(self.models):
@@ -59,7 +76,7 @@ class Script:
         as_published: bool = False,
         **settings: Any,
     ) -> Experiment:
-        """Return the experiment that a command line of the script stands for.
+        """Return the experiment that a command line of the script describes.
 
         Parameters
         ----------
@@ -68,16 +85,20 @@ class Script:
         lambda_val, rho_val
             λ0 and ρ.
         sigma_val
-            σ0/√N, the standard deviation of the recurrent weights off the diagonal.
+            σ0/√N, the standard deviation of the off-diagonal recurrent weights.
         as_published
-            Do what the script does where it ran but did something else than meant.
+            Whether to repeat what the script does wrong without stopping.
         **settings
             Further settings of the experiment.
+
+        Returns
+        -------
+        The experiment.
 
         Raises
         ------
         InputError
-            Where a value is not allowed, or the published script cannot do this and `as_published` is asked for.
+            If a value is not allowed, or if `as_published` and the published script cannot do this.
         """
         found = tasks.find(task)
         _, model_name = self.model(model)
@@ -95,14 +116,14 @@ class Script:
         }  # fmt: skip
         experiment = Experiment(**values)
         if as_published and self.name == "vardelay" and model_name == "gru":
-            # The script passes neither λ nor σ to its GRU, and a linear readout whatever the task.
+            # The script passes neither λ nor σ to its GRU, and gives it a linear readout in every task.
             experiment, sigma_val = experiment.replace(lambda0=0.9, readout="linear"), 0.01
         if as_published:
             experiment = experiment.replace(separate_clipping=True, judge_after_step=True)
         return experiment.replace(sigma0=sigma_val * math.sqrt(experiment.n_hidden))
 
     def _stops(self, task: type[tasks.AbstractTask]) -> str:
-        """Return why the published script stops with an error, if it does."""
+        """Return why the published script stops with an error; "" if it does not."""
         if self.name == "vardelay":
             if task.n_locations > 1:
                 return "it gives the network the input neurons of one location only"
@@ -150,16 +171,16 @@ class PriorTraining:
     first: str
     second: str
     job_index: int
-    """1 … 100: λ0 varies fastest."""
+    """1 … 100; λ0 varies fastest."""
     model: str | int = 0
 
     def experiment(self, **settings: Any) -> Experiment:
-        """Return the experiment of this job; ``n_hidden`` is needed for σ0, the option is σ0/√N.
+        """Return the experiment of this job; its σ0 depends on ``n_hidden``, because the grid is of σ0/√N.
 
         Raises
         ------
         InputError
-            Where a value is not allowed.
+            If a value is not allowed.
         """
         if not 1 <= self.job_index <= GRID**2:
             raise InputError(f"The job index {self.job_index} is not allowed: it must be from 1 to {GRID**2}.")
@@ -188,7 +209,7 @@ class PriorTraining:
 
 GRID = 10
 PUBLISHED_NAMES = {"2afc": "har12"}
-"""Names of tasks in the published file names, where they differ from ours."""
+"""Names of tasks in the published file names that differ from ours."""
 
 
 def reports(
@@ -196,7 +217,7 @@ def reports(
 ) -> list[tuple[int, float, float]]:
     """Return batch, loss and fractional loss of each report from the ``after``-th on, as the scripts print them.
 
-    With ``as_published`` the fractional loss of CD-1 is what the scripts take for it.
+    With ``as_published``, the fractional loss of CD-1 is what the scripts take for it.
     """
     batches, fractional = history.reports(task)
     if as_published and mispaired_cd1.concerns(task):

@@ -13,22 +13,31 @@ from ..evaluation.fractional_loss import mean
 
 
 def compute_SI(hidResps: Any) -> float:
-    """Return the number that the published function of this name gives for the same activity.
+    """Return the sequentiality index that the published function of this name gives for the same activity.
 
     Parameters
     ----------
     hidResps
-        (trial, time, unit), or a list of (time, unit) arrays, which may differ in length.
+        (trial, time, unit), or a list of (time, unit) arrays, whose lengths may differ.
+
+    Returns
+    -------
+    The mean over trials of the entropy of peak times plus the log ridge-to-background ratio, in nats.
 
     Raises
     ------
     InputError
-        Where it is neither, or not finite.
+        If it is neither, or not finite.
 
     Notes
     -----
-    The mean over trials of entropy of peak times plus log ridge-to-background ratio, in nats; see
-    :func:`recurrent_memory.analysis.sequentiality_index`, which also returns the two terms and has an exact variant.
+    :func:`recurrent_memory.analysis.sequentiality_index` also returns the two terms, and has an exact variant.
+
+    Examples
+    --------
+    >>> time, peak = np.arange(150)[:, None], np.linspace(10, 140, 60)
+    >>> round(compute_SI([0.1 + np.exp(-0.5 * ((time - peak) / 5) ** 2)]), 1)
+    4.9
     """
     if not isinstance(hidResps, Sequence):
         return float(analysis.sequentiality_index(hidResps, variant="paper")["sequentiality_index"])

@@ -1,4 +1,4 @@
-"""The activity of all units over time, as images."""
+"""Pictures of the activity of all units over time."""
 
 from __future__ import annotations
 
@@ -26,30 +26,37 @@ from .style import (
 
 @styled
 def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) -> Figure:
-    """Draw one trial's activity: a row a unit, sorted by peak time, each scaled to its own peak.
+    """Draw the activity in one trial: one row per unit, sorted by peak time, each scaled to its own peak.
 
     Parameters
     ----------
     result
         Result of one network with `activity` (trial, time, unit).
     trial
-        Which of the stored trials.
+        Index of a stored trial.
     min_rate
-        Units whose mean over the trial isn't above this are left out, as they are from the index.
+        Units whose mean over the trial is not above this are left out, as in the sequentiality index (same unit as
+        `activity`).
 
     Returns
     -------
-    The figure; a message in place of the image where no unit is active.
+    The figure; if no unit is active, it shows a message instead of the image.
 
     Raises
     ------
     InputError
-        Where there is no `activity` or no such trial, or the activity isn't finite.
+        If `activity` or the trial is missing, or the activity is not finite.
 
     Notes
     -----
-    Sorting by the peaks of the very trial that is shown makes a diagonal of anything, noise included:
-    `average_heatmap` shows what repeats from trial to trial.
+    The picture of Orhan & Ma (2019). Sorting by the peaks of the trial that is shown makes a diagonal of
+    anything, even noise; `average_heatmap` shows what repeats from trial to trial.
+
+    Examples
+    --------
+    >>> result = xr.Dataset({"activity": (("trial", "time", "unit"), np.eye(5)[None])})
+    >>> activity_heatmap(result).get_suptitle()
+    'Activity in trial 0'
     """
     need(result, "activity")
     need_trial(result, trial)
@@ -64,23 +71,29 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
 
 @styled
 def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
-    """Draw the activity averaged over odd trials, its units sorted by their peak in the even trials.
+    """Draw the mean activity in the odd trials, with the units sorted by their peaks in the even trials.
 
     Parameters
     ----------
     result
         Result of one network with `activity` (trial, time, unit).
     min_rate
-        Units whose mean over the even trials isn't above this are left out.
+        Units whose mean over the even trials is not above this are left out (same unit as `activity`).
 
     Returns
     -------
-    The figure; with a single trial it is sorted by itself and says so.
+    The figure; a single trial is sorted by its own peaks, and the title says so.
 
     Raises
     ------
     InputError
-        Where there is no `activity`, or it isn't finite.
+        If `activity` is missing or not finite.
+
+    Examples
+    --------
+    >>> result = xr.Dataset({"activity": (("trial", "time", "unit"), np.eye(5)[None].repeat(4, axis=0))})
+    >>> average_heatmap(result).get_suptitle()
+    'Mean activity of odd trials, units sorted by their peak in even trials'
     """
     need(result, "activity")
     result, which = complete_trials(result)
@@ -97,7 +110,7 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
 
 
 def scale_to_peak(rows: Float[np.ndarray, "unit time"]) -> Float[np.ndarray, "unit time"]:
-    """Divide each unit by its peak; a unit that never is above zero stays as it is."""
+    """Divide each unit by its peak; a unit that is never above zero stays as it is."""
     peak = rows.max(axis=1, keepdims=True)
     return np.asarray(rows / np.where(peak > 0, peak, 1))
 
@@ -110,7 +123,7 @@ def _draw(
     color_label: str,
     trial: int | None,
 ) -> bool:
-    """Draw the image with its marks; return whether any step was masked."""
+    """Draw the image and its marks; return whether any step is masked."""
     axes = figure.subplots()
     n_active, n_units = rows.shape[0], result.sizes["unit"]
     if n_active == 0:

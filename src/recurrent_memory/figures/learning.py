@@ -1,4 +1,4 @@
-"""How the error falls while a network learns."""
+"""Pictures of learning: how the error falls during training."""
 
 from __future__ import annotations
 
@@ -22,26 +22,32 @@ ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "val
 
 @styled
 def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
-    """Draw the network's error beside the ideal observer's, and the fractional loss, against the iteration.
+    """Draw the errors of the network and of the ideal observer, and the fractional loss, over training.
 
     Parameters
     ----------
     result
-        Result of one network, finished or still learning, with any of `training_network_error`,
-        `training_observer_error`, `training_fractional_loss` and `training_loss` (all: iteration). Where the
-        errors are missing the loss takes their place. `fractional_loss` is shown as the value in test.
+        Result of one network, trained or still training, with any of `training_network_error`,
+        `training_observer_error`, `training_fractional_loss` and `training_loss` (all: iteration). Without errors, the
+        loss is drawn. `fractional_loss`, that of the test, is added at the last iteration.
     window
-        Iterations averaged into each point of the upper curves; by default 1 for the errors, which come
-        averaged over recent iterations, and a hundredth of all for the loss, which doesn't.
+        Number of iterations averaged into each point of the upper curves. By default 1 for the errors, which are
+        already averages over recent iterations, and a hundredth of all iterations for the loss, which is not.
 
     Returns
     -------
-    The figure: errors above (logarithmic where all are positive), fractional loss below.
+    The figure: the errors above (on a logarithmic axis if all are positive), the fractional loss below.
 
     Raises
     ------
     InputError
-        Where there is neither a loss nor an error of training, or `window` is below 1.
+        If there is neither a training loss nor a training error, or `window` is below 1.
+
+    Examples
+    --------
+    >>> result = xr.Dataset({"training_loss": ("iteration", [1.0, 0.5, 0.25])})
+    >>> learning_curve(result).get_suptitle()
+    'Learning'
     """
     error = "training_network_error" if "training_network_error" in result else "training_loss"
     need(result, error)
@@ -62,12 +68,12 @@ def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
 
 
 def running_mean(values: Float[np.ndarray, " iteration"], window: int) -> Float[np.ndarray, " iteration"]:
-    """Average over a centred window, narrower at both ends, passing over NaN; NaN where all is NaN."""
+    """Average over a centred window, narrower at both ends, ignoring NaN; NaN if the whole window is NaN."""
     if not values.size:
         return values
     kept = np.isfinite(values)
     first = (window + 1) // 2 - 1
-    # Sums over the window alone: a difference of running totals would carry an early huge error to the end.
+    # Each window is summed on its own: with differences of running totals, a huge early error would spoil the rest.
     total = np.convolve(np.where(kept, values, 0.0), np.ones(window))[first : first + values.size]
     n = np.convolve(kept, np.ones(window))[first : first + values.size]
     mean = np.full(values.size, np.nan)
@@ -97,7 +103,7 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
     if positive:
         axes.set_yscale("log")
         _plain_log_ticks(axes)
-    # Above the axes: between two curves of any shape there is no place that is free for certain.
+    # Above the axes, because the curves may fill any place between them.
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
@@ -121,11 +127,11 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
         )  # fmt: skip
     axes.axhline(SOLVED, color=LIMIT, linestyle=(0, (2, 2)), linewidth=1.2, label=f"solved: below {SOLVED:g}")
     axes.axhline(0, color="0.6", linewidth=0.8)
-    # Without an ideal observer the published measure is the error itself.
+    # For a task without an ideal observer, the published measure is the error itself.
     axes.set_ylabel("Mean absolute error" if result.attrs.get("response") == "value" else "Fractional loss")
     top = float(np.nanmax([*(values[np.isfinite(values)] if drawn else []), in_test, 1.0]))
     if top > 5:
-        # Early in training the loss is many times the observer's; a linear axis would hide the 0.5 line.
+        # Early in training the loss is many times the observer's, and a linear axis would hide the line at 0.5.
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.legend(loc="upper right")
@@ -141,7 +147,7 @@ def _error_label(result: xr.Dataset, error: str, response: str) -> str:
 
 
 def _plain_log_ticks(axes: Axes) -> None:
-    """Put numbers on a logarithmic axis of about a decade, which by default has hardly any."""
+    """Label a logarithmic axis of about one decade, which Matplotlib leaves almost without numbers."""
     low, high = axes.get_ylim()
     if high / low < 30:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))

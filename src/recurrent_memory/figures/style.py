@@ -1,4 +1,4 @@
-"""What all pictures share: size, colours, the title, the marks of the trial's epochs."""
+"""What all pictures share: size, colours, title, and the marks of the epochs of a trial."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
 
-# Okabe & Ito's palette, told apart with every common form of colour blindness.
+# Okabe & Ito's palette, distinguishable with every common form of colour blindness.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 OUTPUT_COLORS = (BLUE, VERMILION, GREEN, PURPLE)
-"""One colour for each remembered thing."""
+"""One colour for each output of the network."""
 NETWORK, OBSERVER, LIMIT = BLUE, ORANGE, VERMILION
-"""The network, what it is compared with, and the line between solved and not."""
+"""Colours of the network, of what it is compared with, and of the line between solved and not solved."""
 NOT_SHOWN = "0.75"
-"""Grey of what isn't part of the data: masked steps, the diagonal of the weights."""
+"""Grey of what does not count: masked steps, and the diagonal of the weights."""
 ACTIVITY_COLORS = "viridis"
 SIGNED_COLORS = "RdBu_r"
 
@@ -50,7 +50,7 @@ P = ParamSpec("P")
 
 
 def styled(picture: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw with our font sizes whatever the caller's Matplotlib settings, and leave those as they were."""
+    """Draw with the font sizes of this module, whatever the caller's Matplotlib settings, and restore those."""
 
     @functools.wraps(picture)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -63,7 +63,7 @@ def styled(picture: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def new_figure(result: xr.Dataset, what: str) -> Figure:
-    """Return an empty figure that says what it shows and of which network."""
+    """Return an empty figure whose title names the picture and the network."""
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     network = describe_network(result)
     figure.suptitle(f"{what}\n{network}" if network else what)
@@ -71,7 +71,7 @@ def new_figure(result: xr.Dataset, what: str) -> Figure:
 
 
 def describe_network(result: xr.Dataset) -> str:
-    """Return, for example, "DE-1, tethered, relu, N = 500, λ0 = 0.98, SI = 4.31", of what is known."""
+    """Return what is known of the network, for example "DE-1, tethered, relu, N = 500, λ0 = 0.98, SI = 4.31"."""
     known = result.attrs
     words = [known.get("task_title") or known.get("task"), known.get("condition"), known.get("model")]
     parts = [str(word).replace("_", " ") for word in words if word]
@@ -85,7 +85,7 @@ def describe_network(result: xr.Dataset) -> str:
 
 
 def need(result: xr.Dataset, *names: str) -> None:
-    """Raise `InputError` where a variable that is to be drawn is missing, or there are several networks."""
+    """Raise `InputError` if a variable that is to be drawn is missing, or there are several networks."""
     if "network" in result.dims:
         raise InputError(
             f"`result` holds {result.sizes['network']} networks, a picture shows one: give result.isel(network=0)."
@@ -99,16 +99,16 @@ def need(result: xr.Dataset, *names: str) -> None:
 
 
 def need_trial(result: xr.Dataset, trial: int) -> None:
-    """Raise `InputError` where there is no such trial."""
+    """Raise `InputError` if there is no such trial."""
     n_trials = result.sizes["trial"]
     if not 0 <= trial < n_trials:
         raise InputError(f"`trial` must be from 0 to {n_trials - 1} ({n_trials} trials are stored), got {trial}.")
 
 
 def complete_trials(result: xr.Dataset) -> tuple[xr.Dataset, str]:
-    """Return the trials that have all their steps, and words that say so; all trials where none, or every one, has.
+    """Return the trials that have all their steps, and words that say so; all trials if none or every one has.
 
-    Averaged over trials of different delays, a peak would be smeared over all of them.
+    An average over trials with different delays would smear each peak.
     """
     if "mask" not in result:
         return result, ""
@@ -119,7 +119,7 @@ def complete_trials(result: xr.Dataset) -> tuple[xr.Dataset, str]:
 
 
 def say(axes: Axes, message: str) -> None:
-    """Write a message where the data would be."""
+    """Write a message in place of the data."""
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -145,7 +145,7 @@ def label_time(axes: Axes, result: xr.Dataset) -> None:
 
 
 def epochs(result: xr.Dataset) -> list[tuple[str, float, float]]:
-    """Return the name and the edges of each epoch, in order; empty where none is known."""
+    """Return the name and the edges of each epoch, in order; empty if the epochs are not known."""
     if "epoch" not in result.coords:
         return []
     names = result["epoch"].values.astype(str)
@@ -159,10 +159,10 @@ def epochs(result: xr.Dataset) -> list[tuple[str, float, float]]:
 
 
 def mark_epochs(axes: Axes, result: xr.Dataset, *, names: bool = True) -> None:
-    """Draw a line between the epochs and, with `names`, write each one's name above the axes."""
+    """Draw a line between the epochs and, if `names`, write the name of each above the axes."""
     for number, (name, first, stop) in enumerate(epochs(result)):
         if number:
-            # Black dashes on white: to be seen on light and on dark images.
+            # Black dashes on white are visible on light and on dark images.
             axes.axvline(first, color="white", linewidth=1.2, zorder=1)
             axes.axvline(first, color="black", linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
         if names:
@@ -172,12 +172,12 @@ def mark_epochs(axes: Axes, result: xr.Dataset, *, names: bool = True) -> None:
 
 
 def count_in_whole_numbers(axis: Axis) -> None:
-    """Put the ticks of an axis that counts units at whole numbers, of which there may be few."""
+    """Put the ticks of an axis that counts units at whole numbers, even if there are few units."""
     axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
 
 
 def mark_masked(axes: Axes, result: xr.Dataset, trial: int) -> bool:
-    """Grey the steps this trial leaves out, as one with a short delay does; return whether there are any."""
+    """Hatch the steps that this trial leaves out, as a trial with a short delay does; return whether there are any."""
     if "mask" not in result:
         return False
     masked = ~result["mask"].isel(trial=trial).values.astype(bool)

@@ -1,4 +1,4 @@
-"""One trial: what goes in, what should come out, what comes out."""
+"""Pictures of one trial: its input, the target, and the answers."""
 
 from __future__ import annotations
 
@@ -32,25 +32,32 @@ ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "va
 
 @styled
 def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Draw the input, the target, the network's output and the ideal observer's answer in one trial.
+    """Draw the input, the target, the output of the network and the answer of the ideal observer in one trial.
 
     Parameters
     ----------
     result
-        Result of one network with `inputs` (trial, time, neuron), `targets` and `outputs` (trial, time,
-        output). Used where they exist: `observer_estimate` (trial, one for each output), `mask` (trial,
-        time), and the coordinates `epoch` (time) and `location` (neuron; the population it belongs to).
+        Result of one network with `inputs` (trial, time, neuron), `targets` and `outputs` (trial, time, output).
+        Optional: `observer_estimate` (trial, one per output), `mask` (trial, time), and the coordinates `epoch` (time)
+        and `location` (neuron; the population that it belongs to).
     trial
-        Which of the stored trials.
+        Index of a stored trial.
 
     Returns
     -------
-    The figure: input above, answers below, one time axis.
+    The figure: the input above, the answers below, on a common time axis.
 
     Raises
     ------
     InputError
-        Where a variable is missing or there is no such trial.
+        If a variable or the trial is missing.
+
+    Examples
+    --------
+    >>> answers = (("trial", "time", "output"), np.zeros((1, 3, 1)))
+    >>> inputs = (("trial", "time", "neuron"), np.ones((1, 3, 4)))
+    >>> trial_structure(xr.Dataset({"inputs": inputs, "targets": answers, "outputs": answers})).get_suptitle()
+    'Trial 0: input, target and output'
     """
     need(result, "inputs", "targets", "outputs")
     need_trial(result, trial)
@@ -68,7 +75,7 @@ def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
 
 def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:
     inputs = result["inputs"].isel(trial=trial).transpose("neuron", "time").values
-    signed = bool((inputs < 0).any())  # the Sine task's input is noise, all others' are spike counts
+    signed = bool((inputs < 0).any())  # noise in the Sine task, spike counts in all others
     limit = float(np.abs(inputs).max()) or 1.0
     if not signed:
         limit = float(np.ceil(limit))
@@ -92,12 +99,12 @@ def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> 
 
 
 def _mark_locations(axes: Axes, result: xr.Dataset) -> None:
-    """Separate the populations of input neurons and name them instead of numbering the neurons."""
+    """Separate the populations of input neurons, and show their names instead of the neurons' numbers."""
     if "location" not in result.coords or result["location"].dims != ("neuron",):
         return
     names = result["location"].values.astype(str)
     starts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1), names.size]
-    if len(starts) == 2:  # a single population: its neurons' numbers say more than its name
+    if len(starts) == 2:  # the neurons of a single population keep their numbers
         return
     for edge in starts[1:-1]:
         axes.axhline(edge - 0.5, color="0.3", linewidth=0.9)
@@ -109,7 +116,7 @@ def _mark_locations(axes: Axes, result: xr.Dataset) -> None:
 
 
 def _count_colors(largest: int) -> ListedColormap:
-    """White for no spike and a grey for each number of spikes, one spike being dark enough to see alone."""
+    """White for no spike and a grey for each number of spikes, dark enough to see a single spike."""
     return ListedColormap(["white", *mpl.colormaps["Greys"](np.linspace(0.6, 1, largest))])
 
 
@@ -142,14 +149,14 @@ def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) ->
 
 
 def _observer(one: xr.Dataset, n_outputs: int) -> Float[np.ndarray, " output"]:
-    """Return the ideal observer's answer for each output; NaN where it has none, or not one for each."""
+    """Return the ideal observer's answer for each output; NaN if there is none, or not one per output."""
     if "observer_estimate" in one and one["observer_estimate"].size == n_outputs:
         return np.asarray(one["observer_estimate"].values, dtype=np.float64).reshape(n_outputs)
     return np.full(n_outputs, np.nan)
 
 
 def _legend(figure: Figure, axes: Axes, n_outputs: int) -> None:
-    """Put the legend below, a row an output."""
+    """Put the legend below the axes, one row per output."""
     handles, labels = axes.get_legend_handles_labels()
     n_columns = -(-len(handles) // n_outputs)
     columnwise = [i for column in range(n_columns) for i in range(column, len(handles), n_columns)]
@@ -173,7 +180,7 @@ def _dashes(output: int) -> Any:
 
 
 def _limit_answers(axes: Axes, response: str) -> None:
-    """Show at least the range an answer should be in, and more where the network leaves it."""
+    """Show at least the range of correct answers, and more if the network leaves it."""
     low, high = axes.get_ylim()
     if response == "angle":
         axes.set_ylim(min(low, -0.1), max(high, np.pi + 0.1))

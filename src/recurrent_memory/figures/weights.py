@@ -1,4 +1,4 @@
-"""The recurrent weights in the order in which the units peak."""
+"""Pictures of the recurrent weights, with the units in the order of their peaks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .style import (
 )
 
 COLOR_PERCENTILE = 99.0
-"""The colours end at this percentile of the weights' size, so that a few large ones don't bleach the rest."""
+"""The colours end at this percentile of the absolute weights, so that a few large weights do not bleach the rest."""
 
 BINS_A_SIDE = 20
-"""Differences in peak order are pooled into about so many bins on either side of zero."""
+"""Approximate number of bins of differences in peak order on either side of zero."""
 
 
 MIN_WEIGHTS = 5
-"""Bins of fewer weights, which lie at both ends, aren't drawn: they would set the scale for all others.
+"""Bins with fewer weights, which lie at both ends, are not drawn, because their noise would set the scale.
 
 With at most twice as many units nearly all bins are that small, and all are drawn.
 """
@@ -43,26 +43,32 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     Parameters
     ----------
     result
-        Result of one network with `activity` (trial, time, unit) and `recurrent_weights` (source,
-        target_unit).
+        Result of one network with `activity` (trial, time, unit) and `recurrent_weights` (source, target_unit).
     min_rate
-        Units whose mean over trials and time isn't above this are left out.
+        Units whose mean over trials and time is not above this are left out (same unit as `activity`).
 
     Returns
     -------
-    The figure: on the left the matrix, from (rows) to (columns), the diagonal grey; on the right the mean
-    weight and its standard error. With fewer than two active units the matrix is in the units' own order.
+    The figure: on the left the matrix, from (rows) to (columns), its diagonal grey; on the right the mean
+    weight and its standard error. With fewer than two active units the matrix is not sorted.
 
     Raises
     ------
     InputError
-        Where a variable is missing or not finite.
+        If a variable is missing or not finite.
 
     Notes
     -----
-    The diagonal starts at λ0, far above all other weights; it is left out of the range of colours and of the
-    right-hand side. Of a GRU, whose matrix holds the blocks of its gates (reset, update) and of its candidate
-    activity side by side, the last is shown.
+    The picture of Orhan & Ma (2019). The diagonal starts at λ0, far above all other weights, so it counts neither
+    for the range of colours nor for the right-hand side. The matrix of a GRU holds the blocks of its gates (reset,
+    update) and of its candidate activity side by side; only the last is shown.
+
+    Examples
+    --------
+    >>> activity = (("trial", "time", "unit"), np.eye(5)[None])
+    >>> weights = (("source", "target_unit"), np.diag(np.ones(4), k=1))
+    >>> recurrent_weights(xr.Dataset({"activity": activity, "recurrent_weights": weights})).get_suptitle()
+    "Recurrent weights in the order of the units' peak times"
     """
     need(result, "activity", "recurrent_weights")
     weights, what = _of_the_candidate(result["recurrent_weights"].values.astype(np.float64))
@@ -83,7 +89,7 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
 def _of_the_candidate(
     weights: Float[np.ndarray, "source target"],
 ) -> tuple[Float[np.ndarray, "source kept"], str]:
-    """Return the weights that act on the activity itself; a gated network's come last, after its gates'."""
+    """Return the weights that act on the activity itself, which in a gated network come after those of the gates."""
     n_units, n_targets = weights.shape
     if n_targets > n_units and n_targets % n_units == 0:
         return weights[:, -n_units:], "Recurrent weights of the candidate activity"
@@ -94,7 +100,9 @@ def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit un
     itself = np.eye(weights.shape[0], dtype=bool)
     others = np.abs(weights[~itself])
     limit = float(np.percentile(others, COLOR_PERCENTILE)) if others.size else 0.0
-    limit = limit or float(others.max(initial=0)) or 1e-12  # nearly all are zero, as at the start with σ0 = 0
+    limit = (
+        limit or float(others.max(initial=0)) or 1e-12
+    )  # nearly all weights are zero, as before training with σ0 = 0
     image = axes.imshow(
         np.ma.masked_array(weights, itself),
         cmap=mpl.colormaps[SIGNED_COLORS].with_extremes(bad=NOT_SHOWN),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import numpy as np
-from filelock import FileLock, Timeout
 
 from .. import storage
 from ..errors import FolderInUseError, InputError
@@ -22,6 +19,7 @@ from ..experiment import Experiment
 from ..networks import Network
 from ..storage.atomic import write_atomically
 from ..training import TrainingState
+from .claims import Claims
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +32,7 @@ STATE = "final.checkpoint"
 BEFORE = "before"
 LOG = "run.log"
 TIMING = "timing.json"
-LOCK = ".lock"
+CLAIM = ".claim"
 FORMAT = "recurrent-memory run 1"
 
 
@@ -79,7 +77,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file: give the name of a new folder.")
-        if self.path.is_dir() and any(name != LOCK for name in os.listdir(self.path)):
+        if self.path.is_dir() and any(not name.startswith(".") for name in os.listdir(self.path)):
             found = self.experiment()
             # As they are written: a list of a file may have been a tuple.
             there, here = (of.model_dump(mode="json") for of in (found, experiment))
@@ -127,32 +125,39 @@ class RunFolder:
             raise InputError(f"{path} is damaged. Restore it, or delete {self.path} and train again.") from None
         return Experiment(**values)
 
-    @contextlib.contextmanager
-    def claimed_for(self, experiment: Experiment) -> Iterator[None]:
-        """Create the folder if need be and keep other processes out for as long as this one lives.
+    def claim_for(self, experiment: Experiment, claims: Claims) -> None:
+        """Create the folder if need be, and keep other processes out until the claim is given back.
+
+        Parameters
+        ----------
+        experiment
+            What the folder is for.
+        claims
+            From :func:`folder_claims`; the folder's path names the claim.
 
         Raises
         ------
         InputError
-            Where the folder cannot be made; a :class:`FolderInUseError` where another process is training in it.
+            If the folder cannot be made; a :class:`FolderInUseError` if another process is training in it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self / LOCK)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise FolderInUseError(
-                f"Another process is training in {self.path}: wait for it, or stop it first."
-            ) from None
+            is_ours = claims.acquire(str(self.path))
+            if is_ours:
+                self.describe(experiment)
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): choose another folder.") from None
-        try:
-            if not (self / DESCRIPTION).is_file():
-                description = {"format": FORMAT, "experiment": experiment.model_dump(mode="json")}
-                self._write_json(DESCRIPTION, description)
-            yield
-        finally:
-            lock.release()
+        if not is_ours:
+            raise FolderInUseError(
+                f"Another process is training in {self.path} ({claims.owner(str(self.path))}): wait for it, or stop it "
+                "first."
+            )
+
+    def describe(self, experiment: Experiment) -> None:
+        """Write down which experiment the folder belongs to, unless it says so already."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not (self / DESCRIPTION).is_file():
+            self._write_json(DESCRIPTION, {"format": FORMAT, "experiment": experiment.model_dump(mode="json")})
 
     def save_checkpoint(self, state: TrainingState, history: History, seconds: float, name: str = CHECKPOINT) -> None:
         """Save the whole state of training."""
@@ -226,6 +231,11 @@ class RunFolder:
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def folder_claims() -> Claims:
+    """Return claims of run folders, each named by its path."""
+    return Claims(lambda folder: Path(folder) / CLAIM)
 
 
 def _history(arrays: dict[str, np.ndarray], path: Path) -> History:

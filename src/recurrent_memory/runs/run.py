@@ -1,25 +1,28 @@
-"""Run one experiment, from its description to its result."""
+"""One experiment from its description to its result: its stages in order, each trained, tested and labelled."""
 
 from __future__ import annotations
 
-import contextlib
 import os
+import platform
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from threadpoolctl import threadpool_limits
+import jax
 
-from ..errors import InputError
+from ..errors import FolderInUseError, InterruptedRunError
+from ..evaluation import answer_batches, record_batches
 from ..experiment import Experiment
-from ..training import TrainingState
-from .folder import STATE, RunFolder
-from .session import Course, Progress, Watch, carry_over, fresh_state
+from ..networks import Network
+from ..training import Answers, TrainingState
+from .folder import RunFolder, folder_claims
+from .resources import blas_on_one_thread
+from .session import Progress, Session, Watch, train
+from .sinks import FolderSink, Sink, Trained
+from .start import carry_over, fresh_state, stream
 
 if TYPE_CHECKING:
     import xarray as xr
-
-SECONDS_PER_CHUNK = 0.3
 
 
 def run(
@@ -38,8 +41,8 @@ def run(
     experiment
         What to do.
     folder
-        Where to keep the run: a run that was cut off goes on from its last checkpoint, to the same result bit for
-        bit on the same machine; a finished one is read. None keeps nothing.
+        Where to keep the run. A run that was cut off goes on from its last checkpoint, to the same result bit for bit
+        on the same machine; a finished one is read. None keeps nothing.
     on_progress
         Called several times a second with how far the run has come.
     on_message
@@ -53,82 +56,160 @@ def run(
     -------
     xarray.Dataset
         Learning curves, test measures, activity of up to 300 test trials, recurrent weights, sequentiality; the
-        experiment and the versions as attributes. See :mod:`recurrent_memory.results`.
+        experiment and the versions as attributes. See :mod:`recurrent_memory.runs.result`.
 
     Raises
     ------
     InputError
-        Where the folder is not this experiment's, or a file in it is damaged.
+        If the folder belongs to another experiment or is in use, or a file in it is damaged.
     DivergedError
-        Where the loss stops being finite.
+        If the loss stops being finite.
     InterruptedRunError
-        Where ``should_stop`` said so.
+        If ``should_stop`` said so.
     """
     watch = Watch(on_progress, on_message, should_stop, checkpoint_every)
     with blas_on_one_thread():
-        return run_stage(experiment, None if folder is None else RunFolder(folder), watch)[0]
+        return run_in(RunFolder(folder), experiment, watch) if folder is not None else run_stages(experiment, watch)
 
 
-def run_stage(
-    experiment: Experiment, place: RunFolder | None, watch: Watch, *, keep_state: bool = False
-) -> tuple[xr.Dataset, TrainingState | None]:
-    """Do one stage of a curriculum, after those before it; return its result and, if asked for, its last state."""
-    finished = find_finished(experiment, place, keep_state=keep_state)
-    if finished is not None:
-        return finished
-    with contextlib.nullcontext() if place is None else place.claimed_for(experiment):
-        start, earlier = fresh_state(experiment), None
-        if experiment.before is not None:
-            before = None if place is None else place.before
-            earlier, last = run_stage(experiment.before, before, watch, keep_state=True)
-            assert last is not None
-            start = carry_over(last, start)
-        course, length = Course(experiment, start, place, watch), 1
-        while not course.done:
-            length, started = min(length, course.iterations_allowed()), time.monotonic()
-            state, chunk = course.trainer.advance(course.state, length)
-            took = time.monotonic() - started
-            course.take(state, chunk, took)
-            length = next_length(length, took)
-        return course.conclude(earlier, keep_state=keep_state), course.state if keep_state else None
+def run_in(place: RunFolder, experiment: Experiment, watch: Watch) -> xr.Dataset:
+    """Do the same in a folder, which no other process may use in the meantime."""
+    sink = FolderSink(place, experiment)
+    found = sink.finished(experiment)
+    if found is not None:
+        return found
+    with folder_claims() as claims:
+        place.claim_for(experiment, claims)
+
+        def is_lost() -> bool:
+            return claims.is_lost(str(place.path))
+
+        try:
+            return run_stages(experiment, watch._replace(should_stop=lambda: watch.should_stop() or is_lost()), sink)
+        except InterruptedRunError:
+            if is_lost():
+                raise FolderInUseError(
+                    f"Another process has taken over {place.path}, as this one was stopped for long."
+                ) from None
+            raise
 
 
-def blas_on_one_thread() -> contextlib.AbstractContextManager[object]:
-    """Have NumPy's matrix products use one thread for a while.
-
-    The products of the ideal observers are small. But after each of them the other threads of OpenBLAS wait for the
-    next one without sleep, on the cores on which networks train.
-    """
-    limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
-    return limits
+def run_stages(experiment: Experiment, watch: Watch, sink: Sink | None = None) -> xr.Dataset:
+    """Train, test and label the network of an experiment, one stage after the other, from where its sink has it."""
+    course = Course(experiment, watch, Sink() if sink is None else sink)
+    while (session := course.session()) is not None:
+        course.conclude(session, train(session))
+    return course.result()
 
 
-def next_length(length: int, took: float) -> int:
-    """Return how many iterations to do in one go, given the time that so many took: a fraction of a second's."""
-    return max(1, min(2 * length, round(length * SECONDS_PER_CHUNK / took)))
+class Course:
+    """One experiment on its way through its stages; who trains them (alone, or several in one program) is not its part.
 
-
-def find_finished(
-    experiment: Experiment, place: RunFolder | None, *, keep_state: bool
-) -> tuple[xr.Dataset, TrainingState | None] | None:
-    """Return what a finished run folder holds; None where there is still something to do.
+    Parameters
+    ----------
+    experiment
+        The whole experiment.
+    watch
+        Who hears of it, and who is asked whether to stop.
+    sink
+        Where state and results are kept; stages that are finished there are not done again.
 
     Raises
     ------
     InputError
-        Where the folder cannot be used for this experiment, or lacks a file.
+        If a file that is needed to go on is missing or damaged.
     """
-    if place is None:
-        return None
-    place.check_free_for(experiment)
-    if not place.finished:
-        return None
+
+    def __init__(self, experiment: Experiment, watch: Watch, sink: Sink) -> None:
+        self._stages, self._watch, self._sink = experiment.stages, watch, sink
+        self._result: xr.Dataset | None = None
+        self._state: TrainingState | None = None  # in which the stage before ended
+        self._next = 0
+        for number in reversed(range(len(self._stages))):
+            self._result = sink.finished(self._stages[number])
+            if self._result is not None:
+                self._next = number + 1
+                if self._next < len(self._stages):
+                    self._state = sink.final_state(self._stages[number], fresh_state(self._stages[number]))
+                break
+
+    def session(self) -> Session | None:
+        """Begin the training of the next stage, or go on with it; None if all stages are done."""
+        if self._next == len(self._stages):
+            return None
+        stage = self._stages[self._next]
+        start = fresh_state(stage)
+        if self._state is not None:
+            start = carry_over(self._state, start)
+        return Session(stage, start, self._sink, self._watch)
+
+    def conclude(self, session: Session, trained: Trained) -> None:
+        """Test and label a network whose training has come to its end, and keep the result.
+
+        Raises
+        ------
+        InterruptedRunError
+            If the watch says to stop during the test.
+        """
+        from . import result as results
+
+        started = time.monotonic()
+        answers = _answers(session, trained.state.network)
+        kept = recorded(session.experiment, trained.state.network)
+        result = results.assemble(session.experiment, session.task, trained.history, answers, kept)
+        if self._result is not None:
+            result = results.with_stages_before(result, self._result)
+        timing = _timing(trained.seconds, time.monotonic() - started)
+        self._sink.keep(session.experiment, trained, result, timing)
+        if self._sink.keeps_state:
+            session.say(f"finished: {timing['training_seconds']} s of training")
+        self._result, self._state = result, trained.state
+        self._next += 1
+
+    def result(self) -> xr.Dataset:
+        """Return the result of the last stage, which says what is known of those before it."""
+        if self._next < len(self._stages) or self._result is None:
+            raise RuntimeError("the experiment is not finished")
+        return self._result
+
+
+def recorded(experiment: Experiment, network: Network) -> xr.Dataset:
+    """Return what is recorded of the test trials that are kept, given the trained network.
+
+    See :func:`recurrent_memory.runs.result.recorded`.
+    """
     from . import result as results
 
-    result = results.load(place)
-    if not keep_state:
-        return result, None
-    saved = place.load_checkpoint(fresh_state(experiment), STATE)
-    if saved is None:
-        raise InputError(f"{place / STATE} is missing. Restore it, or delete {place.path} to train that stage again.")
-    return result, saved[0]
+    task, key = experiment.make_task(), stream(experiment, "test")
+    kept = record_batches(network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size)
+    return results.recorded(experiment, task, *kept, network)
+
+
+def _answers(session: Session, network: Network) -> Answers:
+    """Let a trained network answer all test trials."""
+    experiment, watch, last = session.experiment, session.watch, session.progress()
+
+    def look_up(done: int) -> None:
+        watch.on_progress(last._replace(phase="testing", done=done, total=experiment.test_batches))
+        if watch.should_stop():
+            raise session.interruption()
+
+    return answer_batches(
+        network,
+        session.task,
+        stream(experiment, "test"),
+        batches=experiment.test_batches,
+        batch_size=experiment.batch_size,
+        until=session.task.n_steps + experiment.readout_step + 1,
+        on_batches=look_up,
+    )
+
+
+def _timing(training: float, testing: float) -> dict[str, Any]:
+    """Return what differs between two runs of one experiment."""
+    return {
+        "training_seconds": round(training, 3),
+        "testing_seconds": round(testing, 3),
+        "host": platform.node(),
+        "device": jax.devices()[0].device_kind,
+    }

@@ -1,41 +1,25 @@
-"""The course of one network: from where it starts, through training and test, to its result.
+"""The training of one network on one task: chunks, checkpoints, and when to stop; nothing else.
 
-Who drives it (one network alone, many on threads, many in one program) is not its business: see :mod:`runner` and
-:mod:`ensembles`. What makes a result of it (xarray, the measures) is imported where a result is made, so that the
-first iteration need not wait for it.
+Where the state goes is the business of the sink that a session is given, and what follows the training that of
+:mod:`recurrent_memory.runs.run`.
 """
 
 from __future__ import annotations
 
 import math
-import platform
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import PRNGKeyArray
-
-from .. import networks
 from ..errors import DivergedError, InterruptedRunError
-from ..evaluation.history import WINDOW, History
-from ..evaluation.test_trials import answer_batches, record_batches
+from ..evaluation import WINDOW, History
 from ..experiment import Experiment
-from ..networks import Network
-from ..tasks import AbstractTask
-from ..training import CHUNK_CAPACITY, Chunk, Objective, Trainer, TrainingState
-from .folder import CHECKPOINT, STATE, RunFolder
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-STREAMS = {"initialization": 0, "training": 1, "test": 2}
-"""Randomness is addressed: each purpose has a stream of its own, and each batch a number in it."""
+from ..training import CHUNK_CAPACITY, Chunk, Ensemble, Member, TrainingState
+from .sinks import Sink, Trained
+from .start import trainer
 
 SECONDS_PER_CHECKPOINT = 1.0
+SECONDS_PER_CHUNK = 0.3
 
 
 class Progress(NamedTuple):
@@ -52,11 +36,11 @@ class Progress(NamedTuple):
     history: History
     """All that is known of the training so far."""
     stage: int
-    """How many tasks of a curriculum are behind."""
+    """Number of tasks of the curriculum that come before."""
 
 
 class Watch(NamedTuple):
-    """Who is told, and who is asked, while a run goes on."""
+    """Who hears of a run while it goes on, and who is asked."""
 
     on_progress: Callable[[Progress], None] = lambda _: None
     on_message: Callable[[str], None] = lambda _: None
@@ -67,33 +51,32 @@ class Watch(NamedTuple):
     """Seconds after which a checkpoint is due."""
 
 
-class Course:
-    """A network on its way: state, history, and the seconds of computing behind it.
+class Session:
+    """One network and its training on one task: state, history, and the seconds of computing so far.
 
     Parameters
     ----------
     experiment
-        What to do.
+        What to do; of a curriculum, one stage.
     start
-        The state it starts from, if nothing is saved.
-    place
-        Where the run is kept, if it is; the folder must be claimed.
+        The state to start from if the sink has none.
+    sink
+        Where the state is kept.
     watch
-        Who is told and asked.
+        Who hears of it, and who is asked whether to stop.
     """
 
-    def __init__(self, experiment: Experiment, start: TrainingState, place: RunFolder | None, watch: Watch) -> None:
-        self.experiment, self.place, self.watch = experiment, place, watch
+    def __init__(self, experiment: Experiment, start: TrainingState, sink: Sink, watch: Watch) -> None:
+        self.experiment, self.sink, self.watch = experiment, sink, watch
         self.task = experiment.make_task()
         self.trainer = trainer(experiment, self.task)
-        self.state = start
-        self.history, self.seconds = History.empty(), 0.0
-        saved = None if place is None else place.load_checkpoint(self.state)
+        saved = sink.load_state(experiment, start)
+        self.state, self.history, self.seconds = saved or Trained(start, History.empty(), 0.0)
+        after = f", {self.task.title} after {experiment.stage} other(s)" if experiment.stage else ""
         if saved is not None:
-            self.state, self.history, self.seconds = saved
-            self._say(f"going on from iteration {len(self.history)} of {experiment.iterations}{self._which_task()}")
-        elif place is not None:
-            self._say(f"starting: {experiment.iterations} iterations{self._which_task()}")
+            self.say(f"going on from iteration {len(self.history)} of {experiment.iterations}{after}")
+        elif sink.keeps_state:
+            self.say(f"starting: {experiment.iterations} iterations{after}")
         self._saved_at, self._saved_when = len(self.history), time.monotonic()
         watch.on_progress(self.progress())
 
@@ -119,20 +102,20 @@ class Course:
         return min(ends) - done
 
     def take(self, state: TrainingState, chunk: Chunk, seconds: float) -> None:
-        """Go on to the state after a chunk, save it if that is due, and tell.
+        """Go on to the state after a chunk, and save it if that is due.
 
         Raises
         ------
         DivergedError
-            Where the chunk's last loss is not finite; the state before that step is saved.
+            If the chunk's last loss is not finite; the state before that step is saved.
         InterruptedRunError
-            Where the watch says to stop; the state is saved.
+            If the watch says to stop; the state is saved.
         """
         self.state = state
         self.seconds += seconds
         if chunk.diverged:
             self._save()
-            message = _divergence_message(self.experiment, len(self.history) + chunk.n_done - 1, self.place)
+            message = _divergence_message(self.experiment, len(self.history) + chunk.n_done - 1, self.sink)
             raise DivergedError(message, self.experiment, self.history)
         self.history = self.history.extended(self.task, chunk, self.experiment.readout_step)
         self.watch.on_progress(self.progress())
@@ -146,36 +129,11 @@ class Course:
         if due or stopping or self.done:
             self._save()
         if stopping and not self.done:
-            raise InterruptedRunError(_interruption_message(len(self.history), self.experiment, self.place))
+            raise self.interruption()
 
-    def conclude(self, earlier: xr.Dataset | None, *, keep_state: bool = False) -> xr.Dataset:
-        """Test the trained network and keep what it comes to.
-
-        Parameters
-        ----------
-        earlier
-            Result of the task before, in a curriculum.
-        keep_state
-            Also keep the state in which training ended, for a task after this.
-        """
-        from . import result as results
-
-        started = time.monotonic()
-        result = self._test()
-        if earlier is not None:
-            result = results.with_stages_before(result, earlier)
-        if self.place is not None:
-            timing = {
-                "training_seconds": round(self.seconds, 3),
-                "testing_seconds": round(time.monotonic() - started, 3),
-                "host": platform.node(),
-                "device": jax.devices()[0].device_kind,
-            }
-            if keep_state:
-                self.place.save_checkpoint(self.state, self.history, self.seconds, STATE)
-            self.place.save_result(self.state.network, result, timing)
-            self._say(f"finished: {timing['training_seconds']} s of training")
-        return result
+    def trained(self) -> Trained:
+        """Return what training has come to."""
+        return Trained(self.state, self.history, self.seconds)
 
     def progress(self) -> Progress:
         """Return how far training has come."""
@@ -188,137 +146,86 @@ class Course:
         done, total = len(self.history), self.experiment.iterations
         return Progress("training", done, total, loss, fractional, self.history, self.experiment.stage)
 
-    def _test(self) -> xr.Dataset:
-        """Test a trained network on fresh trials and measure it."""
-        from . import result as results
+    def interruption(self) -> InterruptedRunError:
+        """Return the error that says how far training has come, and how to go on."""
+        done, total = len(self.history), self.experiment.iterations
+        return InterruptedRunError(f"Stopped after iteration {done} of {total}.{self.sink.how_to_go_on}")
 
-        experiment, task, network = self.experiment, self.task, self.state.network
-        key, batches, size = stream(experiment, "test"), experiment.test_batches, experiment.batch_size
-        last = self.progress()
-
-        def look_up(done: int) -> None:
-            self.watch.on_progress(last._replace(phase="testing", done=done, total=batches))
-            if self.watch.should_stop():
-                raise InterruptedRunError(_interruption_message(len(self.history), experiment, self.place))
-
-        answers = answer_batches(
-            network,
-            task,
-            key,
-            batches=batches,
-            batch_size=size,
-            until=task.n_steps + experiment.readout_step + 1,
-            on_batches=look_up,
-        )
-        return results.assemble(experiment, task, self.history, answers, recorded(experiment, network))
-
-    def _save(self) -> None:
-        if self.place is not None:
-            self.place.save_checkpoint(self.state, self.history, self.seconds)
-        self._saved_at, self._saved_when = len(self.history), time.monotonic()
-
-    def _say(self, line: str) -> None:
-        if self.place is not None:
-            self.place.log(line)
+    def say(self, line: str) -> None:
+        """Note an event in the log, and pass it on."""
+        self.sink.log(self.experiment, line)
         self.watch.on_message(line)
 
-    def _which_task(self) -> str:
-        return f", {self.task.title} after {self.experiment.stage} other(s)" if self.experiment.stage else ""
+    def _save(self) -> None:
+        self.sink.save_state(self.experiment, self.trained())
+        self._saved_at, self._saved_when = len(self.history), time.monotonic()
 
 
-def carry_over(last: TrainingState, fresh: TrainingState) -> TrainingState:
-    """Return the state in which a network goes on with another task.
+def train(session: Session) -> Trained:
+    """Train a network to the end of its training.
 
-    Parameters
-    ----------
-    last
-        State at the end of the task before.
-    fresh
-        State that the next task would start from without a task before.
-
-    Returns
-    -------
-    All weights, Adam's running means and its count of steps are those of `last`, as in the published code; but input
-    weights or a readout of another shape, for another number of input neurons or outputs, are those of `fresh`, with
-    running means of zero. The trials begin anew.
+    Raises
+    ------
+    DivergedError
+        If the loss stops being finite.
+    InterruptedRunError
+        If the watch says to stop.
     """
-    (new, static), (old, _) = (eqx.partition(state, eqx.is_array) for state in (fresh, last))
-    leaves, structure = jax.tree.flatten(new)
-    pairs = zip(leaves, jax.tree.leaves(old), strict=True)
-    kept = jax.tree.unflatten(structure, [theirs if ours.shape == theirs.shape else ours for ours, theirs in pairs])
-    carried: TrainingState = eqx.combine(kept, static)
-    begun_anew: TrainingState = eqx.tree_at(lambda state: state.iteration, carried, fresh.iteration)
-    return begun_anew
+    length = 1
+    while not session.done:
+        length, started = min(length, session.iterations_allowed()), time.monotonic()
+        state, chunk = session.trainer.advance(session.state, length)
+        took = time.monotonic() - started
+        session.take(state, chunk, took)
+        length = _next_length(length, took)
+    return session.trained()
 
 
-def stream(experiment: Experiment, name: str) -> PRNGKeyArray:
-    """Return the key of one of the experiment's streams (see ``STREAMS``); each stage of a curriculum has its own."""
-    return jr.fold_in(jr.key(experiment.seed), STREAMS[name] + len(STREAMS) * experiment.stage)
+def train_in_lockstep(sessions: Sequence[Session]) -> list[Trained | DivergedError]:
+    """Train networks of equal shape in one program, each to the end of its training; return what each comes to.
 
-
-def initial_network(experiment: Experiment) -> Network:
-    """Return the network of an experiment as it is before training."""
-    task = experiment.make_task()
-    asks_for_probability = task.response == "probability"
-    return networks.initialize(
-        stream(experiment, "initialization"),
-        experiment.model,
-        n_inputs=task.n_inputs,
-        n_hidden=experiment.n_hidden,
-        n_outputs=task.n_outputs,
-        readout=("sigmoid" if asks_for_probability else "linear")
-        if experiment.readout == "auto"
-        else experiment.readout,
-        is_probability=asks_for_probability,
-        lambda0=experiment.lambda0,
-        sigma0=experiment.sigma0,
-        precision=experiment.precision,
-        **experiment.model_options,
-    )
-
-
-def recorded(experiment: Experiment, network: Network) -> xr.Dataset:
-    """Return what is recorded of the test trials that are kept, given the trained network.
-
-    See :func:`recurrent_memory.results.recorded`.
+    Raises
+    ------
+    InterruptedRunError
+        If a watch says to stop; the states of all are saved.
     """
-    from . import result as results
+    diverged: dict[int, DivergedError] = {}
+    length = 1
+    while active := [i for i, session in enumerate(sessions) if i not in diverged and not session.done]:
+        ensemble = Ensemble([Member(sessions[i].trainer, sessions[i].state) for i in active])
+        # The program is made for a number of networks. One that is done or diverged stays in it, unseen, until half of
+        # them have gone; so no network costs time to the end, and few programs are compiled.
+        running = set(active)
+        while 2 * len(running) > len(active):
+            length = min([length, *(sessions[i].iterations_allowed() for i in running)])
+            chunks, took = ensemble.advance(length)
+            interruption = None
+            for place, i in enumerate(active):
+                if i not in running:
+                    continue
+                try:
+                    sessions[i].take(ensemble.member(place).state, chunks[place], took / len(running))
+                except DivergedError as error:
+                    diverged[i] = error
+                except InterruptedRunError as error:
+                    interruption = error  # once the others have been saved too
+            running -= {i for i in running if i in diverged or sessions[i].done}
+            length = _next_length(length, took)
+            if interruption is not None:
+                raise interruption
+    return [diverged.get(i) or session.trained() for i, session in enumerate(sessions)]
 
-    task, key = experiment.make_task(), stream(experiment, "test")
-    kept = record_batches(network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size)
-    return results.recorded(experiment, task, *kept, network)
+
+def _next_length(length: int, took: float) -> int:
+    """Return how many iterations to do in one go, given the time that so many took: a fraction of a second's."""
+    return max(1, min(2 * length, round(length * SECONDS_PER_CHUNK / took)))
 
 
-def trainer(experiment: Experiment, task: AbstractTask) -> Trainer:
-    """Return what training needs besides the network."""
-    start, stop = task.epochs["response"]
-    objective = Objective(
-        response=task.response,
-        resp_dur=stop - start,
-        activity_penalty=jnp.asarray(experiment.activity_penalty),
-        rho=jnp.asarray(experiment.rho),
-        masked=task.skips_steps,
-        separate_clipping=experiment.separate_clipping,
-    )
-    learning_rate = jnp.asarray(experiment.learning_rate)
-    key, size = stream(experiment, "training"), experiment.batch_size
-    return Trainer(task, objective, key, learning_rate, size, experiment.judge_after_step)
-
-
-def fresh_state(experiment: Experiment) -> TrainingState:
-    """Return the state that training starts from without a task before."""
-    return trainer(experiment, experiment.make_task()).start(initial_network(experiment))
-
-
-def _divergence_message(experiment: Experiment, iteration: int, place: RunFolder | None) -> str:
-    where = "" if place is None else f" The state before that step is in {place / CHECKPOINT}."
+def _divergence_message(experiment: Experiment, iteration: int, sink: Sink) -> str:
+    place = sink.state_file(experiment)
+    where = "" if place is None else f" The state before that step is in {place}."
     return (
         f"Training diverged: the loss of iteration {iteration} is not finite.{where}\n"
         f"Try a smaller lambda0 (now {experiment.lambda0:g}), sigma0 (now {experiment.sigma0:g}) "
         f"or learning rate (now {experiment.learning_rate:g})."
     )
-
-
-def _interruption_message(iteration: int, experiment: Experiment, place: RunFolder | None) -> str:
-    rest = "" if place is None else f" The same command with --out {place.path} goes on from there."
-    return f"Stopped after iteration {iteration} of {experiment.iterations}.{rest}"

@@ -1,6 +1,6 @@
-"""Files that are whole or not there, and never execute: atomic writes, arrays as safetensors, data sets as NetCDF.
+"""Files that are complete or absent, and never execute: atomic writes, arrays as safetensors, data sets as NetCDF.
 
-The names are loaded on first use: whoever only writes a text needs neither JAX nor xarray.
+Names are loaded on first use, because a program that only writes text needs neither JAX nor xarray.
 """
 
 import lazy_loader

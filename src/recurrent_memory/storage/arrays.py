@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,30 +20,55 @@ from safetensors.numpy import save_file
 from ..errors import InputError
 from .atomic import write_atomically
 
-if TYPE_CHECKING:
-    pass
-
 NOTES = "notes"
-"""The one entry of a safetensors file's metadata: JSON."""
+"""The only entry in the metadata of a safetensors file; its value is JSON."""
 CHECKSUM = "checksum"
-"""Name of the entry (arrays) or attribute (data sets) that holds the SHA-256 of the contents."""
+"""Name of the metadata entry (arrays) or attribute (data sets) that holds the SHA-256 of the contents."""
 
 
 def save_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str], *, replace: bool = True
 ) -> bool:
-    """Write named arrays as safetensors, with a checksum of their contents in the metadata.
+    """Write named arrays as a safetensors file, with a checksum of their contents in the metadata.
 
-    For ``replace`` and what is returned see :func:`recurrent_memory.write_atomically`.
+    Parameters
+    ----------
+    path
+        File to write.
+    arrays
+        Arrays by name, of any shape.
+    metadata
+        Texts by name, stored beside the arrays.
+    replace
+        Whether to replace an existing file; see `write_atomically`.
+
+    Returns
+    -------
+    Whether the new file is now the one at `path`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, for example because the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "weights.safetensors"
+    >>> save_arrays(path, {"W_rec": np.eye(2)}, {"model": "relu"})
+    True
+    >>> load_arrays(path)
+    ({'W_rec': array([[1., 0.],
+           [0., 1.]])}, {'model': 'relu'})
     """
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    # One entry, since the library writes several in any order: equal contents are to give equal files.
+    # A single entry: the library writes several in arbitrary order, and equal contents should give equal files.
     notes = {NOTES: json.dumps({**metadata, CHECKSUM: checksum(arrays)}, sort_keys=True)}
     return write_atomically(path, lambda temporary: _save_file(arrays, temporary, notes), replace=replace)
 
 
 def _save_file(arrays: dict[str, np.ndarray], path: Path, notes: dict[str, str]) -> None:
-    """Call the library, which tells of a full disk as of anything else, as an OSError."""
+    """Write the file; the library reports a full disk as an error of its own, which becomes an OSError here."""
     try:
         save_file(arrays, path, metadata=notes)
     except SafetensorError as error:
@@ -54,7 +79,12 @@ def _save_file(arrays: dict[str, np.ndarray], path: Path, notes: dict[str, str])
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read what :func:`save_arrays` wrote.
+    """Read a file that :func:`save_arrays` wrote, and check it against its checksum.
+
+    Parameters
+    ----------
+    path
+        File to read.
 
     Returns
     -------
@@ -63,7 +93,11 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     Raises
     ------
     InputError
-        Where there is no such file, or it is truncated or damaged.
+        If the file is missing, truncated or damaged.
+
+    Examples
+    --------
+    See :func:`save_arrays`.
     """
     with _opened(path) as file:
         metadata = _notes(file)
@@ -74,12 +108,29 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def load_notes(path: Path) -> dict[str, str]:
-    """Read the metadata that :func:`save_arrays` was given, without the arrays: their checksum is not looked at.
+    """Read the metadata of a file that :func:`save_arrays` wrote, without reading (or checking) its arrays.
+
+    Parameters
+    ----------
+    path
+        File to read.
+
+    Returns
+    -------
+    The metadata.
 
     Raises
     ------
     InputError
-        Where there is no such file, or it is truncated or no safetensors file.
+        If the file is missing or truncated, or is not a safetensors file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "weights.safetensors"
+    >>> _ = save_arrays(path, {"W_rec": np.eye(2)}, {"model": "relu"})
+    >>> load_notes(path)
+    {'model': 'relu'}
     """
     with _opened(path) as file:
         notes = _notes(file)
@@ -90,7 +141,7 @@ def load_notes(path: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file, and tell what is wrong with it."""
+    """Open a safetensors file; if it cannot be read, say what is wrong with it."""
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     try:
@@ -111,17 +162,17 @@ def remedy(path: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what a library complains of, or the kind of error if it says nothing."""
+    """Return the first line of a library's error message, or the type of the error if it has no message."""
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 of named arrays: of their names, types, shapes and contents."""
+    """Return the SHA-256 of the names, types, shapes and contents of arrays."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.asarray(arrays[name], order="C")
         if array.dtype.kind not in "fiub":
-            # Files hold text in their own way, so what counts is the text.
+            # File formats store text in different ways, so the checksum is of the text itself.
             array = np.frombuffer("\0".join(map(str, array.ravel())).encode(), np.uint8)
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.tobytes())
@@ -129,27 +180,56 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def flatten(tree: PyTree, prefix: str = "") -> dict[str, np.ndarray]:
-    """Return the arrays of a pytree by the names of their places in it, such as ``cell.W_rec``."""
+    """Return the arrays of a pytree by their paths, such as ``cell.W_rec``.
+
+    Parameters
+    ----------
+    tree
+        Any pytree of arrays, such as a network.
+    prefix
+        Text put before each name.
+
+    Returns
+    -------
+    The arrays by name, in the order of the tree.
+
+    Examples
+    --------
+    >>> flatten({"cell": {"W_rec": np.zeros((3, 3))}})["cell.W_rec"].shape
+    (3, 3)
+    """
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {prefix + _name(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def unflatten(like: Any, arrays: dict[str, np.ndarray], source: Path, prefix: str = "") -> Any:
-    """Put arrays where :func:`flatten` took them from.
+    """Put arrays back where :func:`flatten` found them.
 
     Parameters
     ----------
     like
-        A pytree of the wanted structure; its arrays give the wanted shapes and types.
+        A pytree with the wanted structure, whose arrays have the wanted shapes and types.
     arrays
         Arrays by name.
     source
-        The file they came from, for the error message.
+        The file that they came from, for error messages.
+    prefix
+        Text before each name.
+
+    Returns
+    -------
+    A pytree like `like`, with these arrays.
 
     Raises
     ------
     InputError
-        Where an array is missing or has another shape or type.
+        If an array is missing, or its shape or type differs.
+
+    Examples
+    --------
+    >>> like = {"W_rec": np.zeros(2)}
+    >>> unflatten(like, {"W_rec": np.array([1.0, 2.0])}, Path("weights.safetensors"))
+    {'W_rec': array([1., 2.])}
     """
 
     def pick(path: tuple[Any, ...], leaf: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Labelled data sets as NetCDF files that are whole or not there."""
+"""Labelled data sets as NetCDF files that are complete or absent."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
-"""How large arrays are written: with HDF5's own checksum, so that other readers find damage too."""
+"""How large arrays are written: with HDF5's own checksum, so that other readers notice damage too."""
 
 
 class _Enduring(io.FileIO):
-    """A file that notes an error of writing, and goes on as if there were none.
+    """A file that records a write error and carries on as if there were none.
 
-    HDF5 cannot close a file that it could not write to, as on a full disk, and takes the process down at its end.
+    If HDF5 cannot write to a file, for example on a full disk, it cannot close it either, and ends the whole process.
     """
 
     error: OSError | None = None
@@ -38,12 +38,12 @@ class _Enduring(io.FileIO):
     def truncate(self, size: int | None = None) -> int:
         try:
             return super().truncate(size)
-        except OSError as error:  # a file is made longer in this way, too
+        except OSError as error:  # this is also how a file is made longer
             self.error = self.error or error
             return self.tell() if size is None else size
 
     def check(self, path: Path) -> None:
-        """Raise the error, as one of the file that this was to become."""
+        """Raise the recorded error, as an error about the final file."""
         if self.error is not None:
             raise OSError(self.error.errno, self.error.strerror, str(path))
 
@@ -51,17 +51,31 @@ class _Enduring(io.FileIO):
 def save_dataset(
     path: Path, dataset: xr.Dataset, add: Callable[[BinaryIO, Callable[[], None]], None] | None = None
 ) -> None:
-    """Write a data set as NetCDF, compressed, with a checksum of its numbers as an attribute.
+    """Write a data set as compressed NetCDF, with a checksum of its numbers as an attribute.
 
     Parameters
     ----------
     path
         File to write.
     dataset
-        What to write.
+        Data set to write.
     add
-        Called with the file before it gets its name, to add variables that do not fit into memory, and with a function
-        to call now and then, which raises an OSError where the disk is full. Then only HDF5's checksums tell of damage.
+        Function that adds variables that do not fit into memory. It receives the open file before the file gets its
+        final name, and a function to call now and then, which raises an OSError if the disk is full. Such a file has no
+        checksum of its own, only HDF5's.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, for example because the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile, xarray as xr
+    >>> path = Path(tempfile.mkdtemp()) / "result.nc"
+    >>> save_dataset(path, xr.Dataset({"fractional_loss": 0.31}))
+    >>> float(load_dataset(path).fractional_loss)
+    0.31
     """
     encoding = {
         name: COMPRESSED
@@ -83,12 +97,25 @@ def save_dataset(
 
 
 def load_dataset(path: Path) -> xr.Dataset:
-    """Read a NetCDF file into memory.
+    """Read a NetCDF file into memory, and check it against its checksum if it has one.
+
+    Parameters
+    ----------
+    path
+        File to read.
+
+    Returns
+    -------
+    The data set.
 
     Raises
     ------
     InputError
-        Where there is no such file, or it is truncated, damaged or not NetCDF.
+        If the file is missing, truncated or damaged, or is not NetCDF.
+
+    Examples
+    --------
+    See :func:`save_dataset`.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
@@ -97,7 +124,7 @@ def load_dataset(path: Path) -> xr.Dataset:
     try:
         with xarray.open_dataset(path, engine="h5netcdf") as file:
             dataset = file.load()
-    except Exception as error:  # the HDF5 layers raise almost anything on a damaged file
+    except Exception as error:  # on a damaged file, the HDF5 layers raise almost any exception
         raise InputError(f"{path} is damaged or not NetCDF ({first_line(error)}).\n{remedy(path)}") from None
     if dataset.attrs.pop(CHECKSUM, None) not in (None, _checksum_of(dataset)):
         raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{remedy(path)}")
@@ -105,7 +132,26 @@ def load_dataset(path: Path) -> xr.Dataset:
 
 
 def open_dataset(path: Path) -> xr.Dataset:
-    """Open a NetCDF file that was just written or checked; its variables are read when they are looked at."""
+    """Open a NetCDF file that was just written or checked; its variables are read on first use.
+
+    Parameters
+    ----------
+    path
+        File to open.
+
+    Returns
+    -------
+    The data set; close it (or use it as a context manager) when it is no longer needed.
+
+    Examples
+    --------
+    >>> import tempfile, xarray as xr
+    >>> path = Path(tempfile.mkdtemp()) / "result.nc"
+    >>> save_dataset(path, xr.Dataset({"fractional_loss": 0.31}))
+    >>> with open_dataset(path) as result:
+    ...     float(result.fractional_loss)
+    0.31
+    """
     import xarray
 
     dataset = xarray.open_dataset(path, engine="h5netcdf")

@@ -1,6 +1,6 @@
-"""Sweeps: many networks that one file names, a store that keeps them, and whoever trains them.
+"""Sweeps: many networks described by one file, a store for their results, and whatever trains them.
 
-The names are loaded on first use: the status of a sweep is looked at often, and needs none of what trains it.
+Names are loaded on first use, because the status of a sweep is asked for often and needs nothing that trains.
 """
 
 import lazy_loader

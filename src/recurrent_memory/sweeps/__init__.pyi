@@ -6,6 +6,7 @@ from .collect.tables import write_csv as write_csv
 from .collect.tables import write_parquet as write_parquet
 from .costs import Estimate as Estimate
 from .costs import estimate as estimate
+from .execute import Claims as Claims
 from .execute import SweepProgress as SweepProgress
 from .execute import execute as execute
 from .file.read import load as load
@@ -23,7 +24,6 @@ from .status import Status as Status
 from .status import duration as duration
 from .status import identities as identities
 from .status import look as look
-from .store.claims import Claims as Claims
 from .store.identity import identity as identity
 from .store.layout import RESULTS_VERSION as RESULTS_VERSION
 from .store.layout import Failure as Failure

@@ -1,4 +1,4 @@
-"""How long a sweep will take here, and how large it will be: estimates, before anything is trained."""
+"""Estimates of how long a sweep will take on this machine, and how large it will be, before anything is trained."""
 
 from __future__ import annotations
 
@@ -15,31 +15,38 @@ import numpy as np
 from .. import kernel
 from ..experiment import Experiment
 from ..networks import ReluCell, recur
-from ..runs.many import cores, estimated_bytes
+from ..runs.resources import cores, estimated_bytes
 from .grid import Network
 from .status import duration
 from .store.store import Part
 
 SECONDS_OF_MEASURES = 3.0
-"""Of a core, for what a network takes besides its products: ideal observers, sequentiality, files (measured)."""
+"""Seconds of one core that a network takes besides its products: ideal observers, sequentiality, files (measured)."""
 
 BYTES_OF_A_RECORD = 8_000
 
 SECONDS_OF_TIMING = 0.1
 TIMED_SIZES = (100, 500)
-"""Numbers of units: small networks take more time for each operation."""
+"""Numbers of units that are timed; a small network takes longer per operation."""
 
 
 class Estimate(NamedTuple):
-    """What a sweep takes on this machine."""
+    """What a sweep takes on this machine.
+
+    Examples
+    --------
+    >>> cost = Estimate(networks=8, shapes=1, hours=0.5, memory=2e9, disk=8e4)
+    >>> str(cost).split(" on the ")[0]
+    '8 networks of 1 shape: about 30 min'
+    """
 
     networks: int
     shapes: int
-    """Groups of networks that share a compiled program."""
+    """Number of groups of networks that share a compiled program."""
     hours: float
-    """Networks that stop early take less."""
+    """Hours if no network stops early."""
     memory: float
-    """Bytes, while as many train as there are cores."""
+    """Bytes, with one network per core in training."""
     disk: float
     """Bytes of all results."""
 
@@ -53,14 +60,23 @@ class Estimate(NamedTuple):
 
 
 def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
-    """Return how long networks will take here and how large they will be, from the rate of a recurrence timed now.
+    """Estimate the time, memory and disk space that networks will take here, from a recurrence that is timed now.
 
     Parameters
     ----------
     networks
-        What is left to train.
+        Networks still to be trained.
     parts
-        What is kept of each besides its measures.
+        What is kept of each network besides its measures.
+
+    Returns
+    -------
+    The estimate.
+
+    Examples
+    --------
+    >>> estimate([], parts=["weights"]).networks
+    0
     """
     examples: dict[str, Experiment] = {}
     number: Counter[str] = Counter()
@@ -76,13 +92,13 @@ def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
 
 
 def core_seconds(networks: Sequence[Network]) -> list[float]:
-    """Return about how many seconds each network takes on one core like those here, if it does not stop early."""
+    """Return about how many seconds each network takes on one core of this machine, if it does not stop early."""
     core = _Core()
     return [core.seconds(network.experiment, network.experiment.shape) for network in networks]
 
 
 class _Core:
-    """A core like those here, of which is known how fast it is once that has been timed."""
+    """Measured speed of one core of this machine."""
 
     def __init__(self) -> None:
         self._rates: dict[int, float] = {}
@@ -91,11 +107,11 @@ class _Core:
     def seconds(self, experiment: Experiment, shape: str) -> float:
         """Return about how long a network takes."""
         if shape not in self._per_iteration:
-            # Few sizes are timed, which takes a while, and that is near enough.
+            # Timing takes a while, and the nearest of a few sizes is close enough.
             size = min(TIMED_SIZES, key=lambda n: abs(math.log(n / experiment.n_hidden)))
             self._rates[size] = self._rates.get(size) or _operations_a_second(size)
             self._per_iteration[shape] = _operations_an_iteration(experiment) / self._rates[size]
-        passes = _iterations(experiment) + experiment.test_batches / 3  # tested forth alone
+        passes = _iterations(experiment) + experiment.test_batches / 3  # the test has no backward pass
         return self._per_iteration[shape] * passes + SECONDS_OF_MEASURES
 
 
@@ -104,7 +120,7 @@ def _iterations(experiment: Experiment) -> int:
 
 
 def _operations_an_iteration(experiment: Experiment) -> float:
-    """Count what the products of an iteration take: forth, back, and for the gradient of the weights."""
+    """Count the operations in the products of an iteration: forward, backward, and for the gradient of the weights."""
     task = experiment.make_task()
     blocks = 3 if experiment.model == "gru" else 1
     rows = task.n_steps * experiment.batch_size
@@ -112,9 +128,9 @@ def _operations_an_iteration(experiment: Experiment) -> float:
 
 
 def _operations_a_second(n_units: int) -> float:
-    """Return how many operations one core does in the recurrence of so many units, however busy the machine is now.
+    """Return how many operations per second one core does in the recurrence of so many units.
 
-    That is the fastest of many short passes: among them some have met no other work.
+    The fastest of many short passes counts: some of them meet no other work, however busy the machine is.
     """
     random = np.random.default_rng(0)
     steps, trials, neurons = 20, 50, 50
@@ -128,7 +144,7 @@ def _operations_a_second(n_units: int) -> float:
     forward = jax.jit(recur)
     kernel.limit_threads(1)
     try:
-        forward(cell, counts).block_until_ready()  # compiled now
+        forward(cell, counts).block_until_ready()  # compiles
         took: list[float] = []
         end = time.perf_counter() + SECONDS_OF_TIMING
         while not took or time.perf_counter() < end:
@@ -137,7 +153,7 @@ def _operations_a_second(n_units: int) -> float:
             took.append(time.perf_counter() - started)
     finally:
         kernel.limit_threads(0)
-    at_work = 1 if kernel.is_usable() else cores()  # XLA's loop takes all that there are
+    at_work = 1 if kernel.is_usable() else cores()  # XLA's loop uses all cores
     return 2 * steps * trials * n_units * (n_units + neurons) / min(took) / at_work
 
 

@@ -1,14 +1,15 @@
-"""A network of a sweep as a run of its own again, with its activity."""
+"""Turn a network of a sweep back into a run of its own, with its activity."""
 
 from __future__ import annotations
 
 import os
 
 from ..errors import InterruptedRunError
-from ..runs import session
-from ..runs.folder import RunFolder, with_weights
-from ..runs.run import blas_on_one_thread, run_stage
+from ..runs.folder import RunFolder, folder_claims, with_weights
+from ..runs.resources import blas_on_one_thread
+from ..runs.run import recorded, run_in
 from ..runs.session import Watch
+from ..runs.start import initial_network
 from .grid import Network
 from .store.layout import RESULT
 from .store.store import DATA, WEIGHT, Store, labelled
@@ -22,32 +23,32 @@ def replay(
 ) -> bool:
     """Make the run folder of a network, as if it had been trained there.
 
-    Where its weights and curves are in the store, its test trials are run again; otherwise it is trained again, which
-    comes to the same.
+    If the store has its weights and curves, only its test trials are run again; otherwise it is trained again, with the
+    same result.
 
     Parameters
     ----------
     network
-        The network.
+        A network of the sweep.
     store
-        Where its result is.
+        Store with its result.
     place
-        The folder to make; a finished one is left as it is.
+        Folder to make; a finished one stays as it is.
     watch
-        Who is told and asked while it is trained.
+        Receives progress and messages while the network trains, and may stop it.
 
     Returns
     -------
-    Whether there was no need to train.
+    Whether no training was needed.
 
     Raises
     ------
     InputError
-        Where the folder is another run's, or (as DamagedResultError) the result in the store is damaged.
+        If the folder belongs to another run, or (as DamagedResultError) the result in the store is damaged.
     DivergedError
-        Where it is trained again, and diverges.
+        If the network is trained again and diverges.
     InterruptedRunError
-        Where the watch says to stop while it is trained again; its state is saved.
+        If the watch stops the training; its state is saved.
     """
     experiment, identity = network.experiment, network.identity
     place = place if isinstance(place, RunFolder) else RunFolder(place)
@@ -58,19 +59,20 @@ def replay(
     if record is None or f"{DATA}training_loss" not in kept or not any(name.startswith(WEIGHT) for name in kept):
         try:
             with blas_on_one_thread():
-                run_stage(experiment, place, watch)
-        except InterruptedRunError:  # it advises to give this folder as `--out`, as for `train`
+                run_in(place, experiment, watch)
+        except InterruptedRunError:  # its own message is that of `train`, which takes a folder
             raise InterruptedRunError(f"Stopped; what was reached is kept in {place.path}.") from None
         return False
-    with place.claimed_for(experiment):
-        trained = with_weights(session.initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
-        recorded, stored = session.recorded(experiment, trained), labelled(record, kept)
-        for name in recorded.data_vars.keys() & stored.data_vars.keys():
-            if not recorded[name].equals(stored[name].astype(recorded[name].dtype)):
+    with folder_claims() as claims:
+        place.claim_for(experiment, claims)
+        trained = with_weights(initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
+        again, stored = recorded(experiment, trained), labelled(record, kept)
+        for name in again.data_vars.keys() & stored.data_vars.keys():
+            if not again[name].equals(stored[name].astype(again[name].dtype)):
                 watch.on_message(
-                    f"{name} is {recorded[name].values} here and was {stored[name].values} where it was trained: "
-                    "another processor rounds in another way"
+                    f"{name} is {again[name].values} here and was {stored[name].values} where it was trained: "
+                    "processors round differently"
                 )
-        result = stored.assign(recorded.data_vars).assign_coords(recorded.coords)
+        result = stored.assign(again.data_vars).assign_coords(again.coords)
         place.save_result(trained, result, record.provenance)
     return True

@@ -1,4 +1,4 @@
-"""How a sweep stands, told from the names of its files: no network is described, no array read."""
+"""How far a sweep has come, from the names of its files alone: no experiment is built, no array is read."""
 
 from __future__ import annotations
 
@@ -11,54 +11,70 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from ..runs.claims import is_alive
 from ..storage.atomic import write_atomically
 from .file.source import Source, store_of
-from .store.claims import is_alive
 from .store.layout import RESULTS_VERSION, Layout, digest
 from .store.log import recent
 
 WINDOW = 3600.0
-"""Seconds of the past that tell how fast a sweep goes."""
+"""Seconds of the past from which the speed of a sweep is estimated."""
 LONGEST_REASON = 100
-"""Characters of the reason of a failure that are shown; its record has all of them."""
+"""Number of characters shown of the reason for a failure; its record has all of them."""
 
 
 class Status(NamedTuple):
-    """How many networks are in which state."""
+    """The number of networks in each state.
+
+    Examples
+    --------
+    >>> status = Status(100, finished=40, failed=0, running=4, abandoned=0, failures=(), per_hour=20.0)
+    >>> status.left, duration(status.seconds_left)
+    (60, '3.0 h')
+    """
 
     networks: int
     finished: int
     failed: int
     running: int
     abandoned: int
-    """Begun by a worker that died; the next one goes on with them."""
+    """Started by a worker that died; the next worker resumes them."""
     failures: tuple[tuple[str, int], ...]
-    """Reasons, in a line each, and the number of networks that each stopped; the most frequent first."""
+    """Reasons for failure, one line each, with the number of networks; the most frequent first."""
     per_hour: float | None
-    """Networks that came to their end in the last hour, or since the first one did; None where none has."""
+    """Networks that finished or failed per hour, over the last hour at most; None if none did."""
 
     @property
     def left(self) -> int:
-        """Networks that have not come to their end."""
+        """Networks that have neither finished nor failed."""
         return self.networks - self.finished - self.failed
 
     @property
     def seconds_left(self) -> float | None:
-        """Time until all are done, if it goes on like this; None where nobody works, or no network has ended yet."""
+        """Time until all are done at the present speed; None if nothing is running, or no network has ended yet."""
         if not self.left:
             return 0.0
         return 3600 * self.left / self.per_hour if self.per_hour and self.running else None
 
 
 def look(store: Layout, identities: Sequence[str]) -> Status:
-    """Return how a sweep stands.
+    """Count the networks of a sweep in each state.
 
     Parameters
     ----------
     store
-        Where its results are.
+        Store with the results.
     identities
-        Of all its networks.
+        Identities of all networks of the sweep.
+
+    Returns
+    -------
+    The counts, the reasons for failures, and the speed.
+
+    Examples
+    --------
+    >>> look(Layout("no/such/folder"), ["a1", "b2"]).left
+    2
     """
     known = set(identities)
     finished, failed = (of_all & known for of_all in store.ended())
@@ -87,7 +103,7 @@ def _in_a_line(reason: str) -> str:
 
 
 def _per_hour(logs: Path) -> float | None:
-    """Return the rate at which networks come to their end."""
+    """Return how many networks finish or fail per hour."""
     happened = list(recent(logs, WINDOW))
     ended = sum(event.kind in ("finished", "failed") for event in happened)
     if not ended:
@@ -96,29 +112,42 @@ def _per_hour(logs: Path) -> float | None:
 
 
 def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path] = ()) -> tuple[Layout, list[str]]:
-    """Return the store of a sweep, and the identities of its networks, which are kept there once they are known.
+    """Return the store of a sweep and the identities of its networks, which the store remembers once they are known.
 
     Parameters
     ----------
     path, overrides, imports
         See :func:`recurrent_memory.sweeps.load`.
 
+    Returns
+    -------
+    The store, and the identities in the order of the networks.
+
     Raises
     ------
     InputError
-        Where the file is no sweep, or the store cannot be used.
+        If the file does not describe a sweep, or the store cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "sweep.toml"
+    >>> _ = path.write_text("experiment.task = 'de1'\\naxes.seed = [0, 1]")
+    >>> store, names = identities(path)
+    >>> len(names)
+    2
     """
     source = Source.read(path)
     content = source.content()
     if not isinstance(content.get("store", ""), str):
-        content = {}  # reading all of the file says what is wrong
+        content = {}  # reading the whole file will say what is wrong
     with source.at("store"):
         store = Layout(store_of(path, content))
     store.check()
     code = [file.digest for file in source.files(content, imports)]
     made_of = [source.text, *overrides, *code, RESULTS_VERSION, metadata.version("recurrent-memory")]
     known = store.path / "known" / f"{digest(json.dumps(made_of))[:20]}.txt"
-    with contextlib.suppress(OSError, ValueError):  # damaged: they are told again
+    with contextlib.suppress(OSError, ValueError):  # damaged: find them again
         checksum, _, text = known.read_text(encoding="utf-8").partition("\n")
         if checksum == digest(text):
             return store, text.split()
@@ -127,7 +156,7 @@ def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path
 
     found = [network.identity for network in networks(load(path, overrides, imports))]
     if store.path.exists():
-        with contextlib.suppress(OSError):  # it can be told again
+        with contextlib.suppress(OSError):  # they can be found again
             known.parent.mkdir(exist_ok=True)
             text = "\n".join(found)
             write_atomically(known, lambda temporary: temporary.write_text(f"{digest(text)}\n{text}"))
@@ -135,7 +164,22 @@ def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, in the unit that fits it."""
+    """Return a time in words, in a suitable unit.
+
+    Parameters
+    ----------
+    seconds
+        The time (s).
+
+    Returns
+    -------
+    The time in words.
+
+    Examples
+    --------
+    >>> duration(30), duration(600), duration(7200)
+    ('30 s', '10 min', '2.0 h')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

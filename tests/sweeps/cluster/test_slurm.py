@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from helpers import Outcome, call
 from recurrent_memory.errors import InputError, InterruptedRunError
-from recurrent_memory.runs import many as ensembles
+from recurrent_memory.runs import resources
 from recurrent_memory.sweeps import Store, load, networks
 from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, minutes, preview, queued, submissions
 from recurrent_memory.sweeps.cluster.slurm.submission import cut, split
@@ -293,6 +293,6 @@ def test_a_job_uses_the_cores_that_it_was_given(
     monkeypatch: pytest.MonkeyPatch, given: str, expected: int | None
 ) -> None:
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    of_machine = ensembles.cores()
+    of_machine = resources.cores()
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
-    assert ensembles.cores() == (expected or of_machine)
+    assert resources.cores() == (expected or of_machine)

@@ -16,7 +16,8 @@ import recurrent_memory as rm
 from recurrent_memory import storage
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.runs.folder import RunFolder
-from recurrent_memory.runs.session import Watch, recorded
+from recurrent_memory.runs.run import recorded
+from recurrent_memory.runs.session import Watch
 from recurrent_memory.sweeps import (
     Failure,
     Network,
@@ -188,7 +189,7 @@ def test_a_network_without_weights_is_trained_again(tmp_path: Path) -> None:
 
 
 def place_network(network: Network) -> Any:
-    from recurrent_memory.runs.session import initial_network
+    from recurrent_memory.runs.start import initial_network
 
     return initial_network(network.experiment)
 

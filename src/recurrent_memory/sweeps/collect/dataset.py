@@ -24,7 +24,7 @@ PROVENANCE = {
     "training_seconds": {"long_name": "time of training", "units": "s"},
     "testing_seconds": {"long_name": "time of the test", "units": "s"},
 }
-"""What a data set tells of each network besides its measures and the versions that made it."""
+"""Facts about each network that a data set includes besides its measures and versions."""
 SECONDS_BETWEEN_REPORTS = 0.1
 
 
@@ -42,23 +42,30 @@ def collect(
     networks
         All networks of the sweep.
     store
-        Where their results are.
+        Store with their results.
     on_progress
-        Called a few times a second with the number of networks that have been looked at, and of all.
+        Called a few times a second with the number of networks read so far, and the total.
     on_message
         Called with one line for each damaged file.
 
     Returns
     -------
     xarray.Dataset
-        Over the fields in which the networks differ where every combination is there once, otherwise over ``network``.
-        Measures of networks that have not finished are NaN; ``status`` is ``finished``, ``left``, ``damaged``, or says
-        how a network failed. All fields of the experiments are coordinates.
+        If every combination of the fields in which the networks differ occurs once, these fields are the dimensions;
+        otherwise ``network`` is. Measures of networks that have not finished are NaN; ``status`` is ``finished``,
+        ``left``, ``damaged``, or the kind of failure. All fields of the experiments are coordinates.
 
     Raises
     ------
     InputError
-        Where there are no networks.
+        If there are no networks.
+
+    Examples
+    --------
+    >>> import tempfile, recurrent_memory as rm
+    >>> networks = rm.sweeps.networks(rm.sweeps.Sweep(experiment={"task": "de1"}, axes=[{"seed": [0, 1]}]))
+    >>> collect(networks, Store(tempfile.mkdtemp()))["status"].values
+    array(['left', 'left'], dtype=object)
     """
     collection = Collection(networks, store, on_progress=on_progress, on_message=on_message)
     whole = collection.block(tuple(slice(0, size) for size in collection.order.shape))
@@ -66,19 +73,19 @@ def collect(
 
 
 class Collection:
-    """The networks of a sweep by their places in its data set, from which it is made block by block.
+    """The networks of a sweep by their places in its data set, which is made from this block by block.
 
     Parameters
     ----------
     networks, store, on_progress, on_message
         As for :func:`collect`.
     looks
-        How often each network is looked at, for ``on_progress``.
+        How often each network is read, for ``on_progress``.
 
     Raises
     ------
     InputError
-        Where there are no networks.
+        If there are no networks.
     """
 
     def __init__(
@@ -104,11 +111,11 @@ class Collection:
 
     @property
     def order(self) -> Int[np.ndarray, "..."]:
-        """Which network is at each place."""
+        """Number of the network at each place."""
         return self._arrangement.order
 
     def labels(self) -> xr.Dataset:
-        """Return what is known of all networks together: the values along the axes, and those that all share."""
+        """Return the values along the axes, and those of the fields that all networks share."""
         axes, tied = self._arrangement.axes, self._arrangement.tied
         along = {name: (name, values) for name, values in axes.items()} | tied
         found = {}
@@ -121,7 +128,7 @@ class Collection:
         return xr.Dataset(coords=found)
 
     def block(self, places: tuple[slice, ...]) -> xr.Dataset:
-        """Return what differs from network to network, of those at some places: their measures, status and identity."""
+        """Return the measures, the status and the identity of the networks at some places."""
         numbers = self.order[places]
         networks = [self._networks[number] for number in numbers.ravel().tolist()]
         status = np.full(len(networks), "left", dtype=object)
@@ -149,7 +156,7 @@ class Collection:
         return _unfolded(found, self.dims, numbers.shape)
 
     def step(self) -> None:
-        """Note that a network has been looked at."""
+        """Count one more network as read."""
         self._done += 1
         now = time.monotonic()
         if now - self._reported > SECONDS_BETWEEN_REPORTS or self._done == self._total:
@@ -166,17 +173,17 @@ class _Column:
         self._of_arrays: dict[int, tuple[np.ndarray, list[list[Any]]]] = {}
 
     def put(self, i: int, value: Any, labels: list[list[Any]]) -> None:
-        """Put in the value of one network, with the labels of each dimension."""
+        """Store the value of one network, with the labels of each dimension."""
         if not self.dims:
             if self._of_scalars is None:
                 self._of_scalars = _blank((self.n_networks,), np.asarray(value))
-            # Of texts most networks have the same, such as the versions that made them: it is in memory once.
+            # Most networks share their texts, such as versions: each is in memory only once.
             self._of_scalars[i] = sys.intern(value) if isinstance(value, str) else value
             return
         self._of_arrays[i] = np.asarray(value), labels
 
     def variable(self) -> xr.Variable:
-        """Return the measure of all networks; along dimensions of its own, for each label that any network has."""
+        """Return the measure of all networks; along its own dimensions it has every label that any network has."""
         if self._of_scalars is not None:
             return xr.Variable("network", self._of_scalars, self.attrs)
         every = self.labels()
@@ -196,7 +203,7 @@ class _Column:
 
 
 class _Table:
-    """What the records of many networks say, a column for each measure; its memory is that of the numbers alone."""
+    """The records of many networks, one column per measure; it needs no more memory than the numbers themselves."""
 
     def __init__(self, n_networks: int) -> None:
         self.n_networks = n_networks
@@ -204,7 +211,7 @@ class _Table:
         self._attrs_of_dims: dict[str, dict[str, Any]] = {}
 
     def add(self, i: int, record: Record) -> None:
-        """Put in what a record says."""
+        """Store what a record says."""
         for name, value in record.measures.items():
             dims, labels = record.dims[name], []
             if dims:
@@ -218,8 +225,8 @@ class _Table:
             if name in record.provenance:
                 self._column(name, [], attrs).put(i, record.provenance[name], [])
         versions = {n.removeprefix("version_"): v for n, v in record.attributes.items() if n.startswith("version_")}
-        told = ", ".join(f"{name} {version}" for name, version in versions.items())
-        self._column("versions", [], {"long_name": "versions that made the result"}).put(i, told, [])
+        text = ", ".join(f"{name} {version}" for name, version in versions.items())
+        self._column("versions", [], {"long_name": "versions that made the result"}).put(i, text, [])
 
     def _column(self, name: str, dims: list[str], attrs: dict[str, Any]) -> _Column:
         if name not in self._columns:
@@ -229,7 +236,7 @@ class _Table:
         return column
 
     def dataset(self) -> xr.Dataset:
-        """Return all columns, over ``network`` and the dimensions that measures have of their own."""
+        """Return all columns, over ``network`` and the measures' own dimensions."""
         found = xr.Dataset({name: column.variable() for name, column in self._columns.items()})
         for column in self._columns.values():
             for dim, labels in zip(column.dims, column.labels(), strict=True):
@@ -238,17 +245,17 @@ class _Table:
 
 
 def common(attrs: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what two say alike: what is said of some networks alone, such as the unit of a task, is not of all."""
+    """Merge two data sets' attributes, keeping those on which they agree."""
     return attrs if attrs == others else {key: value for key, value in attrs.items() if others.get(key) == value}
 
 
 def _blank(shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
-    """Return an array in which everything is missing."""
+    """Return an array whose values are all missing."""
     return np.full(shape, "", object) if like.dtype.kind in "US" else np.full(shape, math.nan)
 
 
 class _Field(NamedTuple):
-    """What values a field of the experiments takes."""
+    """The values of one field of the experiments."""
 
     first: Any
     is_shared: bool
@@ -257,7 +264,7 @@ class _Field(NamedTuple):
 
 
 def _survey(networks: Sequence[Network]) -> dict[str, _Field]:
-    """Return all fields of the experiments, and the settings of tasks and models in which networks may differ."""
+    """Return all fields of the experiments, and the options of tasks and models in which the networks differ."""
     about = {name: field.description or name for name, field in type(networks[0].experiment).model_fields.items()}
     about |= {name: name for name in networks[0].point if "." in name}
     first = {name: _value(networks[0], name) for name in about}
@@ -281,7 +288,7 @@ def _value(network: Network, name: str) -> Any:
 
 
 def _kind(types: Iterable[type]) -> type:
-    """Return as what a file can hold values: what is neither number nor text is told as JSON."""
+    """Return the type in which a file can hold values; what is neither number nor text becomes JSON."""
     types = set(types)
     if types <= {bool, int}:
         return bool if types == {bool} else int
@@ -295,7 +302,7 @@ def _cells(values: Sequence[Any], kind: type) -> np.ndarray:
 
 
 def _unfolded(dataset: xr.Dataset, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Dataset:
-    """Return a data set with several dimensions instead of ``network``."""
+    """Return a data set with several dimensions in place of ``network``."""
 
     def unfold(variable: xr.Variable) -> xr.Variable:
         own_dims, own_shape = variable.dims[1:], variable.shape[1:]

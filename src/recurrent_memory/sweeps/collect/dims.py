@@ -1,4 +1,4 @@
-"""Where the networks of a sweep are in its data set, and the parts in which that is made."""
+"""The dimensions of a sweep's data set, the place of each network in it, and the blocks in which it is written."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from ..grid import Network
 
 
 class Arrangement(NamedTuple):
-    """Over the fields in which networks differ where every combination is there once, otherwise one after the other."""
+    """Places of the networks in the data set.
+
+    If every combination of the fields in which they differ occurs once, these fields are its dimensions; otherwise the
+    networks lie along the single dimension ``network``.
+    """
 
     axes: dict[str, list[Any]]
-    """Fields that vary on their own, and their values in order; empty where not every combination is there."""
+    """Fields that vary independently, and their values in order; empty if some combination is missing."""
     tied: dict[str, tuple[str, list[Any]]]
-    """Other fields that vary, as in a zip: along which of the axes, and their values there."""
+    """Fields that vary together with an axis, as in a zip: the axis, and their values along it."""
     order: Int[np.ndarray, "..."]
-    """Which network is at each place, with a dimension for each of `dims`."""
+    """Number of the network at each place, with one dimension for each of `dims`."""
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -29,20 +33,26 @@ class Arrangement(NamedTuple):
 
 
 def arranged(networks: Sequence[Network]) -> Arrangement:
-    """Return where each network is in a data set of all of them."""
+    """Find the place of each network in a data set of all of them."""
     values, codes = _coded(networks)
     axes, tied = _independent(values, codes)
     shape = [len(values[name]) for name in axes]
     if axes and math.prod(shape) == len(networks):
         order = np.full(len(networks), -1)
         order[np.ravel_multi_index([codes[name] for name in axes], shape)] = np.arange(len(networks))
-        if order.min() == 0:  # then no place is empty, so that each is taken once
+        if order.min() == 0:  # no place is empty, so each is taken once
             return Arrangement({name: values[name] for name in axes}, tied, order.reshape(shape))
     return Arrangement({}, {}, np.arange(len(networks)))
 
 
 def blocks(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
-    """Yield parts of an array, each without gaps in C order and of at most so many elements, one after the other."""
+    """Yield the index ranges of consecutive parts of an array in C order, of at most so many elements each.
+
+    Examples
+    --------
+    >>> list(blocks((2, 3), 3))
+    [(slice(0, 1, None), slice(0, 3, None)), (slice(1, 2, None), slice(0, 3, None))]
+    """
     whole, axis = 1, len(shape)
     while axis and whole * shape[axis - 1] <= most:
         axis -= 1
@@ -58,7 +68,7 @@ def blocks(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
 
 
 def _coded(networks: Sequence[Network]) -> tuple[dict[str, list[Any]], dict[str, Int[np.ndarray, " network"]]]:
-    """Return the values that each field takes, in the order in which they come, and which of them each network has."""
+    """Return the values of each field in the order of their appearance, and the number of each network's value."""
     known: dict[str, dict[Any, int]] = {name: {} for name in networks[0].point}
     codes = {name: np.empty(len(networks), np.int64) for name in known}
     for i, network in enumerate(networks):
@@ -70,7 +80,7 @@ def _coded(networks: Sequence[Network]) -> tuple[dict[str, list[Any]], dict[str,
 def _independent(
     values: Mapping[str, list[Any]], codes: Mapping[str, Int[np.ndarray, " network"]]
 ) -> tuple[list[str], dict[str, tuple[str, list[Any]]]]:
-    """Return the fields that vary on their own, and those that go along with one of these, as in a zip."""
+    """Return the fields that vary independently, and those that vary together with one of these, as in a zip."""
     names: list[str] = []
     tied: dict[str, tuple[str, list[Any]]] = {}
     for name, own in values.items():
@@ -80,10 +90,10 @@ def _independent(
         if along is None:
             names.append(name)
         else:
-            tied[name] = along, own  # values that go together come in the same order
+            tied[name] = along, own  # tied values appear in the same order
     return names, tied
 
 
 def _pairs(codes: Mapping[str, Int[np.ndarray, " network"]], name: str, other: str) -> int:
-    """Return how many combinations of two fields there are."""
+    """Return how many combinations of two fields occur."""
     return len(np.unique(codes[name] * (codes[other].max() + 1) + codes[other]))

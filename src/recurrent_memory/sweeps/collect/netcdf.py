@@ -1,4 +1,4 @@
-"""A sweep's data set as a file that is written block by block: not even its measures need fit into memory."""
+"""A sweep's data set as a NetCDF file, written block by block so that it need not fit into memory."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from .dataset import Collection, common
 from .dims import blocks
 
 NETWORKS_AT_ONCE = 4096
-"""Of which the measures are in memory, and together in the file."""
+"""Number of networks whose measures are in memory at once, and lie together in the file."""
 
 
 class Collected(NamedTuple):
-    """What a data set holds."""
+    """What a data set contains."""
 
     statuses: Counter[str]
-    """How many networks have which status."""
+    """Number of networks with each status."""
     sizes: dict[str, int]
-    """Of its dimensions over networks."""
+    """Sizes of the dimensions over networks."""
 
 
 def collect_to(
@@ -51,59 +51,90 @@ def collect_to(
     path
         File to write.
     networks, store
-        As for :func:`collect`; likewise the order of dimensions, the measures, and what is missing.
+        As for :func:`collect`, which also describes dimensions, measures and missing values.
     parts
-        Which arrays are written as well: ``curves``, ``activity``. Along dimensions of their own (``iteration``,
-        ``trial``, …) networks are aligned by their labels, and as long as the longest.
+        Arrays to include: ``curves``, ``activity``. Along their own dimensions (``iteration``, ``trial``, …) networks
+        are aligned by label, and the longest sets the size.
     on_progress
-        Called a few times a second with how much has been looked at, and of how much.
+        Called a few times a second with the number of networks read so far, and the total; with parts, each network is
+        read twice.
     on_message
-        Called with one line for each damaged file, and for each part that networks have not kept.
+        Called with one line for each damaged file, and for each part that some networks have not kept.
+
+    Returns
+    -------
+    The number of networks with each status, and the sizes of the dimensions.
 
     Raises
     ------
     InputError
-        Where there are no networks; or weights are asked for, which differ in shape: :meth:`Store.network` returns
-        those of one network.
+        If there are no networks, or `parts` includes weights, whose shapes differ: :meth:`Store.network` returns those
+        of one network.
+
+    Examples
+    --------
+    >>> import tempfile, recurrent_memory as rm
+    >>> networks = rm.sweeps.networks(rm.sweeps.Sweep(experiment={"task": "de1"}, axes=[{"seed": [0, 1]}]))
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> collect_to(folder / "sweep.nc", networks, Store(folder / "store"))
+    Collected(statuses=Counter({'left': 2}), sizes={'seed': 2})
     """
     if unknown := set(parts) - {"curves", "activity"}:
         raise InputError(f"{', '.join(unknown)} cannot be collected, only curves and activity.")
     collection = Collection(networks, store, 1 + bool(parts), on_progress=on_progress, on_message=on_message)
-    shape = collection.order.shape
-    counted: Counter[str] = Counter()
-    without: Counter[Part] = Counter()
+    output = _Output(collection, store, parts, on_message)
+    storage.save_dataset(Path(path), collection.labels(), output.write)
+    output.report_missing()
+    return Collected(output.statuses, dict(zip(collection.dims, collection.order.shape, strict=True)))
 
-    def add(file: BinaryIO, check: Callable[[], None]) -> None:
+
+class _Output:
+    """Writes a collection block by block, and counts statuses and missing parts."""
+
+    def __init__(
+        self, collection: Collection, store: Store, parts: Sequence[Part], on_message: Callable[[str], None]
+    ) -> None:
+        self._collection, self._store, self._parts, self._on_message = collection, store, parts, on_message
+        self.statuses: Counter[str] = Counter()
+        self._without: Counter[Part] = Counter()
+
+    def write(self, file: BinaryIO, check: Callable[[], None]) -> None:
+        """Add all networks to a file; ``check`` raises an OSError if the disk is full."""
+        shape = self._collection.order.shape
         with h5netcdf.File(file, "r+") as opened:
-            writer = _Writer(opened, collection.dims, shape)
+            writer = _Writer(opened, self._collection.dims, shape)
             for places in blocks(shape, NETWORKS_AT_ONCE):
-                measures = collection.block(places)
+                measures = self._collection.block(places)
                 writer.put(places, measures)
                 check()
                 statuses = measures["status"].values.ravel().tolist()
                 identities = measures["identity"].values.ravel().tolist()
-                for i, place in enumerate(_each(places)) if parts else ():
-                    if statuses[i] == "finished":
-                        try:
-                            kept = _kept(store, identities[i], parts)
-                        except InputError as error:
-                            statuses[i] = opened.variables["status"][place] = "damaged"
-                            on_message(str(error).splitlines()[0])
-                        else:
-                            writer.put(place, kept)
-                            check()
-                            without.update(set(parts) - {part_of(str(name), of) for name, of in kept.variables.items()})
-                    collection.step()
-                counted.update(statuses)
+                for i, place in enumerate(_each(places)) if self._parts else ():
+                    if statuses[i] == "finished" and not self._put_arrays(writer, place, identities[i]):
+                        statuses[i] = opened.variables["status"][place] = "damaged"
+                    check()
+                    self._collection.step()
+                self.statuses.update(statuses)
             writer.finish()
 
-    storage.save_dataset(Path(path), collection.labels(), add)
-    for part, number in sorted(without.items()):
-        on_message(
-            f"{part}: {number} of {counted['finished']} finished networks have kept none, since `save` did not name it "
-            "when they were trained"
-        )
-    return Collected(counted, dict(zip(collection.dims, shape, strict=True)))
+    def _put_arrays(self, writer: _Writer, place: tuple[slice, ...], identity: str) -> bool:
+        """Put in the arrays of one network; return whether its file can be read."""
+        try:
+            kept = _kept(self._store, identity, self._parts)
+        except InputError as error:
+            self._on_message(str(error).splitlines()[0])
+            return False
+        writer.put(place, kept)
+        self._without.update(set(self._parts) - {part_of(str(name), of) for name, of in kept.variables.items()})
+        return True
+
+    def report_missing(self) -> None:
+        """Say which parts some networks have not kept."""
+        for part, number in sorted(self._without.items()):
+            self._on_message(
+                f"{part}: {number} of {self.statuses['finished']} finished networks have none, because `save` did not "
+                "list it when they were trained"
+            )
 
 
 def _each(places: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
@@ -113,13 +144,13 @@ def _each(places: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
 
 
 def _kept(store: Store, identity: str, parts: Sequence[Part]) -> xr.Dataset:
-    """Return the arrays of a network's result that belong to some parts."""
+    """Return the arrays of a network's result that belong to these parts."""
     whole = labelled(*store.read_all(identity))
     return whole.drop_vars([name for name, of in whole.variables.items() if part_of(str(name), of) not in parts])
 
 
 class _Writer:
-    """Variables of a NetCDF file over the dimensions of a sweep, that grow along others as longer ones come."""
+    """Variables of a NetCDF file over the dimensions of a sweep, which grow along their own dimensions as needed."""
 
     def __init__(self, file: h5netcdf.File, dims: tuple[str, ...], shape: tuple[int, ...]) -> None:
         self._file, self._over = file, dims
@@ -131,14 +162,14 @@ class _Writer:
                 file.dimensions[dim] = size
 
     def put(self, places: tuple[slice, ...], found: xr.Dataset) -> None:
-        """Put in what is known of the networks at some places; variables of a single one need not say of which."""
+        """Write the variables of the networks at some places; for a single network they need no dimension."""
         shape = tuple(place.stop - place.start for place in places)
         for name, variable in found.variables.items():
             if name not in found.dims:
                 own = [str(dim) for dim in variable.dims if dim not in self._over]
                 values = variable.values.reshape(*shape, *(found.sizes[dim] for dim in own))
                 where = [self._where(dim, found) for dim in own]
-                # Fields are known of each network, results of some.
+                # Every network has fields, but only some have results.
                 is_whole = name in found.coords and len(own) < variable.ndim
                 target = self._variable(str(name), own, values, variable.attrs, is_whole=is_whole)
                 filled = np.full((*shape, *target.shape[len(shape) :]), _missing(target.dtype), target.dtype)
@@ -146,14 +177,14 @@ class _Writer:
                 target[places] = filled
 
     def finish(self) -> None:
-        """Put labels in order, and write what is said of all networks alike, such as units."""
+        """Sort the labels, and write the attributes that all networks share, such as units."""
         for dim, labels in self._labels.items():
             order = np.argsort(labels, kind="stable")
             if not np.array_equal(order, np.arange(len(order))):
                 self._reorder(dim, order)
         for name, attrs in self._attrs.items():
             self._file.variables[name].attrs.update(attrs)
-        self._file.attrs["coordinates"] = " ".join(self._coordinates)  # from which xarray tells which these are
+        self._file.attrs["coordinates"] = " ".join(self._coordinates)  # where xarray looks for their names
 
     def _reorder(self, dim: str, order: np.ndarray) -> None:
         for variable in self._file.variables.values():
@@ -164,7 +195,7 @@ class _Writer:
                     variable[places] = np.take(variable[places], order, axis=variable.dimensions.index(dim))
 
     def _where(self, dim: str, found: xr.Dataset) -> np.ndarray:
-        """Return where the labels of some networks are along a dimension, which becomes longer for new ones."""
+        """Return the positions of some labels along a dimension, which grows if any of them is new."""
         labels, known = found[dim].values, self._labels.get(dim)
         is_labelled = dim in found.coords
         if known is None:
@@ -174,7 +205,7 @@ class _Writer:
                 self._file.create_variable(dim, (dim,), _in_file(labels.dtype), chunks=(1024,))
         if is_labelled:
             self._describe(dim, found[dim].attrs)
-        if np.array_equal(known[: len(labels)], labels):  # so it is for nearly all networks
+        if np.array_equal(known[: len(labels)], labels):  # true of nearly all networks
             return np.arange(len(labels))
         known = np.concatenate([known, labels[~np.isin(labels, known)]])
         self._file.resize_dimension(dim, len(known))
@@ -185,13 +216,13 @@ class _Writer:
         return order[np.searchsorted(known, labels, sorter=order)]
 
     def _variable(self, name: str, own: list[str], like: np.ndarray, attrs: dict[str, Any], *, is_whole: bool) -> Any:
-        # NetCDF has no type for what is true or false; so xarray marks it.
+        # NetCDF has no Boolean type; this is how xarray marks one.
         is_truth = is_whole and like.dtype.kind == "b"
         self._describe(name, attrs | {"dtype": "bool"} if is_truth else attrs)
         if name not in self._file.variables:
             dtype = np.dtype(np.int8) if is_truth else _in_file(like.dtype)
             is_text = dtype.kind == "O"
-            if not is_text and not is_whole:  # what is missing is NaN, which only floating-point numbers have
+            if not is_text and not is_whole:  # a missing value is NaN, which needs floating-point numbers
                 dtype = np.promote_types(dtype, np.float32)
             self._file.create_variable(
                 name,
@@ -214,4 +245,4 @@ def _in_file(dtype: np.dtype) -> np.dtype:
 
 
 def _missing(dtype: np.dtype) -> Any:
-    return {"O": "", "f": np.nan}.get(dtype.kind, 0)  # whole numbers are those of fields, of which none is missing
+    return {"O": "", "f": np.nan}.get(dtype.kind, 0)  # integers are fields, which are never missing

@@ -1,4 +1,4 @@
-"""The scalars of a sweep's data set as a table, for programs that know no dimensions."""
+"""The scalars of a sweep's data set as a table, for programs without labelled dimensions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,25 @@ from .netcdf import NETWORKS_AT_ONCE
 
 
 def table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return the scalars of a collected data set as a table, with a row for each network, fields first."""
+    """Return the scalars of a collected data set as a table.
+
+    Parameters
+    ----------
+    dataset
+        Data set that `collect` returned.
+
+    Returns
+    -------
+    One row per network: the fields first, then status and measures.
+
+    Examples
+    --------
+    >>> dataset = xr.Dataset({"status": ("lambda0", ["finished", "left"])}, coords={"lambda0": [0.9, 0.98]})
+    >>> table(dataset)
+       lambda0    status
+    0     0.90  finished
+    1     0.98      left
+    """
     dims = dataset["status"].dims
     scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
     (flat,) = xr.broadcast(scalars.reset_coords())
@@ -28,7 +46,7 @@ def table(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
-    """Write the table of a data set as CSV, never all of it in memory.
+    """Write the table of a data set as CSV, without ever holding all of it in memory.
 
     Parameters
     ----------
@@ -40,7 +58,14 @@ def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> 
     Raises
     ------
     InputError
-        Where there is none.
+        If there is no such data set.
+
+    Examples
+    --------
+    >>> write_csv("sweep.csv", "no/such/file.nc")
+    Traceback (most recent call last):
+        ...
+    recurrent_memory.errors.InputError: There is no file no/such/file.nc.
     """
 
     def write(temporary: Path) -> None:
@@ -52,7 +77,25 @@ def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> 
 
 
 def write_parquet(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:
-    """Write the same as Parquet; for parameters see :func:`write_csv`. It needs pyarrow."""
+    """Write the table of a data set as Parquet, which needs pyarrow.
+
+    Parameters
+    ----------
+    path, dataset
+        As for :func:`write_csv`.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set.
+
+    Examples
+    --------
+    >>> write_parquet("sweep.parquet", "no/such/file.nc")
+    Traceback (most recent call last):
+        ...
+    recurrent_memory.errors.InputError: There is no file no/such/file.nc.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -68,10 +111,10 @@ def write_parquet(path: str | os.PathLike[str], dataset: str | os.PathLike[str])
 
 
 def _tables(path: str | os.PathLike[str]) -> Iterator[pd.DataFrame]:
-    """Yield parts of the table, of so many networks as are in the file together."""
+    """Yield the table in parts, each of the networks that lie together in the file."""
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}.")
-    # xarray would read all texts of the file at once.
+    # Not with xarray, which would read all texts of the file at once.
     with h5netcdf.File(path, "r", decode_vlen_strings=True) as opened:
         dims = opened.variables["status"].dimensions
         scalars = {name: of for name, of in opened.variables.items() if set(of.dimensions) <= set(dims)}

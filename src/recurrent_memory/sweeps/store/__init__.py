@@ -1,1 +1,1 @@
-"""What of a sweep is done, who is doing the rest, and the name of each network."""
+"""The store of a sweep: what is done, who is working on the rest, and the identity of each network."""

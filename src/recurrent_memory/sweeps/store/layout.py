@@ -1,4 +1,4 @@
-"""Where a sweep keeps what, and what can be told from the names of files alone, without any heavy import."""
+"""Where a sweep keeps its files, and what their names alone say, without heavy imports."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from ...errors import InputError
 FORMAT = "recurrent-memory sweep 1"
 DESCRIPTION = "store.json"
 RESULTS_VERSION = 1
-"""Part of every identity: raise it when the numbers that an experiment comes to change, as no older one counts then."""
+"""Part of every identity. Raise it if the results of an experiment change, so that no older result counts."""
 RESULT, FAILURE = ".safetensors", ".json"
 
 
 class Failure(NamedTuple):
-    """Why there is no result of a network."""
+    """Why a network has no result.
+
+    Examples
+    --------
+    >>> Failure("diverged", "The loss is not finite.", iteration=120, where={"host": "node7"}).kind
+    'diverged'
+    """
 
     kind: Literal["diverged", "out of memory", "error"]
     message: str
     iteration: int | None
-    """Iteration in which it happened, where that is known."""
+    """Iteration of the failure, if known."""
     where: dict[str, Any]
     """Host and device."""
 
 
 class Layout:
-    """The folder of a sweep, as far as names tell.
+    """The folder of a sweep, as far as its file names say.
 
-    ``networks`` holds results (``.safetensors``) and failures (``.json``), ``claims`` who is training what, ``work``
-    the run folders of networks that are not finished, ``log`` a file of events for each worker, ``known`` the
-    identities of a sweep's networks, which take long to tell.
+    ``networks`` holds results (``.safetensors``) and failures (``.json``), ``claims`` who is training which network,
+    ``work`` the run folders of unfinished networks, ``log`` a file of events for each worker, ``known`` the identities
+    of a sweep's networks, which take long to compute.
 
     Parameters
     ----------
@@ -46,12 +52,12 @@ class Layout:
         self.path = Path(path)
 
     def check(self) -> None:
-        """Refuse a folder that is no store of this version; one that does not exist yet is fine.
+        """Refuse a folder that is not a store of this version; a folder that does not exist yet is fine.
 
         Raises
         ------
         InputError
-            Where it holds something else, or is of another version.
+            If the folder holds something else, or is of another version.
         """
         if not self.path.exists():
             return
@@ -92,27 +98,27 @@ class Layout:
         return self.ended()[1]
 
     def claimed(self) -> set[str]:
-        """Return the identities of the networks that someone trains, or was training when it died."""
+        """Return the identities of the networks that a worker trains, or was training when it died."""
         return {name.removesuffix(".json") for name in names(self.path / "claims")}
 
     def is_finished(self, identity: str) -> bool:
-        """Return whether there is a result of a network."""
+        """Return whether a network has a result."""
         return self.file(identity, RESULT).exists()
 
     def has_failed(self, identity: str) -> bool:
-        """Return whether there is a record of a network's failure."""
+        """Return whether a network has a record of failure."""
         return self.file(identity, FAILURE).exists()
 
     def has(self, identity: str) -> bool:
-        """Return whether a network has come to its end, be it a failure."""
+        """Return whether a network has ended, with a result or a failure."""
         return self.is_finished(identity) or self.has_failed(identity)
 
     def claim_path(self, identity: str) -> Path:
-        """Return where it is written who is training a network."""
+        """Return the path of the claim on a network, which says who is training it."""
         return self.path / "claims" / shard(identity) / f"{identity}.json"
 
     def failure(self, identity: str) -> Failure | None:
-        """Return why there is no result of a network; None where that is not known, or the record is damaged."""
+        """Return why a network has no result; None if that is not known, or the record is damaged."""
         try:
             about = json.loads(self.file(identity, FAILURE).read_text(encoding="utf-8"))
             checksum = about.pop("checksum")
@@ -121,12 +127,12 @@ class Layout:
             return None
 
     def file(self, identity: str, ending: str) -> Path:
-        """Return where the result or the failure of a network is."""
+        """Return the path of the result or the failure of a network."""
         return self.path / "networks" / shard(identity) / f"{identity}{ending}"
 
 
 def shard(identity: str) -> str:
-    """Return the folder of a network: of 4,096, so that none has 1,000 entries before there are 4 million networks."""
+    """Return the subfolder of a network: one of 4,096, to hold fewer than 1,000 of up to 4 million networks."""
     return f"{identity[0]}/{identity[1:3]}"
 
 
@@ -136,7 +142,7 @@ def digest(text: str) -> str:
 
 
 def names(folder: Path) -> Iterator[str]:
-    """Yield the names of all files in the shards of a folder; those that are being written begin with a dot."""
+    """Yield the names of all files in the shards of a folder, without those being written, which begin with a dot."""
     for top in _entries(folder):
         for shard in _entries(top.path):
             for entry in _entries(shard.path):

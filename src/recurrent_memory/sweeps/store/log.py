@@ -1,4 +1,4 @@
-"""What workers note: a line of JSON for each thing that happens, in a file of each worker that is only appended to."""
+"""Logs of the workers: one file per worker, to which it appends a line of JSON for each event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 TAIL = 65_536
-"""Bytes at the end of a log that are looked at."""
+"""Number of bytes read from the end of a log."""
 
 
 class Event(NamedTuple):
@@ -29,7 +29,7 @@ class Log:
     Parameters
     ----------
     folder
-        Of all logs.
+        Folder of all logs.
     worker
         A name that no other worker has.
     """
@@ -49,7 +49,7 @@ class Log:
 
 
 def recent(folder: Path, seconds: float) -> Iterator[Event]:
-    """Yield what happened in the last seconds, so far as it is near the ends of the logs."""
+    """Yield the events of the last seconds, as far as they lie near the ends of the logs."""
     now = time.time()
     for path in folder.glob("*.jsonl") if folder.is_dir() else ():
         about = path.stat()
@@ -63,6 +63,6 @@ def recent(folder: Path, seconds: float) -> Iterator[Event]:
                 noted = json.loads(line)
                 when = datetime.datetime.fromisoformat(noted["time"]).timestamp()
             except (ValueError, TypeError, KeyError):
-                continue  # cut off, by the window or by the death of its writer
+                continue  # an incomplete line: cut off by TAIL, or by the death of its writer
             if now - when <= seconds:
                 yield Event(when, noted["event"])

@@ -1,7 +1,7 @@
-"""What of a sweep is done: one file a network, in folders that stay small, and no other record.
+"""The results of a sweep: one file per network, in folders that stay small, and no other record.
 
-A file appears under its name whole, and only if there is none yet, so whoever looks at the folders knows all there is
-to know, and two who finish the same network leave one result. There is no index to spoil.
+A file appears complete or not at all, and only if there is none yet. So the folders say all there is to know, and two
+workers that finish the same network leave one result. There is no index that could be damaged.
 """
 
 from __future__ import annotations
@@ -34,45 +34,53 @@ PARTS: dict[str, Part] = {
     "outputs": "activity",
     "mask": "activity",
     "observer_estimate": "activity",
-    "recurrent_weights": "activity",  # those of the network are kept with its weights
+    "recurrent_weights": "activity",  # also among the weights of the network
 }
 """Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
 
 
 class Record(NamedTuple):
-    """What the file of a finished network says, arrays left out."""
+    """The file of a finished network, without its arrays."""
 
     experiment: dict[str, Any]
     measures: dict[str, Any]
-    """Scalars, and lists where a measure has a dimension of its own (a delay, a stage)."""
+    """Scalars, and lists if a measure has a dimension of its own (a delay, a stage)."""
     dims: dict[str, list[str]]
     """Dimensions of the measures and the coordinates."""
     attrs: dict[str, dict[str, Any]]
     """Attributes (units, long names) of each."""
     coords: dict[str, Any]
     coordinates: list[str]
-    """Names of all coordinates, those kept as arrays included."""
+    """Names of all coordinates, including those kept as arrays."""
     attributes: dict[str, Any]
-    """Of the result as a whole: versions among them."""
+    """Attributes of the result as a whole, such as versions."""
     provenance: dict[str, Any]
     """Host, device, seconds."""
 
 
 class Store(Layout):
-    """The folder of a sweep, to put results in and to read them (see :class:`Layout` for what is where)."""
+    """The folder of a sweep, for writing and reading results (:class:`Layout` describes its contents).
+
+    Examples
+    --------
+    >>> store = Store(Path(tempfile.mkdtemp()) / "sweep")
+    >>> store.prepare()
+    >>> store.finished()
+    set()
+    """
 
     def prepare(self) -> None:
-        """Create the folder if need be.
+        """Create the folder if it does not exist.
 
         Raises
         ------
         InputError
-            Where it cannot be written to, holds something else, or is of another version.
+            If the folder cannot be written to, holds something else, or is of another version.
         """
         self.check()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # First of all, so that two who start at once do not take each other's folders for something else.
+            # First, so that a second worker that starts now does not take the folders for something else.
             if not (self.path / DESCRIPTION).exists():
                 text = json.dumps({"format": FORMAT}) + "\n"
                 write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
@@ -84,7 +92,7 @@ class Store(Layout):
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
 
     def work(self, identity: str) -> RunFolder:
-        """Return the run folder of a network that is not finished."""
+        """Return the run folder of an unfinished network."""
         return RunFolder(self.path / "work" / shard(identity) / identity)
 
     def clear_work(self, identity: str) -> None:
@@ -92,7 +100,7 @@ class Store(Layout):
         shutil.rmtree(self.work(identity).path, ignore_errors=True)
 
     def clear_ended_work(self) -> None:
-        """Remove the run folders of networks whose worker died after their end and before it had cleared up."""
+        """Remove the run folders of ended networks whose worker died before it could do so."""
         for identity in names(self.path / "work"):
             if self.has(identity):
                 self.clear_work(identity)
@@ -106,13 +114,13 @@ class Store(Layout):
         parts: Collection[Part],
         provenance: Mapping[str, Any],
     ) -> bool:
-        """Keep the result of a network, unless it has one already; return whether this is the one that is kept."""
+        """Keep the result of a network, unless it already has one; return whether this one is kept."""
         kept = {
             str(name): variable
             for name, variable in result.variables.items()
             if (part := part_of(str(name), variable)) is None or part in parts
         }
-        # Arrays of text, such as the names of epochs, are none that safetensors know.
+        # safetensors cannot hold arrays of text, such as the names of epochs.
         small = [name for name, of in kept.items() if part_of(name, of) is None or of.dtype.kind not in "fiub"]
         about = {
             "experiment": dict(experiment),
@@ -121,7 +129,7 @@ class Store(Layout):
             "coordinates": [name for name in kept if name in result.coords],
             "dims": {name: list(map(str, kept[name].dims)) for name in kept},
             "attrs": {name: _plain(kept[name].attrs) for name in kept},
-            # The experiment is there already, and not as text.
+            # The experiment is stored above, not as text.
             "attributes": _plain({name: value for name, value in result.attrs.items() if name != "experiment"}),
             "provenance": dict(provenance),
         }
@@ -131,37 +139,37 @@ class Store(Layout):
         return storage.save_arrays(self._made(identity, RESULT), arrays, _signed(about), replace=False)
 
     def read(self, identity: str) -> Record:
-        """Return what is written of a finished network.
+        """Return the record of a finished network.
 
         Raises
         ------
         InputError
-            Where the file is truncated or damaged.
+            If the file is truncated or damaged.
         """
         path = self.file(identity, RESULT)
-        with _told_for_a_sweep(path):
+        with _advised_for_a_sweep(path):
             return _record(storage.load_notes(path), path)
 
     def read_all(self, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
-        """Return all of a finished network's file: also curves as ``data.…``, the network's weights as ``weights.…``.
+        """Return the record of a finished network and its arrays: curves as ``data.…``, weights as ``weights.…``.
 
         Raises
         ------
         InputError
-            Where the file is truncated or damaged.
+            If the file is truncated or damaged.
         """
         path = self.file(identity, RESULT)
-        with _told_for_a_sweep(path):
+        with _advised_for_a_sweep(path):
             arrays, notes = storage.load_arrays(path)
             return _record(notes, path), arrays
 
     def verify(self, identity: str) -> None:
-        """Read all that is kept of a network that has come to its end, be it a failure.
+        """Read everything kept of a network that has ended, with a result or a failure.
 
         Raises
         ------
         InputError
-            Where the file is truncated or damaged.
+            If the file is truncated or damaged.
         """
         if self.is_finished(identity):
             self.read_all(identity)
@@ -169,12 +177,12 @@ class Store(Layout):
             raise InputError(f"{self.file(identity, FAILURE)} is damaged: it does not say why the network failed.")
 
     def dataset(self, identity: str) -> xr.Dataset:
-        """Return everything that is kept of a finished network's result, as :func:`recurrent_memory.run` labels it.
+        """Return everything kept of a finished network's result, labelled as by :func:`recurrent_memory.run`.
 
         Raises
         ------
         InputError
-            Where the file is truncated or damaged.
+            If the file is truncated or damaged.
         """
         return labelled(*self.read_all(identity))
 
@@ -184,26 +192,26 @@ class Store(Layout):
         Parameters
         ----------
         identity
-            Of the network.
+            Identity of the network.
         like
-            A network of the same experiment, such as the one training started from.
+            A network of the same experiment, such as the initial one.
 
         Raises
         ------
         InputError
-            Where there are no weights, or the file is truncated or damaged.
+            If there are no weights, or the file is truncated or damaged.
         """
         _, arrays = self.read_all(identity)
         return with_weights(like, arrays, self.file(identity, RESULT), WEIGHT)
 
     def fail(self, identity: str, failure: Failure) -> None:
-        """Note why there is no result of a network."""
+        """Record why a network has no result."""
         about = failure._asdict()
         text = json.dumps({**about, "checksum": digest(json.dumps(about))}, indent=1) + "\n"
         write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
 
     def discard(self, identity: str) -> None:
-        """Forget the result or the failure of a network, so that it is trained again."""
+        """Delete the result or the failure of a network, so that it is trained again."""
         for ending in (RESULT, FAILURE):
             self.file(identity, ending).unlink(missing_ok=True)
 
@@ -214,12 +222,12 @@ class Store(Layout):
 
 
 DATA, WEIGHT = "data.", "weights."
-"""What the names of arrays of a result and of a network begin with."""
+"""Beginnings of the names of the arrays of a result, and of a network."""
 
 
 @contextlib.contextmanager
-def _told_for_a_sweep(path: Path) -> Iterator[None]:
-    """Say of a damaged file what to do: other networks have theirs in its folder, so that this is not to be deleted."""
+def _advised_for_a_sweep(path: Path) -> Iterator[None]:
+    """Say what to do about a damaged file: not to delete its folder, which holds other networks too."""
     try:
         yield
     except InputError as error:
@@ -230,7 +238,7 @@ def _told_for_a_sweep(path: Path) -> Iterator[None]:
 
 
 def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """Return what :meth:`Store.read_all` returned, but for weights, with its labels."""
+    """Return the result in what :meth:`Store.read_all` returned, with its labels; weights are left out."""
     values = {**record.measures, **record.coords}
     values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
     variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
@@ -240,7 +248,7 @@ def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
 
 
 def part_of(name: str, variable: xr.Variable) -> Part | None:
-    """Return with which part a variable is kept; None: always."""
+    """Return the part with which a variable is kept; None: always."""
     if name in PARTS:
         return PARTS[name]
     if {"trial", "time", "unit", "neuron"} & set(variable.dims):
@@ -249,7 +257,7 @@ def part_of(name: str, variable: xr.Variable) -> Part | None:
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes as JSON knows them: a result that was read from a file has lists as arrays."""
+    """Return attributes in JSON's types: a result read from a file has arrays in place of lists."""
     arrays = np.generic | np.ndarray
     return {str(name): value.tolist() if isinstance(value, arrays) else value for name, value in attrs.items()}
 

@@ -5,30 +5,6 @@ with their node or forgotten by Slurm, and whatever they leave unfinished is sub
 that no other job ever had, since numbers of jobs begin anew where Slurm's state was lost.
 """
 
-from ....errors import StuckError
-from .chunk import Chunk
-from .follow import counted, finish, told, without_jobs
-from .jobs import Job, cancel, queued
-from .plain import plain_script
-from .request import Request, minutes
-from .submission import Submission, Submitted, preview, submissions, submit
+import lazy_loader
 
-__all__ = [
-    "Chunk",
-    "Job",
-    "Request",
-    "StuckError",
-    "Submission",
-    "Submitted",
-    "cancel",
-    "counted",
-    "finish",
-    "minutes",
-    "plain_script",
-    "preview",
-    "queued",
-    "submissions",
-    "submit",
-    "told",
-    "without_jobs",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ....errors import InputError, InterruptedRunError, StuckError
+from ....errors import InputError, InterruptedRunError
+from ....errors import StuckError as StuckError
 from ....runs.folder import CHECKPOINT
 from ...execute import SECONDS_PER_CHECKPOINT
 from ...file.sweep import Sweep

@@ -2,11 +2,12 @@
 
 A claim is a file that its owner writes anew every few seconds (a beat). It is made by a hard link, which exactly one of
 several gets. Whoever wants a network that is claimed looks whether the owner lives: on the same machine by asking the
-operating system, which is immediate; elsewhere by watching the file, since a claim that has not beaten for `LEASE`
-seconds of the watcher's own clock is dead. No clock is compared with another's, and no lock of a file system is needed.
+operating system, which is immediate; elsewhere by the file, since a claim that has not beaten for `LEASE` seconds is
+dead. These are seconds of the watcher's own clock, or, at the first look, of the file system's, which both files are
+dated by. No clock is compared with another's, and no lock of a file system is needed.
 
 An owner that was stopped for so long that its claim was taken notices at the next beat, and gives up the network. If it
-finished in between, the store keeps one of two equal results.
+finished in between, one of two equal results is kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import json
 import os
 import platform
+import tempfile
 import threading
 import time
 import uuid
@@ -24,7 +26,8 @@ from typing import Any
 
 import psutil
 
-from ...storage.atomic import write_atomically
+from ..storage.atomic import write_atomically
+from .resources import current_job
 
 BEAT = 10.0
 """Seconds between two beats of a claim."""
@@ -155,7 +158,7 @@ class Claims:
         known, since = self._seen.get(identity, (None, 0.0))
         if known != claim:
             self._seen[identity] = (claim, self.clock())
-            return False
+            return _silent_for(self.path_of(identity)) > self.lease
         return self.clock() - since > self.lease
 
 
@@ -181,6 +184,15 @@ def _lives_here(owner: dict[str, Any], here: dict[str, Any]) -> bool | None:
     if not isinstance(process, int) or not isinstance(started, float):
         return None  # incomplete
     return _started(process) == started
+
+
+def _silent_for(path: Path) -> float:
+    """Return the seconds since a claim was written, by the clock of its file system alone; 0 if that is unknown."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as now:
+            return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _read(path: Path) -> str | None:
@@ -217,15 +229,15 @@ def _remove_if_still(path: Path, claim: str) -> bool:
 
 
 def _whereabouts() -> dict[str, Any]:
-    job = "_".join(filter(None, (os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID"))))
+    job = current_job()
     return {
         "host": platform.node(),
         "machine": f"{platform.node()} {_text('/proc/sys/kernel/random/boot_id') or psutil.boot_time()}",
         "namespace": _link("/proc/self/ns/pid"),  # the same process number may be another process in a container
         "process": os.getpid(),
         "started": _started(os.getpid()),
-        "job": job,
-        "restart": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+        "job": "" if job is None else job.id,
+        "restart": 0 if job is None else job.restart,
     }
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from recurrent_memory.sweeps.store import claims
-from recurrent_memory.sweeps.store.claims import Claims
+from recurrent_memory.runs import claims
+from recurrent_memory.runs.claims import Claims
 
 
 class Clock:
@@ -79,7 +79,7 @@ def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
 DIE = """
 import sys
 from pathlib import Path
-sys.path[:0] = ["tests/sweeps"]
+sys.path[:0] = ["tests/runs"]
 from test_claims import owner
 assert owner(Path(sys.argv[1])).acquire("abc")
 print("claimed", flush=True)

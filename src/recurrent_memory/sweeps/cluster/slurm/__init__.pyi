@@ -1,0 +1,17 @@
+from .chunk import Chunk as Chunk
+from .follow import StuckError as StuckError
+from .follow import counted as counted
+from .follow import finish as finish
+from .follow import told as told
+from .follow import without_jobs as without_jobs
+from .jobs import Job as Job
+from .jobs import cancel as cancel
+from .jobs import queued as queued
+from .plain import plain_script as plain_script
+from .request import Request as Request
+from .request import minutes as minutes
+from .submission import Submission as Submission
+from .submission import Submitted as Submitted
+from .submission import preview as preview
+from .submission import submissions as submissions
+from .submission import submit as submit
