@@ -44,7 +44,7 @@ def test_own_tasks_and_cells_have_one(my_lab: Path) -> None:
     assert len(codes) == 3
     assert all(len(code) == 20 for code in codes)
     assert half().code == half(seed=3, task="Half").code
-    assert Experiment(curriculum=["half", "2afc"]).code == half().code
+    assert half(task="2afc", curriculum=("half", "2afc"), task_options={}).code == half().code
     assert half().own_files == ["my_lab.py"]
 
 
@@ -145,8 +145,7 @@ def test_a_stored_description_keeps_its_fingerprint(my_lab: Path) -> None:
 def test_a_run_folder_of_other_code_is_refused(my_lab: Path, tmp_path: Path) -> None:
     import_file(my_lab)
     place = RunFolder(tmp_path / "run")
-    with place.claimed_for(half()):
-        pass
+    place.describe(half())
     place.check_free_for(half())
     import_file(write(my_lab.parent, rate=0.1))
     with pytest.raises(InputError, match=r"run of other code: my_lab\.py has changed .*\nGive a new folder"):
@@ -156,8 +155,7 @@ def test_a_run_folder_of_other_code_is_refused(my_lab: Path, tmp_path: Path) -> 
 def test_a_run_folder_from_before_there_were_fingerprints_still_opens(my_lab: Path, tmp_path: Path) -> None:
     import_file(my_lab)
     place = RunFolder(tmp_path / "run")
-    with place.claimed_for(half()):
-        pass
+    place.describe(half())
     path = place / "experiment.json"
     described = json.loads(path.read_text())
     del described["experiment"]["code"]
