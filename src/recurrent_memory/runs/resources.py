@@ -60,7 +60,7 @@ def cores() -> int:
         found = os.cpu_count() or 1
     # Not every cluster binds a job to the cores it was given.
     given = [n for scheduler in SCHEDULERS.values() if (n := scheduler.cores()) is not None]
-    return max(1, min(found, *given))
+    return max(1, min([found, *given]))
 
 
 def blas_on_one_thread() -> contextlib.AbstractContextManager[object]:
