@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from .options import import_option
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@import_option
 def tasks() -> None:
     """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs, conditions.
 
