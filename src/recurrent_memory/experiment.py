@@ -186,7 +186,7 @@ class Experiment(Settings):
         from .training import OPTIMIZERS, SCHEDULES
 
         variants: Registry[Any] = OPTIMIZERS if info.field_name == "optimizer" else SCHEDULES
-        return variants.name_of(variants.find(name))
+        return str(variants.name_of(variants.find(name)))
 
     @field_validator("optimizer_options", "schedule_options")
     @classmethod

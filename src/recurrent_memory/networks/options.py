@@ -107,7 +107,7 @@ def options_of(cell: type) -> dict[str, Option]:
         if p.name not in _NOT_OPTIONS and p.kind is not p.VAR_KEYWORD
     ]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        for field in dataclasses.fields(cell):  # type: ignore[arg-type]
+        for field in dataclasses.fields(cell):
             if field.metadata.get("static"):
                 home = next(c for c in cell.__mro__ if field.name in vars(c).get("__annotations__", {}))
                 default = REQUIRED if field.default is dataclasses.MISSING else field.default

@@ -189,7 +189,8 @@ def _transposed(
     rest = eqx.combine(unused, rest)
 
     def activity(used: PyTree, state: PyTree) -> Array:
-        return eqx.combine(used, rest).activity(state)
+        found: Array = eqx.combine(used, rest).activity(state)
+        return found
 
     def retreat(carry: tuple[PyTree, PyTree], now: Any) -> tuple[tuple[PyTree, PyTree], tuple[Array, Array]]:
         state_signal, used_gradient = carry
