@@ -73,10 +73,11 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
 
     Examples
     --------
-    >>> import tempfile
-    >>> from recurrent_memory import Experiment
-    >>> from recurrent_memory.runs.session import initial_network
-    >>> network = initial_network(Experiment(task="de1", n_hidden=4))
+    >>> import jax, tempfile
+    >>> from recurrent_memory.networks import initialize
+    >>> sizes = {"n_inputs": 50, "n_hidden": 4, "n_outputs": 1}
+    >>> options = {"readout": "linear", "is_probability": False, "lambda0": 0.98, "sigma0": 0.0}
+    >>> network = initialize(jax.random.key(0), "relu", **sizes, **options)
     >>> result = xr.Dataset(
     ...     {
     ...         "activity": (("trial", "time", "unit"), np.ones((2, 150, 4))),
