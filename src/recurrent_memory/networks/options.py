@@ -45,6 +45,11 @@ class Option:
     default: Any = REQUIRED
 
     @property
+    def is_required(self) -> bool:
+        """Whether an experiment has to give it."""
+        return self.default is REQUIRED
+
+    @property
     def description(self) -> str:
         """What it means; empty if the cell does not say."""
         return next((field.description for field in self._fields() if field.description), "")
@@ -76,7 +81,7 @@ class Option:
             rule = error.errors(include_url=False)[0]["msg"].replace("Input should be", "must be")
             lines = [f"`model_options.{self.name}` = {value!r} is not allowed: {rule}."]
             if self.description:
-                default = "" if self.default is REQUIRED else f" Default: {self.default}."
+                default = "" if self.is_required else f" Default: {self.default}."
                 lines.append(f"`{self.name}`: {self.description} ({self.allowed}).{default}")
             raise InputError("\n".join(lines)) from None
 
@@ -137,7 +142,7 @@ def validated(model: str, known: Mapping[str, Option], given: Mapping[str, Any])
         if name not in known:
             raise InputError(f"model {model!r} has no option {name!r}. Its options: {', '.join(known) or 'none'}.")
     for option in known.values():
-        if option.default is REQUIRED and option.name not in given:
+        if option.is_required and option.name not in given:
             raise InputError(f"model {model!r} needs the option {option.name!r} ({option.allowed}).")
     return {name: known[name].validated(value) for name, value in given.items()}
 
