@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from .errors import InputError
 from .own_code import fingerprint, own_files
@@ -201,7 +201,7 @@ class Experiment(Settings):
 
     @field_validator("model_options")
     @classmethod
-    def _options_of_model(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _options_of_model(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
         from .networks import check_options
 
         # Without a model there is a complaint about that already.

@@ -128,6 +128,12 @@ def test_tasks_lists_every_task(command: Any) -> None:
     assert "25 stimulus + 100 delay + 25 response" in outcome.out
 
 
+def test_tasks_lists_every_model_with_its_options(command: Any) -> None:
+    outcome = command("tasks")
+    for part in ("relu", "fast_weights", "gamma", "leaky", "fraction_excitatory", "a number > 0 and < 1, or none"):
+        assert part in outcome.out
+
+
 def test_train_help_states_defaults_and_ranges(command: Any) -> None:
     outcome = command("train", "--help")
     assert outcome.code == 0

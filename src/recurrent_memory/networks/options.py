@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import InputError
@@ -45,6 +45,11 @@ class Option:
     default: Any = REQUIRED
 
     @property
+    def is_required(self) -> bool:
+        """Whether an experiment has to give it."""
+        return self.default is REQUIRED
+
+    @property
     def description(self) -> str:
         """What it means; empty if the cell does not say."""
         return next((field.description for field in self._fields() if field.description), "")
@@ -57,7 +62,10 @@ class Option:
         limits = [
             f"{sign} {getattr(rule, name)}" for rule in rules for name, sign in _SIGNS.items() if hasattr(rule, name)
         ]
-        return _in_words(plain) + (f" {' and '.join(limits)}" if limits else "")
+        words = _in_words(plain)
+        # Limits are those of a number, before what else there may be: "a number > 0, or none".
+        number, _, other = words.partition(", or ")
+        return " ".join([number, *([" and ".join(limits)] if limits else [])]) + (f", or {other}" if other else "")
 
     def validated(self, value: Any) -> Any:
         """Return a value in the option's type, such as 1.0 for 1.
@@ -68,20 +76,14 @@ class Option:
             If it is not allowed; the message says what is.
         """
         try:
-            return self._adapter().validate_python(value)
+            return TypeAdapter(self.kind, config=ConfigDict(allow_inf_nan=False)).validate_python(value)
         except ValidationError as error:
             rule = error.errors(include_url=False)[0]["msg"].replace("Input should be", "must be")
             lines = [f"`model_options.{self.name}` = {value!r} is not allowed: {rule}."]
             if self.description:
-                default = "" if self.default is REQUIRED else f" Default: {self.default}."
+                default = "" if self.is_required else f" Default: {self.default}."
                 lines.append(f"`{self.name}`: {self.description} ({self.allowed}).{default}")
             raise InputError("\n".join(lines)) from None
-
-    def _adapter(self) -> TypeAdapter[Any]:
-        try:
-            return TypeAdapter(self.kind, config=ConfigDict(allow_inf_nan=False))
-        except PydanticUserError:  # a type that has rules of its own, such as another model of pydantic's
-            return TypeAdapter(self.kind)
 
     def _fields(self) -> list[FieldInfo]:
         return [extra for extra in typing.get_args(self.kind)[1:] if isinstance(extra, FieldInfo)]
@@ -140,7 +142,7 @@ def validated(model: str, known: Mapping[str, Option], given: Mapping[str, Any])
         if name not in known:
             raise InputError(f"model {model!r} has no option {name!r}. Its options: {', '.join(known) or 'none'}.")
     for option in known.values():
-        if option.default is REQUIRED and option.name not in given:
+        if option.is_required and option.name not in given:
             raise InputError(f"model {model!r} needs the option {option.name!r} ({option.allowed}).")
     return {name: known[name].validated(value) for name, value in given.items()}
 
@@ -160,6 +162,6 @@ def _in_words(kind: Any) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return " | ".join(map(str, typing.get_args(kind)))
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        return " or ".join(_in_words(part) for part in typing.get_args(kind))
+        return ", or ".join(_in_words(part) for part in typing.get_args(kind))
     words = {float: "a number", int: "a whole number", bool: "true | false", str: "a word", type(None): "none"}
     return words.get(kind, "anything" if kind is Any else getattr(kind, "__name__", str(kind)))
