@@ -21,7 +21,7 @@ from recurrent_memory import kernel as compiled
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.resources import cores
 from recurrent_memory.runs.start import fresh_state, trainer
-from recurrent_memory.training import adam, task_loss
+from recurrent_memory.training import Optimizer, task_loss
 
 Iteration = Callable[[], Any]
 STEPS, TRIALS, NEURONS, RESPONSE = 150, 50, 50, 25
@@ -111,7 +111,7 @@ def plain_scan(n_hidden: int) -> Iteration:
     @eqx.filter_jit
     def one(network: Any, optimizer: Any) -> Any:
         gradient = eqx.filter_grad(loss)(network)
-        return adam.step(network, gradient, optimizer, jnp.asarray(5e-4))
+        return Optimizer().step(network, gradient, optimizer, jnp.asarray(5e-4))
 
     carried = list(one(state.network, state.optimizer))
 

@@ -24,6 +24,11 @@ def test_defaults_are_the_papers() -> None:
         "iterations": 25_001,
         "batch_size": 50,
         "learning_rate": 5e-4,
+        "learning_rate_schedule": "constant",
+        "schedule_options": {},
+        "optimizer": "paper_adam",
+        "optimizer_options": {},
+        "gradient_clip_norm": None,
         "test_batches": 2_501,
         "seed": 0,
         "stop_at": None,
@@ -68,6 +73,29 @@ def test_tasks_go_by_name_or_code(given: Any, name: str) -> None:
         ({"task": "de1", "task_options": {"delay_dur": -5}}, "`delay_dur` = -5"),
         ({"task": "de1", "task_options": {"x": 1}}, "`x` is not a setting of DE1"),
         ({"task": "de1", "model_options": {"gamma": 1.0}}, "model 'relu' has no option 'gamma'"),
+        ({"task": "de1", "optimizer": "adamm"}, "There is no optimizer 'adamm'. Do you mean adam"),
+        (
+            {"task": "de1", "optimizer_options": {"momentum": 0.9}},
+            "`momentum` is not a setting of the optimizer paper_",
+        ),
+        ({"task": "de1", "optimizer": "sgd", "optimizer_options": {"mass": 1}}, "Its settings: momentum, nesterov"),
+        ({"task": "de1", "optimizer": "adamw", "optimizer_options": {"mask": 1}}, "`mask` is not a setting"),
+        ({"task": "de1", "optimizer": "adam", "optimizer_options": {"b1": 1}}, "`b1` = 1 is not allowed: must be less"),
+        ({"task": "de1", "optimizer_options": {"eps": 0}}, "`eps` = 0 is not allowed: must be greater than 0"),
+        ({"task": "de1", "optimizer_options": {"b2": "high"}}, "`b2` = 'high' is not allowed: must be a valid number"),
+        (
+            {"task": "de1", "optimizer": "sgd", "optimizer_options": {"momentum": float("inf")}},
+            "must be a finite number",
+        ),
+        ({"task": "de1", "optimizer": "sgd", "optimizer_options": {"nesterov": 2}}, "`nesterov` = 2 is not allowed"),
+        ({"task": "de1", "gradient_clip_norm": 0.0}, "`gradient_clip_norm` = 0.0"),
+        ({"task": "de1", "learning_rate_schedule": "steps"}, "schedules: constant, linear, cosine, exponential"),
+        ({"task": "de1", "schedule_options": {"end": 0.1}}, "of the schedule constant. Its settings: warmup."),
+        ({"task": "de1", "schedule_options": {"warmup": 1}}, "`warmup` = 1 is not allowed: must be less than 1"),
+        (
+            {"task": "de1", "learning_rate_schedule": "exponential", "schedule_options": {"end": 0}},
+            "`end` = 0 is not allowed: must be greater than 0",
+        ),
         ({"task": "de1", "n_hidden": 0, "rho": -1.0}, r"1 more setting\(s\) are wrong"),
     ],
 )
@@ -91,8 +119,20 @@ def test_is_frozen_and_replaced_with_checks() -> None:
         experiment.replace(n_hidden=-3)
 
 
+def test_names_and_options_of_an_optimizer_have_one_spelling() -> None:
+    given = {"optimizer": "SGD", "optimizer_options": {"momentum": "0.5", "nesterov": "true"}}
+    experiment = Experiment(task="de1", learning_rate_schedule="Cosine", schedule_options={"warmup": "0.1"}, **given)
+    assert (experiment.optimizer, experiment.optimizer_options) == ("sgd", {"momentum": 0.5, "nesterov": True})
+    assert (experiment.learning_rate_schedule, experiment.schedule_options) == ("cosine", {"warmup": 0.1})
+
+
 def test_goes_through_json_unchanged() -> None:
     experiment = Experiment(
+        optimizer="rmsprop",
+        optimizer_options={"decay": 0.95, "centered": True},
+        gradient_clip_norm=1.0,
+        learning_rate_schedule="exponential",
+        schedule_options={"end": 0.1, "warmup": 0.05},
         task="gde",
         model="fast_weights",
         lambda0=0.1 + 0.2,

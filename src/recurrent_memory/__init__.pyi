@@ -13,6 +13,7 @@ from .errors import InputError as InputError
 from .errors import InterruptedRunError as InterruptedRunError
 from .errors import StuckError as StuckError
 from .experiment import Experiment as Experiment
+from .runs import measures as measures
 from .runs.many import run_many as run_many
 from .runs.run import run as run
 

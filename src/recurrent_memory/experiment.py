@@ -14,6 +14,7 @@ from .errors import InputError
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .registry import Registry
     from .tasks import AbstractTask
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -65,7 +66,28 @@ class Experiment(Settings):
     rho: Annotated[float, Field(ge=0, description="Coefficient ρ of the sum of squares of all parameters")] = 0.0
     iterations: Annotated[int, Field(ge=0, description="Training iterations, each with a fresh batch")] = 25_001
     batch_size: Annotated[int, Field(ge=1, le=1_000_000, description="Trials in a batch")] = 50
-    learning_rate: Annotated[float, Field(gt=0, description="Learning rate of Adam")] = 5e-4
+    learning_rate: Annotated[float, Field(gt=0, description="Learning rate, at the height of its schedule")] = 5e-4
+    learning_rate_schedule: Annotated[
+        str, Field(description="Course of the learning rate: constant, linear, cosine or exponential")
+    ] = "constant"
+    schedule_options: Annotated[
+        dict[str, Any],
+        Field(
+            description="Settings of the schedule: end (the last learning rate, as a share of the highest) and warmup "
+            "(the share of the iterations in which it rises)"
+        ),
+    ] = {}  # noqa: RUF012 (copied for each experiment)
+    optimizer: Annotated[
+        str, Field(description="Optimizer: paper_adam (Adam as published), or one of optax, such as adam, adamw, sgd")
+    ] = "paper_adam"
+    optimizer_options: Annotated[
+        dict[str, Any],
+        Field(description="Settings of the optimizer that differ from its defaults, such as weight_decay"),
+    ] = {}  # noqa: RUF012 (copied for each experiment)
+    gradient_clip_norm: Annotated[
+        float | None,
+        Field(gt=0, description="Largest norm of the gradient over all parameters; a longer one is shortened to it"),
+    ] = None
     test_batches: Annotated[int, Field(ge=1, description="Batches of fresh trials in the test")] = 2_501
     seed: Annotated[int, Field(ge=0, lt=2**32, description="Seed of the weights and of all trials")] = 0
     stop_at: Annotated[
@@ -138,6 +160,25 @@ class Experiment(Settings):
         from .networks import find_model
 
         return find_model(model)
+
+    @field_validator("optimizer", "learning_rate_schedule", mode="before")
+    @classmethod
+    def _known_name(cls, name: Any, info: Any) -> str:
+        from .training import OPTIMIZERS, SCHEDULES
+
+        variants: Registry[Any] = OPTIMIZERS if info.field_name == "optimizer" else SCHEDULES
+        return variants.name_of(variants.find(name))
+
+    @field_validator("optimizer_options", "schedule_options")
+    @classmethod
+    def _options_of_that_name(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
+        from .training import check_optimizer_options, check_schedule_options
+
+        of, check = {
+            "optimizer_options": ("optimizer", check_optimizer_options),
+            "schedule_options": ("learning_rate_schedule", check_schedule_options),
+        }[info.field_name]
+        return check(info.data[of], options) if of in info.data else options
 
     @model_validator(mode="after")
     def _options_fit(self) -> Experiment:

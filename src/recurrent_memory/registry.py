@@ -60,13 +60,22 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         An entry that is defined again in the same place, for example by a notebook cell that runs twice, replaces the
         first.
 
+        Parameters
+        ----------
+        entry
+            A class, a function, or a row of a table.
+
+        Returns
+        -------
+        The entry itself.
+
         Raises
         ------
         InputError
             If the entry is not complete, or its name or code belongs to another entry.
         """
         self._check(entry)
-        name, code = self._name_of(entry), code_of(entry)
+        name, code = self.name_of(entry), code_of(entry)
         if not isinstance(name, str) or not plain(name):
             raise InputError(f"{entry!r} has no `{self._named_by}`: give it one, so that it can be found.")
         for known_name, known in self._entries.items():
@@ -82,6 +91,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self._entries[name] = entry  # type: ignore[assignment]
         return entry
 
+    def remove(self, name: str) -> None:
+        """Take an entry out, as a notebook does with one that is no longer wanted; none of this name is no error."""
+        self._entries.pop(name, None)
+
     def alias(self, name: str, of: str) -> None:
         """Add another spelling for the name of an entry."""
         self._aliases[plain(name)] = of
@@ -92,6 +105,15 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     def find(self, name: Any) -> Entry:
         """Return an entry by its name, in any spelling, or by its published code.
+
+        Parameters
+        ----------
+        name
+            Name or code.
+
+        Returns
+        -------
+        The entry.
 
         Raises
         ------
@@ -121,7 +143,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             importlib.import_module(self._homes.pop(0))
         return self._entries
 
-    def _name_of(self, entry: Any) -> Any:
+    def name_of(self, entry: Any) -> Any:
+        """Return the name by which an entry goes; None if it has none."""
         own = getattr(entry, self._named_by, None)
         return getattr(entry, "__name__", None) if own is None and inspect.isfunction(entry) else own
 

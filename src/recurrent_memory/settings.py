@@ -11,6 +11,9 @@ from .errors import InputError
 
 Own = TypeVar("Own", bound="Settings")
 
+SOLVED_BELOW = 0.5
+"""A network has solved its task if its fractional loss in the test is smaller (Orhan & Ma 2019, Methods)."""
+
 
 class Settings(BaseModel):
     """Base of everything that a user can set: immutable and hashable, no unknown names, no lossy conversions.
@@ -46,12 +49,16 @@ class Settings(BaseModel):
             raise InputError(_explain(type(self), error)) from None
 
     def replace(self: Own, **changes: Any) -> Own:
-        """Return a copy with some values changed, and validate it.
+        """Return a validated copy with some values changed.
 
         Parameters
         ----------
         **changes
             New values by name.
+
+        Returns
+        -------
+        The copy.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -51,6 +52,18 @@ def test_train_writes_result_weights_and_pictures(command: Any, tmp_path: Path) 
     # The same from `show`.
     shown = command("show", tmp_path / "run")
     assert (shown.code, shown.out) == (0, first.out)
+
+
+def test_train_takes_an_optimizer_and_its_options(command: Any, tmp_path: Path) -> None:
+    given = ("--optimizer", "adamw", "--optimizer-option", "weight_decay=1e-4", "--gradient-clip-norm", "1")
+    given += ("--learning-rate-schedule", "cosine", "--schedule-option", "warmup=0.1", "--schedule-option", "end=0.2")
+    outcome = command("train", *words(small_experiment()), *given, "--out", tmp_path / "run")
+    # `words` gives the defaults first; the last one of an option counts.
+    assert outcome.code == 0, outcome.err
+    described = json.loads((tmp_path / "run" / "experiment.json").read_text())["experiment"]
+    assert (described["optimizer"], described["optimizer_options"]) == ("adamw", {"weight_decay": 1e-4})
+    assert (described["learning_rate_schedule"], described["gradient_clip_norm"]) == ("cosine", 1.0)
+    assert described["schedule_options"] == {"warmup": 0.1, "end": 0.2}
 
 
 def test_train_goes_on_from_where_a_run_was_cut_off(command: Any, unfinished: Path, finished: Path) -> None:
@@ -251,6 +264,8 @@ def test_nohup_is_kept(command: Any, tmp_path: Path) -> None:
         ("recurrent-memory train --model gr", "gru"),
         ("recurrent-memory train --task vd", "vde1"),
         ("recurrent-memory train --task comp", "comp"),
+        ("recurrent-memory train --optimizer rm", "rmsprop"),
+        ("recurrent-memory train --learning-rate-schedule exp", "exponential"),
     ],
 )
 def test_tab_completes_names(words: str, completed: str) -> None:

@@ -6,6 +6,7 @@ may be. Every array of a file is either compared, or fed to us, or listed here w
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from recurrent_memory.evaluation import mispaired_cd1 as misaligned
 from recurrent_memory.evaluation.fractional_loss import errors, given, mean, performance
 from recurrent_memory.networks import CELLS, find_model
 from recurrent_memory.tasks import AbstractTask, PopulationTask, at_every_step, make
-from recurrent_memory.training import Answers, adam
+from recurrent_memory.training import Answers, paper_adam
 
 from . import runs, trajectory
 from .files import ReferenceFile
@@ -295,12 +296,10 @@ def _response(file: ReferenceFile, array: str) -> tuple[np.ndarray, np.ndarray]:
 def _settings(file: ReferenceFile, precision: str) -> list[Check]:
     """Compare the settings of the published run with our defaults, so far as files share them."""
     meta, cell = file.meta, CELLS[find_model(file.meta["model"])]
-    experiment = file.experiment()
+    experiment, options = file.experiment(), inspect.signature(paper_adam).parameters
     ours = {
         "lr": experiment.learning_rate,
-        "beta1": adam.BETA1,
-        "beta2": adam.BETA2,
-        "eps": adam.EPSILON,
+        **{theirs: options[ours].default for theirs, ours in (("beta1", "b1"), ("beta2", "b2"), ("eps", "eps"))},
         "grad_clip": cell.__dataclass_fields__["gradient_clip"].default,
         "n_in": file.make_task().n_inputs,
     }

@@ -14,7 +14,7 @@ import numpy as np
 
 from recurrent_memory.networks import CELLS, Network, find_model
 from recurrent_memory.tasks import AbstractTask, Trials
-from recurrent_memory.training import Objective, adam
+from recurrent_memory.training import Objective, Optimizer
 from recurrent_memory.training.objective import Terms
 
 from .files import ReferenceFile
@@ -233,12 +233,16 @@ def steps(
     objective: Objective, network: Network, batches: Iterable[Trials], learning_rate: jax.Array
 ) -> Iterator[Step]:
     """Train a network on batches of trials, one step each, in order."""
-    state = adam.start(network)
+    state = Optimizer().start(network)
     for trials in batches:
         loss, _, gradient = _compiled(_gradient)(objective, network, trials)
-        network, state = _compiled(adam.step)(network, gradient, state, learning_rate)
+        network, state = _compiled(_step)(network, gradient, state, learning_rate)
         terms, outputs, _ = _compiled(_forward)(objective, network, trials)
         yield Step(float(loss), float(sum(terms)), np.asarray(outputs), network)
+
+
+def _step(network: Network, gradient: Network, state: Any, learning_rate: Any) -> tuple[Network, Any]:
+    return Optimizer().step(network, gradient, state, learning_rate)
 
 
 def _our_weights(published: Arrays) -> Arrays:

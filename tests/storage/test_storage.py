@@ -150,7 +150,7 @@ def test_a_full_disk_is_told_as_such_by_all_that_writes(tmp_path: Path, monkeypa
     def full(*_: Any, **__: Any) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(storage, "save_file", full)
+    monkeypatch.setattr("recurrent_memory.storage.arrays.save_file", full)
     with pytest.raises(OSError, match="No space left on device") as told:
         storage.save_arrays(tmp_path / "a.safetensors", {"a": np.zeros(3)}, {})
     assert told.value.errno == errno.ENOSPC

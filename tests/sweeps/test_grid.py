@@ -132,6 +132,9 @@ def test_knows_where_results_belong(write: Any, tmp_path: Path) -> None:
         ('"task_options.delay_dur" = [50]', "task_options.delay_dur = [50.0]"),
         ('"model_options.gradient_clip" = [1]', "[axes.model_options]\ngradient_clip = [1.0]"),
         ("separate_clipping = [true]", "separate_clipping = [1]"),
+        ('optimizer = ["AdamW"]', 'optimizer = ["adamw"]'),
+        ('"optimizer_options.eps" = [1]', "optimizer_options.eps = [1.0]"),
+        ('"schedule_options.warmup" = [0.1]', '[axes.schedule_options]\nwarmup = ["0.1"]'),
     ],
 )
 def test_identity_is_that_of_the_values_not_of_the_spelling(first: str, second: str, write: Any) -> None:
@@ -158,6 +161,11 @@ def test_identity_tells_all_fields_apart(monkeypatch: pytest.MonkeyPatch) -> Non
         "task_options": {"delay_dur": 50},
         "model_options": {"gradient_clip": 2.0},
         "readout_step": -4,
+        "optimizer": "adam",
+        "optimizer_options": {"b1": 0.8},
+        "gradient_clip_norm": 1.0,
+        "learning_rate_schedule": "cosine",
+        "schedule_options": {"warmup": 0.1},
     }
     changed = [
         base.replace(**{name: other.get(name, value + 1 if isinstance(value, int | float) else None)})

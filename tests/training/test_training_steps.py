@@ -1,4 +1,4 @@
-"""Objective, Adam and the compiled loop against NumPy and against themselves."""
+"""Objective, the published Adam and the compiled loop against NumPy and against themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helpers import TOLERANCE, assert_close
 from recurrent_memory.runs.run import run
 from recurrent_memory.runs.start import initial_network, stream, trainer
 from recurrent_memory.tasks import Response
-from recurrent_memory.training import Objective, Trainer, TrainingState, adam, sum_of_squares, task_loss
+from recurrent_memory.training import Objective, Optimizer, Trainer, TrainingState, sum_of_squares, task_loss
 from small import small_experiment
 
 
@@ -75,7 +75,7 @@ def test_adam_is_the_published_loop() -> None:
         g = np.random.default_rng(t).normal(size=theta.shape) * 1e-7  # small, so that ε counts
         gradient = jax.tree.map(jnp.zeros_like, eqx.filter(network, eqx.is_inexact_array))
         gradient = eqx.tree_at(lambda n: n.W_out, gradient, jnp.asarray(g))
-        network, optimizer = adam.step(network, gradient, optimizer, jnp.asarray(1e-3))
+        network, optimizer = Optimizer().step(network, gradient, optimizer, jnp.asarray(1e-3))
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         theta = theta - 1e-3 * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
     assert_close(network.W_out, theta, TOLERANCE["float64"])

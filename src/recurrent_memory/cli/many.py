@@ -11,18 +11,19 @@ from rich.table import Table
 
 from ..experiment import Experiment
 from ..runs.many import run_many
+from ..runs.measures import MEASURES
 from .display import Display
+from .report import draw, formatted
 from .tables import table_console
 from .train import cache_compiled_programs, interruptible
 
-MEASURES = {
-    "fractional loss": "fractional_loss",
-    "sequentiality index": "sequentiality_index",
-}
-
 
 def train_many(
-    experiments: list[Experiment], points: list[dict[str, Any]], folder: Path, checkpoint_every: int | None
+    experiments: list[Experiment],
+    points: list[dict[str, Any]],
+    folder: Path,
+    checkpoint_every: int | None,
+    formats: tuple[str, ...] = (),
 ) -> int:
     """Train networks, each in a run folder of its own, print a table of them, and return the exit code.
 
@@ -36,18 +37,23 @@ def train_many(
         Where the run folders are.
     checkpoint_every
         Iterations between checkpoints.
+    formats
+        Formats of the pictures of each network; none draws no pictures.
     """
+    folders = [folder / ",".join(f"{name}={_exactly(value)}" for name, value in point.items()) for point in points]
     cache_compiled_programs()
     advice = f"The same command with --out {folder} goes on from there."
     with interruptible(advice) as should_stop, Display() as display:
         found = run_many(
             experiments,
-            [folder / ",".join(f"{name}={_exactly(value)}" for name, value in point.items()) for point in points],
+            folders,
             on_progress=display.update_many,
             on_message=display.message,
             should_stop=should_stop,
             checkpoint_every=checkpoint_every,
         )
+    for result, place in zip(found, folders, strict=True):
+        draw(result, place, formats, anew=False)
     _print_table(points, found)
     click.echo(f"files: {folder} (one run folder for each network)")
     return 3 if any(result.attrs["status"] == "diverged" for result in found) else 0
@@ -60,12 +66,11 @@ def _exactly(value: int | float) -> str:
 
 
 def _print_table(points: list[dict[str, Any]], found: list[xr.Dataset]) -> None:
+    measures = sorted((m for m in MEASURES.values() if m.table is not None), key=lambda m: m.table or 0)
     table = Table(header_style="bold")
-    for column in (*points[0], "status", *MEASURES, "solved"):
+    for column in (*points[0], "status", *(measure.label for measure in measures)):
         table.add_column(column, justify="right")
     for point, result in zip(points, found, strict=True):
-        row = [*map(_exactly, point.values()), result.attrs["status"]]
-        row += [f"{float(result[name]):.3f}" if name in result else "" for name in MEASURES.values()]
-        solved = result.get("solved")
-        table.add_row(*row, "" if solved is None else "yes" if bool(solved) else "no")
+        values = (formatted(result[m.variable()], m) if m.variable() in result else "" for m in measures)
+        table.add_row(*map(_exactly, point.values()), result.attrs["status"], *values)
     table_console().print(table)

@@ -72,7 +72,7 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
     metavar = _metavar(kind)
-    if name in ("task", "model", "condition"):
+    if name in ("task", "model", "condition", "optimizer", "learning_rate_schedule"):
         kind = _Named(name)
     elif kind in (int, float):
         kind = Numbers(kind)
@@ -80,7 +80,7 @@ def _option(name: str, field: FieldInfo, required: bool) -> Callable[[Command], 
 
 
 class _Named(click.types.StringParamType):
-    """The name of a task, a model or a condition: any word, with the known names as completions."""
+    """A task, a model or whatever else has variants: any word here, completed from the known names."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -88,14 +88,16 @@ class _Named(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        # Imported here, because only a completion needs the names.
-        from .. import networks, tasks
+        # Only a completion pays for importing what knows the names.
+        from .. import networks, tasks, training
         from ..experiment import OWN_CONDITIONS
 
         known = {
             "task": tasks.names("variable_delay"),  # in which all tasks exist
             "model": tuple(networks.CELLS),
             "condition": ("basic", *tasks.CONDITIONS, *OWN_CONDITIONS),
+            "optimizer": training.OPTIMIZERS.names(),
+            "learning_rate_schedule": training.SCHEDULES.names(),
         }[self.name]
         return [click.shell_completion.CompletionItem(word) for word in known if word.startswith(incomplete)]
 

@@ -10,15 +10,14 @@ from rich.table import Table
 
 from .. import figures
 from ..runs.folder import RESULT, WEIGHTS, RunFolder
+from ..runs.measures import MEASURES, Measure, Row
 from ..storage.atomic import write_atomically
 
 
 def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), *, anew: bool = True) -> list[Path]:
     """Draw all pictures that the data set has the variables for, or only those not drawn yet; return their paths."""
     paths = []
-    for name, picture in figures.PICTURES.items():
-        if name != "learning_curve" and "activity" not in result:
-            continue
+    for name, picture in figures.pictures_of(result).items():
         paths_of_it = [folder / f"{name}.{extension}" for extension in formats]
         wanted = [path for path in paths_of_it if anew or not path.exists()]
         if wanted:
@@ -58,50 +57,52 @@ def _title(result: xr.Dataset) -> str:
 
 
 def _rows(result: xr.Dataset) -> list[tuple[str, str, str]]:
-    unit = result["test_loss"].attrs["units"]
-
-    def row(label: str, name: str, digits: int = 3) -> tuple[str, str, str]:
-        published, exact = (f"{float(result[n]):.{digits}f}" for n in (name, f"{name}_exact"))
-        return label, published, exact
-
-    solved = "yes" if bool(result["solved"]) else "no"
+    """Return the rows of all measures that have one: those of the whole test, of each delay, of each task before."""
+    rows = sorted(((row, m) for m in MEASURES.values() for row in m.summary), key=lambda of: of[0].place)
+    shown = [(row, measure) for row, measure in rows if _variables(result, measure, row.epoch)]
+    each = [measure for row, measure in shown if row.each]
+    n_before = result.sizes.get("stage", 1) - 1
     return [
-        row(f"test loss ({unit})", "test_loss", 4),
-        row(f"ideal observer's loss ({unit})", "observer_loss", 4),
-        row("fractional loss", "fractional_loss"),
-        ("solved (fractional loss < 0.5)", solved, ""),
-        row("sequentiality index (nats)", "sequentiality_index"),
-        row("  peak entropy", "peak_entropy"),
-        row("  ridge to background", "ridge_to_background"),
-        row("sequentiality index, delay period alone", "sequentiality_index_delay"),
-        row("active units", "n_active_units", 1),
-        *_rows_by_delay(result),
-        *_rows_by_stage(result),
+        *(_row(_label(row, measure, result), result, measure, epoch=row.epoch) for row, measure in shown),
+        *(
+            _row(f"{measure.label}, delay of {delay} steps", result.sel(delay=delay), measure, "delay_")
+            for measure in each
+            if _variables(result, measure, beginning="delay_")
+            for delay in result["delay"].values
+        ),
+        *(
+            _row(f"{measure.label} of the task before, {before['stage_task'].item()}", before, measure, "stage_")
+            for before in (result.isel(stage=stage) for stage in range(n_before))
+            for measure in each
+            if _variables(result, measure, beginning="stage_")
+        ),
     ]
 
 
-def _rows_by_stage(result: xr.Dataset) -> list[tuple[str, str, str]]:
-    """Return what the tasks before the last came to, where there were any."""
-    if "stage" not in result.dims:
-        return []
-    rows = []
-    names = {"fractional loss": "stage_fractional_loss", "sequentiality index": "stage_sequentiality_index"}
-    for stage in range(result.sizes["stage"] - 1):
-        task = str(result["stage_task"].values[stage])
-        for label, name in names.items():
-            published, exact = (f"{float(result[n][stage]):.3f}" for n in (name, f"{name}_exact"))
-            rows.append((f"{label} of the task before, {task}", published, exact))
-    return rows
+def _label(row: Row, measure: Measure, result: xr.Dataset) -> str:
+    units = next((result[name].attrs.get("units", "") for name in _variables(result, measure, row.epoch).values()), "")
+    return row.label.replace("{units}", units)
 
 
-def _rows_by_delay(result: xr.Dataset) -> list[tuple[str, str, str]]:
-    """Return what differs between delays, where they vary."""
-    if "delay" not in result.dims:
-        return []
-    names = {"fractional loss": "delay_fractional_loss", "sequentiality index": "delay_sequentiality_index"}
-    rows = []
-    for label, name in names.items():
-        for delay in result["delay"].values:
-            published, exact = (f"{float(result[n].sel(delay=delay)):.3f}" for n in (name, f"{name}_exact"))
-            rows.append((f"{label}, delay of {delay} steps", published, exact))
-    return rows
+def _row(
+    label: str, result: xr.Dataset, measure: Measure, beginning: str = "", epoch: str | None = None
+) -> tuple[str, str, str]:
+    """Return a row; a measure without a published variant has its value in the second column."""
+    names = _variables(result, measure, epoch, beginning)
+    published, exact = (
+        formatted(result[names[variant]], measure) if variant in names else "" for variant in ("paper", "exact")
+    )
+    return label, published, exact
+
+
+def _variables(result: xr.Dataset, measure: Measure, epoch: str | None = None, beginning: str = "") -> dict[str, str]:
+    """Return the variables of a measure that a result has, by the columns that they are in."""
+    names = {v: beginning + measure.variable(v, epoch) for v in ("paper", "exact") if v in measure.variants}
+    return {variant: name for variant, name in names.items() if name in result}
+
+
+def formatted(value: xr.DataArray, measure: Measure) -> str:
+    """Return one value of a measure in words."""
+    if value.dtype.kind == "b":
+        return "yes" if bool(value) else "no"
+    return f"{float(value):.{measure.decimals}f}"

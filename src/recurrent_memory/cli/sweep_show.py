@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 
     from ..sweeps import Network
 
-MEASURES = ("sequentiality_index", "fractional_loss", "solved")
+
+class _MeasureOption(click.Option):
+    """An option whose help lists the default measures: only who asks for it waits for what knows them."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the flag and its help."""
+        flag, text = super().get_help_record(ctx) or ("", "")
+        return flag, f"{text}  [default: {', '.join(_default_measures())}]"
+
+
+def _default_measures() -> tuple[str, ...]:
+    from ..runs.measures import MEASURES
+
+    drawn = sorted((measure.drawn, name) for name, measure in MEASURES.items() if measure.drawn is not None)
+    return tuple(name for _, name in drawn)
 
 
 @click.command(context_settings=SETTINGS)
@@ -29,9 +43,10 @@ MEASURES = ("sequentiality_index", "fractional_loss", "solved")
 @click.option(
     "--measure",
     "measures",
+    cls=_MeasureOption,
     multiple=True,
     metavar="NAME",
-    help=f"What to draw: any measure of one number a network; may be repeated  [default: {', '.join(MEASURES)}]",
+    help="What to draw: any measure of one number a network; may be repeated",
 )
 @click.option("--x", metavar="FIELD", help="Horizontal axis  [default: lambda0 where it varies, else the first number]")
 @click.option("--y", metavar="FIELD", help="Vertical axis of a map, and a line for each value  [default: the next]")
@@ -87,9 +102,14 @@ def show(
         return
     about = file.name if where is None else f"{file.name} where {where}"
     folder = store.path / "pictures" if out is None else out
-    figures = _figures(dataset, measures or MEASURES, x, y, by or None, solved_only, about)
+    figures = _figures(dataset, measures or _measured(dataset), x, y, by or None, solved_only, about)
     for path in _save(figures, folder, formats):
         click.echo(path)
+
+
+def _measured(dataset: xr.Dataset) -> tuple[str, ...]:
+    """Return the default measures, without those that the results lack since they were made before."""
+    return tuple(name for name in _default_measures() if name in dataset)
 
 
 def _figures(

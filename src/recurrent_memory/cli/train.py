@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import InputError
 from ..experiment import PRESETS, Experiment, preset
@@ -64,7 +65,7 @@ def train(
 
     Any option that takes a number takes several, for as many networks, as many at once as there are cores:
     --seeds 0:20 (whole numbers, the last left out), --lambda0 0.9:0.98:5 (evenly spaced, so many), --rho 0,1e-5. Each
-    network gets a run folder of its own in --out; `recurrent-memory show` draws it.
+    network gets a run folder of its own in --out; --format draws the pictures of all, `recurrent-memory show` of one.
 
     \b
     Examples:
@@ -90,9 +91,17 @@ def train(
 
         points = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
         experiments = [Experiment(**values | point) for point in points]
-        sys.exit(train_many(experiments, points, out or _new_folder(experiments[0], "many"), checkpoint_every))
+        # By default there are no pictures of many networks, which take longer than some train.
+        given_formats = formats if _is_given("formats") else ()
+        folder = out or _new_folder(experiments[0], "many")
+        sys.exit(train_many(experiments, points, folder, checkpoint_every, given_formats))
     experiment = Experiment(**values)
     sys.exit(_train(experiment, out or _new_folder(experiment, f"seed{experiment.seed}"), checkpoint_every, formats))
+
+
+def _is_given(name: str) -> bool:
+    """Return whether an option has a value of the user's."""
+    return click.get_current_context().get_parameter_source(name) != ParameterSource.DEFAULT
 
 
 def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:

@@ -11,13 +11,12 @@ from jaxtyping import Float, Shaped
 from scipy.special import rel_entr
 
 from ..errors import InputError
+from ..settings import SOLVED_BELOW
 from ..tasks import AbstractTask, Response
 from ..training import Answers
 
 Variant = Literal["paper", "exact"]
 
-SOLVED_BELOW = 0.5
-"""A network is solved when its fractional loss in the test is smaller (Orhan & Ma 2019, Methods)."""
 PROBABILITY_MARGIN = 1e-6
 """The exact variant keeps probabilities this far from 0 and 1 where it takes their logarithm."""
 

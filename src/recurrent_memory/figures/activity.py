@@ -8,6 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from ..analysis import cross_validated_order, peak_order
+from .pictures import picture
 from .style import (
     ACTIVITY_COLORS,
     complete_trials,
@@ -15,16 +16,14 @@ from .style import (
     label_time,
     mark_epochs,
     mark_masked,
-    need,
     need_trial,
     new_figure,
     say,
-    styled,
     time_edges,
 )
 
 
-@styled
+@picture("activity")
 def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) -> Figure:
     """Draw the activity in one trial: one row per unit, sorted by peak time, each scaled to its own peak.
 
@@ -58,7 +57,6 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
     >>> activity_heatmap(result).get_suptitle()
     'Activity in trial 0'
     """
-    need(result, "activity")
     need_trial(result, trial)
     one = result["activity"].transpose("trial", "time", "unit").values[trial]
     rows = one[:, peak_order(one[None], min_rate=min_rate)].T
@@ -69,7 +67,7 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
     return figure
 
 
-@styled
+@picture("activity")
 def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     """Draw the mean activity in the odd trials, with the units sorted by their peaks in the even trials.
 
@@ -95,7 +93,6 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     >>> average_heatmap(result).get_suptitle()
     'Mean activity of odd trials, units sorted by their peak in even trials'
     """
-    need(result, "activity")
     result, which = complete_trials(result)
     activity = result["activity"].transpose("trial", "time", "unit")
     if result.sizes["trial"] > 1:

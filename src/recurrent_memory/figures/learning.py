@@ -12,15 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..errors import InputError
-from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say, styled
-
-SOLVED = 0.5
-"""A network counts as solved below this fractional loss (Orhan & Ma 2019)."""
+from ..settings import SOLVED_BELOW
+from .pictures import picture
+from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say
 
 ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "value": "Error"}
 
 
-@styled
+@picture()
 def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
     """Draw the errors of the network and of the ideal observer, and the fractional loss, over training.
 
@@ -123,9 +122,10 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
         axes.plot(
             [last], [in_test], marker="D", markersize=6, linestyle="none", color="black", clip_on=False,
             zorder=5,
-            label=f"test trials: {in_test:.3g} ({'solved' if in_test < SOLVED else 'not solved'})",
+            label=f"test trials: {in_test:.3g} ({'solved' if in_test < SOLVED_BELOW else 'not solved'})",
         )  # fmt: skip
-    axes.axhline(SOLVED, color=LIMIT, linestyle=(0, (2, 2)), linewidth=1.2, label=f"solved: below {SOLVED:g}")
+    label = f"solved: below {SOLVED_BELOW:g}"
+    axes.axhline(SOLVED_BELOW, color=LIMIT, linestyle=(0, (2, 2)), linewidth=1.2, label=label)
     axes.axhline(0, color="0.6", linewidth=0.8)
     # For a task without an ideal observer, the published measure is the error itself.
     axes.set_ylabel("Mean absolute error" if result.attrs.get("response") == "value" else "Fractional loss")

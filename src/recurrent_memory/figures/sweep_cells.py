@@ -13,6 +13,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ..errors import InputError, suggestion
+from ..storage import table_of_networks
 
 LEVEL = 0.95
 """Confidence level of all intervals."""
@@ -120,7 +121,7 @@ def sweep_axes(dataset: xr.Dataset) -> list[str]:
     Those that are numbers come first. λ0, σ0 and ρ are there even where one follows from another, as in a zip; the
     seed is not.
     """
-    table = _table(dataset)
+    table = table_of_networks(dataset)
     dims = dataset["status"].dims
     varying = [name for name in _varying(dataset, table) if name != "seed" and (name in dims or dims == ("network",))]
     numbers = [name for name in varying if _levels(table, name).is_numeric]
@@ -148,7 +149,7 @@ def choose(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: 
     InputError
         Where a field is unknown or given twice.
     """
-    table = _table(dataset)
+    table = table_of_networks(dataset)
     given = [name for name in (x, y, *(by or ())) if name is not None]
     for name in given:
         _need_field(dataset, table, name)
@@ -198,45 +199,42 @@ def view(dataset: xr.Dataset, measure: str, choice: Choice, solved_only: bool | 
     """
     _need_measure(dataset, measure)
     if solved_only is None:
-        solved_only = measure.startswith(_OF_ACTIVITY)
-    table = _table(dataset)
+        solved_only = _is_of_activity(dataset, measure)
+    table = table_of_networks(dataset)
     x, y = _levels(table, choice.x), _levels(table, choice.y)
     by = [_levels(table, name) for name in choice.by]
-    rows = pd.DataFrame({"x": _codes(table, x), "y": _codes(table, y)})
-    rows["finished"] = table["status"].to_numpy() == "finished"
+    rows = pd.DataFrame({"x": _codes(table, x), "y": _codes(table, y), "finished": table["status"] == "finished"})
     wanted = rows["finished"].to_numpy()
     if solved_only:
         _need_measure(dataset, "solved")
         wanted = wanted & (table["solved"].to_numpy(float) == 1)
     shown = wanted & np.isfinite(table[measure].to_numpy(float))
     rows["value"] = table[measure].astype(float).where(shown)
+    is_fraction = measure.startswith("solved")
+    panels = _panels(rows, table, by, is_fraction)
+    averaged = _averaged(dataset, table, choice)
+    n_values = len(_levels(table, averaged[0]).values) if averaged else 1
+    has_undefined, interval = bool((wanted & ~shown).any()), "Wilson" if is_fraction else "t"
+    return View(x, y, by, panels, averaged, n_values, solved_only, has_undefined, interval)
+
+
+def _panels(rows: pd.DataFrame, table: pd.DataFrame, by: list[Field], is_fraction: bool) -> list[Panel]:
+    """Return the cells of each panel."""
     keys = [pd.Series(_codes(table, field), name=field.name) for field in by]
     groups = list(rows.groupby(keys)) if keys else [((), rows)]
     if len(groups) > MOST_PANELS:
         raise InputError(
-            f"There would be {len(groups)} panels for {' × '.join(choice.by)}, of at most {MOST_PANELS}: choose "
-            "other fields, or fewer networks."
+            f"There would be {len(groups)} panels for {' × '.join(field.name for field in by)}, of at most "
+            f"{MOST_PANELS}: choose other fields, or fewer networks."
         )
-    is_fraction = measure.startswith("solved")
-    panels = [Panel(_panel_label(by, codes), _cells(of_panel, is_fraction)) for codes, of_panel in groups]
+    return [Panel(_panel_label(by, codes), _cells(of_panel, is_fraction)) for codes, of_panel in groups]
+
+
+def _averaged(dataset: xr.Dataset, table: pd.DataFrame, choice: Choice) -> list[str]:
+    """Return the fields in which networks of one cell differ, the seed first."""
     chosen = [name for name in (choice.x, choice.y, *choice.by) if name is not None]
-    averaged = [
-        name
-        for name in sorted(_varying(dataset, table), key=lambda name: name != "seed")
-        if name not in chosen and not _follows(table, chosen, name)
-    ]
-    n_values = len(_levels(table, averaged[0]).values) if averaged else 1
-    return View(
-        x,
-        y,
-        by,
-        panels,
-        averaged,
-        n_values,
-        solved_only,
-        bool((wanted & ~shown).any()),
-        "Wilson" if is_fraction else "t",
-    )
+    varying = sorted(_varying(dataset, table), key=lambda name: name != "seed")
+    return [name for name in varying if name not in chosen and not _follows(table, chosen, name)]
 
 
 def shared_fields(dataset: xr.Dataset) -> dict[str, Any]:
@@ -280,16 +278,6 @@ def _interval_of_fraction(successes: int, n: int) -> tuple[float, float]:
     """Return Wilson's interval; SciPy takes a millisecond for each, and few differ."""
     found = scipy.stats.binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
-
-
-def _table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return what is one value a network, a row for each; a field that all share is a column like any other."""
-    dims = dataset["status"].dims
-    own = [name for name, of in dataset.variables.items() if set(of.dims) <= set(dims)]
-    flat = dataset.drop_vars([name for name in dataset.variables if name not in own])
-    if dims != ("network",):
-        flat = flat.stack(network_=dims, create_index=False)
-    return flat.reset_coords().to_dataframe().reset_index(drop=True)
 
 
 def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
@@ -342,6 +330,11 @@ def field_symbol(name: str) -> str:
     """Return the paper's symbol of a field, or its name without the table that it is in."""
     symbols = {"lambda0": "$λ_0$", "sigma0": "$σ_0$", "rho": "ρ", "n_hidden": "N"}
     return symbols.get(name, name.rpartition(".")[2].replace("_", " "))
+
+
+def _is_of_activity(dataset: xr.Dataset, measure: str) -> bool:
+    """Return whether a measure says how a network remembers: by its attribute `measured_on`, or one of the paper's."""
+    return dataset[measure].attrs.get("measured_on") == "activity" or measure.startswith(_OF_ACTIVITY)
 
 
 def _need_measure(dataset: xr.Dataset, name: str) -> None:

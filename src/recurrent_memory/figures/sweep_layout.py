@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .learning import SOLVED
+from ..settings import SOLVED_BELOW
 from .style import DPI, SIZE, describe_network
 from .sweep_cells import Field, View, field_symbol, shared_fields, status_counts
 
@@ -67,7 +67,7 @@ def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[st
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "finished")
     n_shown = int(seen.column("shown").sum())
     if seen.solved_only:
-        shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED:g})"
+        shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED_BELOW:g})"
     else:
         shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
     shared = describe_network(xr.Dataset(attrs=shared_fields(dataset)))

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ..errors import InputError
-from .learning import SOLVED
+from ..settings import SOLVED_BELOW
 from .style import (
     ACTIVITY_COLORS,
     BLACK,
@@ -142,7 +142,7 @@ def measure_lines(
     for axes, panel in zip(grid, seen.panels, strict=True):
         _draw_lines(axes, panel, seen)
         if measure in _FRACTIONAL_LOSSES:
-            axes.axhline(SOLVED, color="0.4", linestyle=(0, (2, 2)), linewidth=1)
+            axes.axhline(SOLVED_BELOW, color="0.4", linestyle=(0, (2, 2)), linewidth=1)
     _limit_values(grid, seen)
     _scale_numbers(figure, grid[0], seen.x)
     label_axes(figure, grid, axis_label(dataset, choice.x), measure_label(dataset, measure))
@@ -289,8 +289,8 @@ def _add_legend(figure: Figure, seen: View, measure: str) -> None:
         if _is_cut(figure, seen):
             notes.append("some end outside the panel")
     low, high = figure.axes[0].get_ylim()
-    if measure in _FRACTIONAL_LOSSES and low < SOLVED < high:
-        notes.append(f"dashed: solved below {SOLVED:g}")
+    if measure in _FRACTIONAL_LOSSES and low < SOLVED_BELOW < high:
+        notes.append(f"dashed: solved below {SOLVED_BELOW:g}")
     if not np.isfinite(seen.column("mean")).all():
         notes.append("gaps: no network is shown")
     if notes:

@@ -13,24 +13,23 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from .pictures import picture
 from .style import (
     OUTPUT_COLORS,
     SIGNED_COLORS,
     label_time,
     mark_epochs,
     mark_masked,
-    need,
     need_trial,
     new_figure,
     step_times,
-    styled,
     time_edges,
 )
 
 ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "value": "Output"}
 
 
-@styled
+@picture("inputs", "targets", "outputs")
 def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
     """Draw the input, the target, the output of the network and the answer of the ideal observer in one trial.
 
@@ -59,7 +58,6 @@ def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
     >>> trial_structure(xr.Dataset({"inputs": inputs, "targets": answers, "outputs": answers})).get_suptitle()
     'Trial 0: input, target and output'
     """
-    need(result, "inputs", "targets", "outputs")
     need_trial(result, trial)
     figure = new_figure(result, f"Trial {trial}: input, target and output")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])

@@ -10,16 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis import connectivity_profile, peak_order
+from .pictures import picture
 from .style import (
     NETWORK,
     NOT_SHOWN,
     SIGNED_COLORS,
     complete_trials,
     count_in_whole_numbers,
-    need,
     new_figure,
     say,
-    styled,
 )
 
 COLOR_PERCENTILE = 99.0
@@ -36,7 +35,7 @@ With at most twice as many units nearly all bins are that small, and all are dra
 """
 
 
-@styled
+@picture("activity", "recurrent_weights")
 def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     """Draw the recurrent weights sorted by peak time, and their mean against the difference in that order.
 
@@ -70,7 +69,6 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     >>> recurrent_weights(xr.Dataset({"activity": activity, "recurrent_weights": weights})).get_suptitle()
     "Recurrent weights in the order of the units' peak times"
     """
-    need(result, "activity", "recurrent_weights")
     weights, what = _of_the_candidate(result["recurrent_weights"].values.astype(np.float64))
     result, which = complete_trials(result)
     order = peak_order(result["activity"].transpose("trial", "time", "unit"), min_rate=min_rate)

@@ -1,1 +1,5 @@
 """One experiment and its way to a result: the stages in order, checkpoints, many at a time, files."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=["measures"])

@@ -157,6 +157,7 @@ def run_pool(supply: Supply, made: Plan) -> None:
 
 def _attempt(supply: Supply, jobs: list[Job], how: Callable[[Supply, list[Job]], None]) -> None:
     """Run networks in some way, let the supply know what became of them, and give them back."""
+    resources.release_programs()
     try:
         how(supply, jobs)
     except InterruptedRunError as error:

@@ -12,7 +12,7 @@ from .. import networks
 from ..experiment import Experiment
 from ..networks import Network
 from ..tasks import AbstractTask
-from ..training import Objective, Trainer, TrainingState
+from ..training import Objective, Optimizer, Schedule, Trainer, TrainingState
 
 STREAMS = {"initialization": 0, "training": 1, "test": 2}
 """Randomness is addressed: each purpose has a stream of its own, and each batch a number in it."""
@@ -56,8 +56,10 @@ def trainer(experiment: Experiment, task: AbstractTask) -> Trainer:
         separate_clipping=experiment.separate_clipping,
     )
     learning_rate = jnp.asarray(experiment.learning_rate)
+    schedule = Schedule.named(experiment.learning_rate_schedule, experiment.schedule_options, experiment.iterations)
+    optimizer = Optimizer.named(experiment.optimizer, experiment.optimizer_options, experiment.gradient_clip_norm)
     key, size = stream(experiment, "training"), experiment.batch_size
-    return Trainer(task, objective, key, learning_rate, size, experiment.judge_after_step)
+    return Trainer(task, objective, key, learning_rate, schedule, optimizer, size, experiment.judge_after_step)
 
 
 def fresh_state(experiment: Experiment) -> TrainingState:
@@ -77,9 +79,10 @@ def carry_over(last: TrainingState, fresh: TrainingState) -> TrainingState:
 
     Returns
     -------
-    All weights, Adam's running means and its count of steps are those of `last`, as in the published code; but input
-    weights or a readout of another shape, for another number of input neurons or outputs, are those of `fresh`, with
-    running means of zero. The trials begin anew.
+    All weights and the optimizer's state (Adam's running means and its count of steps) are those of `last`, as in the
+    published code; but input weights or a readout of another shape, for another number of input neurons or outputs,
+    are those of `fresh`, and so is what the optimizer holds of them, such as running means of zero. The trials and the
+    learning rate's schedule begin anew.
     """
     (new, static), (old, _) = (eqx.partition(state, eqx.is_array) for state in (fresh, last))
     leaves, structure = jax.tree.flatten(new)

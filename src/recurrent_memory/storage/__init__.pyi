@@ -8,3 +8,4 @@ from .datasets import COMPRESSED as COMPRESSED
 from .datasets import load_dataset as load_dataset
 from .datasets import open_dataset as open_dataset
 from .datasets import save_dataset as save_dataset
+from .datasets import table_of_networks as table_of_networks

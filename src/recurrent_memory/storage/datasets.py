@@ -12,6 +12,7 @@ from .arrays import CHECKSUM, checksum, first_line, remedy
 from .atomic import write_atomically
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
@@ -157,6 +158,25 @@ def open_dataset(path: Path) -> xr.Dataset:
     dataset = xarray.open_dataset(path, engine="h5netcdf")
     dataset.attrs.pop(CHECKSUM, None)
     return dataset
+
+
+def table_of_networks(dataset: xr.Dataset) -> pd.DataFrame:
+    """Return what is one value a network as a table, with a row for each network, fields first.
+
+    Parameters
+    ----------
+    dataset
+        Data set of many networks: over the dimensions of its variable ``status``, others left out. A field that all
+        networks share is a column like any other.
+    """
+    import xarray
+
+    dims = dataset["status"].dims
+    scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
+    (flat,) = xarray.broadcast(scalars.reset_coords())
+    frame = flat.to_dataframe().reset_index(drop=dims == ("network",))
+    fields = [name for name in (*dims, *dataset.coords) if name in frame]
+    return frame[list(dict.fromkeys([*fields, *frame]))]
 
 
 def _checksum_of(dataset: xr.Dataset) -> str:

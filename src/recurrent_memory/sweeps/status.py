@@ -112,7 +112,7 @@ def _per_hour(logs: Path) -> float | None:
 
 
 def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[str]]:
-    """Return the store of a sweep and the identities of its networks, which the store remembers once they are known.
+    """Return the store of a sweep, and the identities of its networks, which are kept there once they are known.
 
     Parameters
     ----------

@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..networks import Network
 from ..tasks import AbstractTask, Trials
-from . import adam
 from .objective import Objective
+from .optimizers import Optimizer
+from .schedules import Schedule
 
 CHUNK_CAPACITY = 250
 """Most iterations that one call of the compiled program can do; the records of a chunk have this many rows."""
@@ -24,7 +25,8 @@ class TrainingState(eqx.Module):
     """All that training carries from one iteration to the next. The trials are addressed, not carried."""
 
     network: Network
-    optimizer: adam.AdamState
+    optimizer: PyTree
+    """State of the optimizer, such as running means of the gradient; ``AdamState`` for the published Adam."""
     iteration: Int[Array, ""]
     """Iterations done; the next one draws the trials of this number."""
 
@@ -75,19 +77,23 @@ class Trainer(eqx.Module):
     key: PRNGKeyArray
     """Stream of the training trials; trial batch i is drawn with ``fold_in(key, i)``."""
     learning_rate: Float[Array, ""]
+    """Its highest value, from which the schedule makes that of each iteration."""
+    schedule: Schedule
+    optimizer: Optimizer = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     judge_after_step: bool = eqx.field(static=True, default=False)
     """Whether the answers that are recorded are those after the step, which takes a second pass."""
 
     def start(self, network: Network) -> TrainingState:
         """Return the state before the first iteration."""
-        return TrainingState(network, adam.start(network), jnp.zeros((), jnp.int32))
+        return TrainingState(network, self.optimizer.start(network), jnp.zeros((), jnp.int32))
 
     def iterate(self, state: TrainingState) -> tuple[TrainingState, Float[Array, ""], Answers]:
         """Draw a batch of trials, and take one step along the gradient if the loss is finite."""
         trials = self.task.sample(jr.fold_in(self.key, state.iteration), self.batch_size)
         loss, outputs, gradient = self.objective.gradient(state.network, trials)
-        network, optimizer = adam.step(state.network, gradient, state.optimizer, self.learning_rate)
+        rate = self.schedule.rate(self.learning_rate, state.iteration)
+        network, optimizer = self.optimizer.step(state.network, gradient, state.optimizer, rate)
         if self.judge_after_step:
             _, outputs = self.objective.terms(network, trials)
         moved = TrainingState(network, optimizer, state.iteration + 1)

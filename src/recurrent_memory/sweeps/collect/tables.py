@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import InputError
-from ...storage.atomic import write_atomically
+from ...storage import table_of_networks, write_atomically
 from .dims import blocks
 from .netcdf import NETWORKS_AT_ONCE
 
@@ -37,12 +37,7 @@ def table(dataset: xr.Dataset) -> pd.DataFrame:
     0     0.90  finished
     1     0.98      left
     """
-    dims = dataset["status"].dims
-    scalars = dataset.drop_vars([name for name, of in dataset.variables.items() if set(of.dims) - set(dims)])
-    (flat,) = xr.broadcast(scalars.reset_coords())
-    frame = flat.to_dataframe().reset_index(drop=dims == ("network",))
-    fields = [name for name in (*dims, *dataset.coords) if name in frame]
-    return frame[list(dict.fromkeys([*fields, *frame]))]
+    return table_of_networks(dataset)
 
 
 def write_csv(path: str | os.PathLike[str], dataset: str | os.PathLike[str]) -> None:

@@ -13,6 +13,8 @@ from ... import tasks
 from ...errors import InputError, suggestion
 from ...experiment import Experiment, split_condition
 from ...networks import find_model
+from ...registry import Registry
+from ...training import OPTIMIZERS, SCHEDULES
 from .source import OPTIONS, Source
 
 
@@ -99,6 +101,10 @@ def _model(given: Any) -> str:
     return find_model(_name("model", given))
 
 
+def _variant(field: str, variants: Registry[Any], given: Any) -> str:
+    return str(variants.name_of(variants.find(_name(field, given))))
+
+
 def _name(field: str, given: Any) -> str | int:
     if isinstance(given, str | int):
         return given
@@ -122,5 +128,7 @@ _SPELLINGS: dict[str, Callable[[Any], Any]] = {
     "model": _model,
     "condition": _condition,
     "curriculum": _curriculum,
+    "optimizer": functools.partial(_variant, "optimizer", OPTIMIZERS),
+    "learning_rate_schedule": functools.partial(_variant, "learning_rate_schedule", SCHEDULES),
 }
 """Fields with several spellings of one value."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ...errors import InputError
 
-OPTIONS = ("task_options", "model_options")
+OPTIONS = ("task_options", "model_options", "optimizer_options", "schedule_options")
 """Fields of an experiment that are tables; a setting in one goes by a dotted name, as ``task_options.delay_dur``."""
 
 

@@ -15,11 +15,18 @@ from .layout import RESULTS_VERSION
 DIGITS = 20
 """Hexadecimal digits of an identity."""
 
+FIRST_FIELDS = frozenset(OF_ONE_PROGRAM) | {
+    "batch_size", "condition", "curriculum", "judge_after_step", "model", "model_options", "n_hidden", "precision",
+    "readout", "readout_step", "separate_clipping", "task", "task_options", "test_batches",
+}  # fmt: skip
+"""Fields that experiments had when the first results were stored. A field that came later counts only if it differs
+from its default, so that results stored before keep their names: its default must be what was done before."""
+
 
 def identity(experiment: Experiment) -> str:
     """Return the name of an experiment's result: 20 hexadecimal digits that equal experiments have in common.
 
-    They are the first of SHA-256 over all fields and `RESULTS_VERSION`.
+    They are the first of SHA-256 over `RESULTS_VERSION` and all fields (see `FIRST_FIELDS` for those added later).
     """
     return name_of(structure(experiment), _numbers(experiment))
 
@@ -29,7 +36,11 @@ _numbers = operator.attrgetter(*OF_ONE_PROGRAM)
 
 def structure(experiment: Experiment) -> bytes:
     """Return what networks of one program have in common, as the beginning of canonical JSON."""
-    fields = {name: _canonical(value) for name, value in experiment if name not in OF_ONE_PROGRAM}
+    fields = {
+        name: _canonical(value)
+        for name, value in experiment
+        if name not in OF_ONE_PROGRAM and (name in FIRST_FIELDS or value != Experiment.model_fields[name].default)
+    }
     return json.dumps([RESULTS_VERSION, fields], sort_keys=True)[:-1].encode()
 
 

@@ -114,7 +114,27 @@ class Store(Layout):
         parts: Collection[Part],
         provenance: Mapping[str, Any],
     ) -> bool:
-        """Keep the result of a network, unless it already has one; return whether this one is kept."""
+        """Keep the result of a network, unless it already has one.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+        experiment
+            Settings of its experiment, in JSON's types.
+        result
+            Result of :func:`recurrent_memory.run`.
+        weights
+            Trained weights by name.
+        parts
+            What to keep besides the measures.
+        provenance
+            Host, device, seconds.
+
+        Returns
+        -------
+        Whether this result is the one that is kept.
+        """
         kept = {
             str(name): variable
             for name, variable in result.variables.items()
@@ -139,7 +159,16 @@ class Store(Layout):
         return storage.save_arrays(self._made(identity, RESULT), arrays, _signed(about), replace=False)
 
     def read(self, identity: str) -> Record:
-        """Return the record of a finished network.
+        """Return the record of a finished network, without its arrays.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+
+        Returns
+        -------
+        The record.
 
         Raises
         ------
@@ -151,7 +180,16 @@ class Store(Layout):
             return _record(storage.load_notes(path), path)
 
     def read_all(self, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
-        """Return the record of a finished network and its arrays: curves as ``data.…``, weights as ``weights.…``.
+        """Return the record of a finished network and its arrays.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+
+        Returns
+        -------
+        The record, and the arrays by name: those of the result as ``data.…``, weights as ``weights.…``.
 
         Raises
         ------
@@ -179,6 +217,15 @@ class Store(Layout):
     def dataset(self, identity: str) -> xr.Dataset:
         """Return everything kept of a finished network's result, labelled as by :func:`recurrent_memory.run`.
 
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+
+        Returns
+        -------
+        The result, without the parts that were not kept.
+
         Raises
         ------
         InputError
@@ -195,6 +242,10 @@ class Store(Layout):
             Identity of the network.
         like
             A network of the same experiment, such as the initial one.
+
+        Returns
+        -------
+        The trained network.
 
         Raises
         ------

@@ -1,0 +1,131 @@
+"""What a measure may be of: a network's activity, its weights, its training, its answers in the test."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from .. import evaluation
+from ..evaluation import mispaired_cd1
+from ..evaluation.history import History
+from ..tasks import AbstractTask
+from ..training import Answers
+
+
+class Way(NamedTuple):
+    """A way to compute a measure."""
+
+    variant: evaluation.Variant
+    """Published or exact: both the ideal observer and the formula."""
+    what: str
+    """The variant in words, for long names."""
+    causal: bool = False
+    """Whether the ideal observer stops at the step at which the network's answer is read."""
+    concerns: Callable[[AbstractTask], bool] = lambda task: True
+    """Whether a task has it."""
+
+
+VARIANTS: dict[str, Way] = {
+    "paper": Way("paper", "paper"),
+    "misaligned": Way("paper", "paper", concerns=mispaired_cd1.concerns),
+    "exact": Way("exact", "exact"),
+    "exact_causal": Way("exact", "exact, observer stops at the read-out step", causal=True),
+}
+"""The ways in which measures are computed, in the order in which a result has them."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Activity in the test trials that are kept, over the whole trial or over one epoch."""
+
+    task: AbstractTask
+    whole: Float[np.ndarray, "trial time unit"]
+    """Activity at all steps of the trial."""
+    whole_mask: Bool[np.ndarray, "trial time"]
+    """Whether a trial has a step; it lacks some if its delay is shorter than the longest."""
+    variant: str = "exact"
+    """One of `VARIANTS`."""
+    epoch: str | None = None
+    """The epoch that is measured; None: the whole trial."""
+
+    @property
+    def steps(self) -> tuple[int, int] | None:
+        """The first step that is measured and the step after the last; None: the whole trial."""
+        return None if self.epoch is None else self.task.epochs[self.epoch]
+
+    @property
+    def activity(self) -> Float[np.ndarray, "trial time unit"]:
+        """Activity at the steps that are measured."""
+        return self.whole[:, slice(*(self.steps or (None,)))]
+
+    @property
+    def mask(self) -> Bool[np.ndarray, "trial time"]:
+        """The mask at the steps that are measured."""
+        return self.whole_mask[:, slice(*(self.steps or (None,)))]
+
+    def of_trials(self, chosen: Bool[np.ndarray, " trial"]) -> Activity:
+        """Return the activity in some of the trials."""
+        return replace(self, whole=self.whole[chosen], whole_mask=self.whole_mask[chosen])
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training of a network."""
+
+    task: AbstractTask
+    history: History
+    variant: str = "paper"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A network's answers to all test trials, beside the ideal observer's and the truth."""
+
+    task: AbstractTask
+    truth: Shaped[np.ndarray, "*answer"]
+    observer: Shaped[np.ndarray, "*answer"]
+    network: Shaped[np.ndarray, "*answer"]
+    errors: evaluation.Errors
+    """Of every answer, the trials one after the other."""
+    batch_size: int
+    variant: str = "exact"
+    """One of `VARIANTS`."""
+
+    @property
+    def way(self) -> evaluation.Variant:
+        """Published or exact, as the functions of :mod:`recurrent_memory.evaluation` want it."""
+        return VARIANTS[self.variant].variant
+
+    @functools.cached_property
+    def performance(self) -> evaluation.Performance:
+        """The errors in few numbers."""
+        return evaluation.performance(self.task.response, self.errors)
+
+    def of_trials(self, chosen: Bool[np.ndarray, " trial"]) -> Answered:
+        """Return the answers to some of the trials."""
+        errors = (np.asarray(of_all).reshape(len(chosen), -1)[chosen].ravel() for of_all in self.errors)
+        parts: dict[str, Any] = {name: getattr(self, name)[chosen] for name in ("truth", "observer", "network")}
+        return replace(self, errors=evaluation.Errors(*errors), **parts)
+
+
+def answered(task: AbstractTask, answers: Answers, readout_step: int, batch_size: int) -> dict[str, Answered]:
+    """Return a network's answers in each of the `VARIANTS` that the task has.
+
+    The ideal observer takes long: variants that differ in nothing else share its answers.
+    """
+    found: dict[str, Answered] = {}
+    judged: dict[tuple[evaluation.Variant, bool], Answered] = {}
+    for name, way in VARIANTS.items():
+        if not way.concerns(task):
+            continue
+        if (way.variant, way.causal) not in judged:
+            given = evaluation.given(task, answers, readout_step, way.variant, causal=way.causal)
+            errors = evaluation.errors(task.response, *given, way.variant)
+            judged[way.variant, way.causal] = Answered(task, *given, errors, batch_size)
+        found[name] = replace(judged[way.variant, way.causal], variant=name)
+    return found
