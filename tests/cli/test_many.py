@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import xarray as xr
 
+from recurrent_memory import figures
 from recurrent_memory import kernel as compiled
 from recurrent_memory.cli.options import Numbers, Several
 from recurrent_memory.runs.run import run
@@ -60,6 +61,16 @@ def test_numbers_that_differ_late_are_networks_of_their_own(command: Any, tmp_pa
     assert done.code == 0, done.err
     names = [f"lambda0={value},seed={seed}" for value in ("0.9", "0.9000000000000001") for seed in (1000000, 1000001)]
     assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == sorted(names)
+
+
+def test_a_format_that_is_given_draws_the_pictures_of_all(command: Any, tmp_path: Path) -> None:
+    done = command("train", *without("--seed"), "--seeds", "1:3", "--format", "svg", "--out", tmp_path / "grid")
+    assert done.code == 0, done.err
+    for seed in (1, 2):
+        drawn = {
+            path.name for path in (tmp_path / "grid" / f"seed={seed}").iterdir() if path.suffix in (".svg", ".png")
+        }
+        assert drawn == {f"{name}.svg" for name in figures.PICTURES}
 
 
 def test_the_same_network_twice_is_refused(command: Any, tmp_path: Path) -> None:

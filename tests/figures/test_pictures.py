@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from recurrent_memory import figures
 from recurrent_memory.analysis import connectivity_profile, cross_validated_order, peak_order
 from recurrent_memory.errors import InputError
 from recurrent_memory.figures import (
@@ -540,3 +541,21 @@ class TestRecurrentWeights:
         shown = image(figure.axes[0])
         expected = result["recurrent_weights"].values.astype(float)
         np.testing.assert_allclose(shown[~np.eye(40, dtype=bool)], expected[~np.eye(40, dtype=bool)])
+
+
+def test_a_picture_of_your_own_is_one_function() -> None:
+    @figures.picture("activity")
+    def mean_activity(result: xr.Dataset) -> Figure:
+        figure = Figure()
+        figure.subplots().plot(result["activity"].mean(["trial", "unit"]))
+        return figure
+
+    try:
+        result = make_result(tiling(40, 4, 0))
+        assert list(figures.pictures_of(result)) == [*ALL, "mean_activity"]
+        assert len(figures.PICTURES["mean_activity"](result).get_axes()) == 1
+        assert "mean_activity" not in figures.pictures_of(result.drop_vars("activity"))
+        with pytest.raises(InputError, match="`activity`"):
+            mean_activity(result.drop_vars("activity"))
+    finally:
+        figures.PICTURES.remove("mean_activity")
