@@ -104,7 +104,7 @@ def run(
     """
     from ..sweeps import execute
     from .display import Display
-    from .train import cache_compiled_programs, interruptible
+    from .process import cache_compiled_programs, interruptible
 
     sweep, store = open_sweep(file, overrides)
     networks = networks_of(sweep)
@@ -259,8 +259,8 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     from ..sweeps import replay as make
     from ..sweeps import select
     from .display import Display
+    from .process import cache_compiled_programs, interruptible
     from .report import draw, print_summary
-    from .train import cache_compiled_programs, interruptible
 
     sweep, store = open_sweep(file, overrides)
     chosen = select(sweep, networks_of(sweep), where)
