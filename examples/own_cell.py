@@ -1,6 +1,6 @@
 """A cell of your own: leaky units with a saturating nonlinearity, trained on delayed estimation.
 
-Run it with ``python examples/own_cell.py``; it takes some seconds.
+Run it with ``python examples/own_cell.py``; it takes some seconds. (The model ``leaky`` of the package does this too.)
 """
 
 import equinox as eqx
@@ -18,7 +18,7 @@ class LeakyTanhCell(AbstractCell):
 
     model = "leaky_tanh"
 
-    # Arrays are trained; a static number is kept as it is. `W_rec` is the one weight every cell must have.
+    # Arrays are trained; a static number is kept as it is.
     W_in: Float[Array, "neuron unit"]
     W_rec: Float[Array, "unit unit"]
     b: Float[Array, " unit"]
@@ -28,14 +28,14 @@ class LeakyTanhCell(AbstractCell):
     def initialize(
         cls, key: PRNGKeyArray, n_inputs: int, n_hidden: int, *, lambda0: float, sigma0: float, leak: float = 0.5
     ) -> "LeakyTanhCell":
-        """Draw the initial weights. What it takes beyond the usual five is an option of the model."""
+        """Draw the initial weights. Any argument after σ0 is an option of the model."""
         key_in, key_rec = jr.split(key)
         W_in = glorot_normal(key_in, n_inputs, n_hidden, gain=1.0)
         W_rec = scaled_identity(key_rec, n_hidden, lambda0, sigma0)
         return cls(W_in=W_in, W_rec=W_rec, b=jnp.zeros(n_hidden), leak=leak)
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch unit"]:
-        """Say what the inputs contribute; computed for all steps at once."""
+        """Return what the inputs contribute, for all steps at once."""
         return inputs @ self.W_in + self.b
 
     def update(

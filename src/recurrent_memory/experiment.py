@@ -6,11 +6,13 @@ Nothing heavy is imported here, so that the command line can build its options f
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from .errors import InputError
+from .own_code import fingerprint, own_files
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ OWN_CONDITIONS: dict[str, dict[str, Any]] = {
 
 OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
 """Fields of an experiment in which networks of one compiled program may differ."""
+
+FOLLOWING = ("code",)
+"""Fields of an experiment that follow from the others, so that nobody gives them."""
 
 
 class Experiment(Settings):
@@ -132,9 +137,23 @@ class Experiment(Settings):
         Field(description="Settings of the task that differ from the paper's, such as delay_dur"),
     ] = {}  # noqa: RUF012 (copied for each experiment)
     model_options: Annotated[
-        dict[str, float],
+        dict[str, Any],
         Field(description="Settings of the model that differ from the paper's, such as gamma"),
     ] = {}  # noqa: RUF012 (copied for each experiment)
+    code: Annotated[
+        str, Field(description="Fingerprint of the code that is not of this package, such as an own task's")
+    ] = ""
+
+    @field_validator("code", mode="before")
+    @classmethod
+    def _fingerprint(cls, code: Any, info: Any) -> Any:
+        # A stored description keeps the fingerprint of the code that the experiment was run with.
+        return code or fingerprint(_registered(info.data))
+
+    @model_serializer(mode="wrap")
+    def _without_empty_fingerprint(self, written: Any) -> dict[str, Any]:
+        values: dict[str, Any] = written(self)
+        return values if self.code else {name: value for name, value in values.items() if name != "code"}
 
     @field_validator("task", mode="before")
     @classmethod
@@ -167,7 +186,7 @@ class Experiment(Settings):
         from .training import OPTIMIZERS, SCHEDULES
 
         variants: Registry[Any] = OPTIMIZERS if info.field_name == "optimizer" else SCHEDULES
-        return variants.name_of(variants.find(name))
+        return str(variants.name_of(variants.find(name)))
 
     @field_validator("optimizer_options", "schedule_options")
     @classmethod
@@ -180,12 +199,18 @@ class Experiment(Settings):
         }[info.field_name]
         return check(info.data[of], options) if of in info.data else options
 
-    @model_validator(mode="after")
-    def _options_fit(self) -> Experiment:
-        from . import tasks
+    @field_validator("model_options")
+    @classmethod
+    def _options_of_model(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
         from .networks import check_options
 
-        check_options(self.model, self.model_options)
+        # Without a model there is a complaint about that already.
+        return check_options(info.data["model"], options) if "model" in info.data else options
+
+    @model_validator(mode="after")
+    def _readout_fits(self) -> Experiment:
+        from . import tasks
+
         self._check_readout(self.make_task())
         for earlier in self.curriculum[:-1]:
             self._check_readout(tasks.make(earlier, self.task_condition, **self.task_options))
@@ -212,6 +237,11 @@ class Experiment(Settings):
         return "+".join(part for part in self.condition.split("+") if part not in OWN_CONDITIONS) or "basic"
 
     @property
+    def own_files(self) -> list[str]:
+        """Names of the files, not of this package, in which its tasks, conditions and cell are defined."""
+        return own_files(_registered(dict(self)))
+
+    @property
     def shape(self) -> str:
         """What networks that one compiled program can train have in common: all but the fields `OF_ONE_PROGRAM`."""
         return repr(_values_of_shape(self))
@@ -231,10 +261,25 @@ class Experiment(Settings):
         """Return a copy with some values changed, validated anew; a new condition brings the values it stands for."""
         implied = dict(Experiment(task=self.task, condition=self.condition))
         own = {name: value for name, value in self if name in ("task", "condition") or value != implied[name]}
+        own = {name: value for name, value in own.items() if name not in FOLLOWING}
         return Experiment(**{**own, **changes})
 
 
 _values_of_shape = operator.attrgetter(*(name for name in Experiment.model_fields if name not in OF_ONE_PROGRAM))
+
+
+def _registered(values: Mapping[str, Any]) -> list[Any]:
+    """Return the tasks, conditions and cell of an experiment, so far as its values are valid."""
+    from . import networks, tasks
+
+    if not values.keys() >= {"task", "condition", "model", "curriculum"}:
+        return []
+    of_task, _ = split_condition(values["condition"])
+    return [
+        *map(tasks.find, values["curriculum"] or (values["task"],)),
+        *(tasks.CONDITIONS[part] for part in of_task),
+        networks.CELLS[values["model"]],
+    ]
 
 
 def _with_last_task(values: dict[str, Any]) -> dict[str, Any]:

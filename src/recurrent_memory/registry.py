@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from .errors import InputError, suggestion
+from .own_code import note_source
 
 Entry = TypeVar("Entry")
 Own = TypeVar("Own")
@@ -89,6 +90,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             known: of for known, of in self._entries.items() if known == name or plain(known) != plain(name)
         }
         self._entries[name] = entry  # type: ignore[assignment]
+        note_source(entry)
         return entry
 
     def remove(self, name: str) -> None:

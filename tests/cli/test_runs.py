@@ -55,8 +55,8 @@ def test_train_writes_result_weights_and_pictures(command: Any, tmp_path: Path) 
 
 
 def test_train_takes_an_optimizer_and_its_options(command: Any, tmp_path: Path) -> None:
-    given = ("--optimizer", "adamw", "--optimizer-option", "weight_decay=1e-4", "--gradient-clip-norm", "1")
-    given += ("--learning-rate-schedule", "cosine", "--schedule-option", "warmup=0.1", "--schedule-option", "end=0.2")
+    given = ["--optimizer", "adamw", "--optimizer-option", "weight_decay=1e-4", "--gradient-clip-norm", "1"]
+    given += ["--learning-rate-schedule", "cosine", "--schedule-option", "warmup=0.1", "--schedule-option", "end=0.2"]
     outcome = command("train", *words(small_experiment()), *given, "--out", tmp_path / "run")
     # `words` gives the defaults first; the last one of an option counts.
     assert outcome.code == 0, outcome.err
@@ -126,6 +126,12 @@ def test_tasks_lists_every_task(command: Any) -> None:
     for name in ("de1", "de2", "cd1", "cd2", "comp", "2afc", "gde", "sine"):
         assert name in outcome.out
     assert "25 stimulus + 100 delay + 25 response" in outcome.out
+
+
+def test_tasks_lists_every_model_with_its_options(command: Any) -> None:
+    outcome = command("tasks")
+    for part in ("relu", "fast_weights", "gamma", "leaky", "fraction_excitatory", "a number > 0 and < 1, or none"):
+        assert part in outcome.out
 
 
 def test_train_help_states_defaults_and_ranges(command: Any) -> None:

@@ -104,7 +104,7 @@ def test_activity_is_that_of_a_plain_python_loop(name: str, x64: None) -> None:
     drive = cell.drive(inputs)
     state, expected = cell.initial_state(drive[0]), []
     for t in range(9):
-        new = cell.update(state, drive[t], cell.activity(state) @ cell.W_rec)
+        new = cell.update(state, drive[t], cell.activity(state) @ cell.recurrent_weights())
         state = jax.tree.map(lambda n, s, t=t: jnp.where(mask[t][:, None], n, s), new, state)
         expected.append(cell.activity(state))
     assert_trees_close(recur_by_loop(cell, inputs, mask), jnp.stack(expected), 1e-14)

@@ -166,6 +166,7 @@ def test_identity_tells_all_fields_apart(monkeypatch: pytest.MonkeyPatch) -> Non
         "gradient_clip_norm": 1.0,
         "learning_rate_schedule": "cosine",
         "schedule_options": {"warmup": 0.1},
+        "code": "0123456789abcdef0123",
     }
     changed = [
         base.replace(**{name: other.get(name, value + 1 if isinstance(value, int | float) else None)})

@@ -20,7 +20,7 @@ from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.folder import RunFolder
 from recurrent_memory.runs.run import run
-from recurrent_memory.runs.session import carry_over, fresh_state, trainer
+from recurrent_memory.runs.start import carry_over, fresh_state, trainer
 from recurrent_memory.training import (
     OPTIMIZERS,
     SCHEDULES,
@@ -207,8 +207,8 @@ def test_divergence_leaves_any_optimizers_state_as_before_the_step(name: str) ->
 
 def test_the_next_task_goes_on_with_any_optimizers_state() -> None:
     experiment = small_experiment(curriculum=("de1", "de2"), task="de2", optimizer="adamw")
-    assert experiment.before is not None
-    last, _ = trainer(experiment.before, experiment.before.make_task()).advance(fresh_state(experiment.before), 5)
+    first, _ = experiment.stages
+    last, _ = trainer(first, first.make_task()).advance(fresh_state(first), 5)
     moments = optax.tree_utils.tree_get(carry_over(last, fresh_state(experiment)).optimizer, "mu")
     theirs = optax.tree_utils.tree_get(last.optimizer, "mu")
     np.testing.assert_array_equal(moments.cell.W_rec, theirs.cell.W_rec)

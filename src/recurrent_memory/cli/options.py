@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,10 +32,28 @@ formats_option = click.option(
 )
 """The option of every command that draws pictures."""
 
+IMPORT_HELP = "Python file with tasks, cells or other code of your own; may be repeated"
+IMPORT: dict[str, Any] = {"multiple": True, "metavar": "FILE.py", "type": click.Path(path_type=Path)}
+
+
+def _import(ctx: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
+    from ..own_code import import_file
+
+    for path in () if ctx.resilient_parsing else paths:  # to complete a word, nothing is run
+        import_file(path)
+
+
+import_option = click.option(
+    "--import", "imports", **IMPORT, help=IMPORT_HELP, is_eager=True, expose_value=False, callback=_import
+)
+"""The option of commands without a sweep's file; the files are imported before the other options are looked at."""
+
 _SIGNS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
 
 
-def options_from(settings: type[Settings], *, required: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+def options_from(
+    settings: type[Settings], *, required: tuple[str, ...] = (), without: tuple[str, ...] = ()
+) -> Callable[[Command], Command]:
     """Return a decorator that adds one option for each field of a settings class.
 
     An option that the user leaves out is None, so that a preset can supply it. The settings class checks the values:
@@ -54,7 +73,8 @@ def options_from(settings: type[Settings], *, required: tuple[str, ...] = ()) ->
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(settings.model_fields.items()):
-            command = _option(name, field, name in required)(command)
+            if name not in without:
+                command = _option(name, field, name in required)(command)
         return command
 
     return decorate

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from .options import formats_option
+from .options import formats_option, import_option
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run", type=click.Path(path_type=Path))
+@import_option
 @formats_option
 def show(run: Path, formats: tuple[str, ...]) -> None:
     """Show RUN, a run folder: print its summary and draw its pictures anew.

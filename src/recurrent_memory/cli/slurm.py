@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .sweep_file import advised, check_output
+from .sweep_file import SweepFile, check_output
 
 if TYPE_CHECKING:
     from ..sweeps import Network, Store, Sweep
@@ -78,7 +78,9 @@ def check_unused(options: dict[str, Any]) -> None:
             raise InputError(f"`--{name.replace('_', '-')}` is for Slurm: give --slurm as well, or leave it out.")
 
 
-def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, options: dict[str, Any]) -> int:
+def run_on_slurm(
+    of: SweepFile, networks: Sequence[Network], sweep: Sweep, store: Store, options: dict[str, Any]
+) -> int:
     """Do what the options of :func:`slurm_options` ask for; return the exit code."""
     from ..sweeps import left as left_of
     from ..sweeps.cluster.slurm import counted, preview, queued, submit, told, without_jobs
@@ -88,16 +90,16 @@ def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: S
         raise InputError("Give either --resubmit or --dry-run.")
     if look_every is not None and not resubmit:
         raise InputError("`--look-every` is for --resubmit: give that as well, or leave it out.")
-    request, overrides = _request(options), sweep.source.overrides.values()
+    request = _request(options)
     if resubmit:
-        return _run_to_the_end(file, networks, sweep, store, request, look_every or LOOK_EVERY)
+        return _run_to_the_end(of, networks, sweep, store, request, look_every or LOOK_EVERY)
     left = left_of(networks, store)
     jobs = queued(store)
     todo = without_jobs(left, jobs)
     if len(todo) < len(left):
         click.echo(
             f"{len(left) - len(todo)} of {counted(len(left), 'network')} left belong to {counted(len(jobs), 'job')} "
-            f"queued or running, and stay with them; to cancel those: {advised('cancel', file, overrides)}",
+            f"queued or running, and stay with them; to cancel those: {of.advised('cancel')}",
             err=True,
         )
     if not todo:
@@ -107,7 +109,7 @@ def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: S
         try:
             first, *others = preview(todo, sweep, store, request)
         except InputError as error:
-            script = advised("export-sbatch", file, overrides)
+            script = of.advised("export-sbatch")
             raise InputError(f"{error}\nTo look at a script without Slurm: {script}") from None
         click.echo(first)
         if others:
@@ -116,21 +118,21 @@ def run_on_slurm(file: Path, networks: Sequence[Network], sweep: Sweep, store: S
         return 0
     click.echo(told(submit(todo, sweep, store, request)))
     click.echo(
-        f"to see how far it is:             {advised('status', file, overrides)}\n"
+        f"to see how far it is:             {of.advised('status')}\n"
         f"to submit what these jobs leave:  the same command again; with --resubmit it stays until nothing is left\n"
-        f"to stop:                          {advised('cancel', file, overrides)}"
+        f"to stop:                          {of.advised('cancel')}"
     )
     return 0
 
 
 def _run_to_the_end(
-    file: Path, networks: Sequence[Network], sweep: Sweep, store: Store, request: Request, look_every: float
+    of: SweepFile, networks: Sequence[Network], sweep: Sweep, store: Store, request: Request, look_every: float
 ) -> int:
     from ..errors import StuckError
     from ..sweeps.cluster.slurm import finish
     from .process import interruptible
 
-    to_cancel = advised("cancel", file, sweep.source.overrides.values())
+    to_cancel = of.advised("cancel")
     try:
         with interruptible(f"To cancel them: {to_cancel}") as should_stop:
             finish(
@@ -150,7 +152,7 @@ def _run_to_the_end(
     return 3 if failed else 0
 
 
-def cancel_jobs(file: Path, overrides: tuple[str, ...], store: Store) -> None:
+def cancel_jobs(of: SweepFile, store: Store) -> None:
     """Cancel what of a sweep is queued or running on Slurm."""
     from ..sweeps.cluster.slurm import cancel, counted
 
@@ -158,22 +160,22 @@ def cancel_jobs(file: Path, overrides: tuple[str, ...], store: Store) -> None:
     running = sum(job.state == "RUNNING" for job in jobs)
     click.echo(
         f"{counted(len(jobs), 'job')} cancelled, {running} of them running"
-        + (f"; what they reached is kept, and `{advised('run', file, overrides)}` goes on from there" if jobs else "")
+        + (f"; what they reached is kept, and `{of.advised('run')}` goes on from there" if jobs else "")
     )
 
 
 def write_script(
-    file: Path, networks: Sequence[Network], sweep: Sweep, out: Path | None, options: dict[str, Any]
+    of: SweepFile, networks: Sequence[Network], sweep: Sweep, out: Path | None, options: dict[str, Any]
 ) -> None:
     """Print a plain script for sbatch, or write it."""
     from ..storage.atomic import write_atomically
     from ..sweeps.cluster.slurm import plain_script
 
     if out is not None:
-        check_output(out, file)
+        check_output(out, of.file)
         if out.exists() and not out.read_bytes().startswith(b"#!"):
             raise InputError(f"{out} is there already, and is no script: give another name.")
-    script = plain_script(networks, sweep, file, _request(options))
+    script = plain_script(networks, sweep, of.file, _request(options))
     if out is None:
         sys.stdout.write(script)
         return

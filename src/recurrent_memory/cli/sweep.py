@@ -18,12 +18,10 @@ from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slu
 from .sweep_file import (
     SETTINGS,
     WHERE,
-    advised,
+    SweepFile,
     check_output,
-    file_argument,
     networks_of,
-    open_sweep,
-    set_option,
+    of_sweep,
     where_option,
 )
 from .sweep_show import show
@@ -54,7 +52,7 @@ def sweep() -> None:
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--preset", type=click.Choice(["paper", "small"]), default="small", show_default=True)
 def init(file: Path, preset: Any) -> None:
     """Write FILE, a commented file to edit; an existing one is left alone."""
@@ -64,17 +62,16 @@ def init(file: Path, preset: Any) -> None:
     check_output(file)
     if not write_atomically(file, lambda path: path.write_text(template(preset), encoding="utf-8"), replace=False):
         raise InputError(f"{file} is there already: give another name, or remove it.")
-    click.echo(f"{file}: edit it, then `{advised('plan', file)}`")
+    click.echo(f"{file}: edit it, then `{SweepFile(file).advised('plan')}`")
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
-def plan(file: Path, overrides: tuple[str, ...]) -> None:
+@of_sweep
+def plan(of: SweepFile) -> None:
     """Say how many networks FILE names, in how many shapes, and about how long and how large they are."""
     from ..sweeps import estimate, expand
 
-    sweep, store = open_sweep(file, overrides)
+    sweep, store = of.open()
     found = expand(sweep)
     click.echo(f"{len(found.networks)} networks ({found.excluded} excluded, {found.duplicates} named twice)")
     left = found.networks.without(set.union(*store.ended()))
@@ -84,14 +81,11 @@ def plan(file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @click.option("--at-once", type=click.IntRange(min=1), help="Networks at the same time  [default: one a core]")
 @click.option("--part", metavar="I/N", help="Only part I of N, counted from 0: for jobs that share the work")
 @slurm_options
-def run(
-    file: Path, overrides: tuple[str, ...], at_once: int | None, part: str | None, slurm: bool, **options: Any
-) -> None:
+def run(of: SweepFile, at_once: int | None, part: str | None, slurm: bool, **options: Any) -> None:
     """Train what is left of FILE here, until all is done; or, with --slurm, on the nodes of a cluster.
 
     Stopped in whatever way, the same command goes on. Several may run at once on the same file, also on several
@@ -106,12 +100,12 @@ def run(
     from .display import Display
     from .process import cache_compiled_programs, interruptible
 
-    sweep, store = open_sweep(file, overrides)
+    sweep, store = of.open()
     networks = networks_of(sweep)
     if slurm:
         if at_once is not None or part is not None:
             raise InputError("`--at-once` and `--part` are for this machine: with --slurm give --cpus and --per-job.")
-        sys.exit(run_on_slurm(file, networks, sweep, store, options))
+        sys.exit(run_on_slurm(of, networks, sweep, store, options))
     check_unused(options)
     networks = _part(networks, part)
     store.prepare()
@@ -131,36 +125,35 @@ def run(
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @click.option("--watch", is_flag=True, help=f"Look again every {SECONDS_BETWEEN_LOOKS:.0f} s, until all is done")
-def status(file: Path, overrides: tuple[str, ...], watch: bool) -> None:
+def status(of: SweepFile, watch: bool) -> None:
     """Say what is done, running, failed (and why) and left, and how long it will take."""
     from ..sweeps import identities, look
 
-    store, names = identities(file, overrides)
+    store, names = identities(*of)
     while True:
         now = look(store, names)
         if watch and sys.stdout.isatty():
             click.clear()
-        click.echo("\n".join(_told(now, file, overrides)))
+        click.echo("\n".join(_told(now, of)))
         if not watch or not now.left:
             return
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _told(now: Status, file: Path, overrides: tuple[str, ...]) -> Iterator[str]:
+def _told(now: Status, of: SweepFile) -> Iterator[str]:
     """Yield the lines that say how a sweep stands."""
     from ..sweeps import duration
 
     width = 40
     done = width * (now.finished + now.failed) // max(1, now.networks)
-    yield f"{file}  {'█' * done}{'░' * (width - done)}  {now.finished + now.failed} of {now.networks} networks done"
+    yield f"{of.file}  {'█' * done}{'░' * (width - done)}  {now.finished + now.failed} of {now.networks} networks done"
     waiting = now.left - now.running
     begun = f" ({now.abandoned} of them begun by a worker that died)" if now.abandoned else ""
     yield f"finished {now.finished}, failed {now.failed}, running {now.running}, waiting {waiting}{begun}"
     if now.left and not now.running:
-        yield f"nobody trains it: `{advised('run', file, overrides)}` goes on"
+        yield f"nobody trains it: `{of.advised('run')}` goes on"
     elif now.left and now.seconds_left is not None:
         yield f"{now.per_hour:.1f} networks an hour lately, about {duration(now.seconds_left)} left"
     for reason, count in now.failures[:MOST_REASONS]:
@@ -168,12 +161,11 @@ def _told(now: Status, file: Path, overrides: tuple[str, ...]) -> Iterator[str]:
     if len(now.failures) > MOST_REASONS:
         yield f"  and {len(now.failures) - MOST_REASONS} other reasons"
     if now.failed:
-        yield f"`{advised('retry', file, overrides, '--failed')}` lets them be trained again"
+        yield f"`{of.advised('retry', '--failed')}` lets them be trained again"
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="NetCDF file (.nc)")
 @click.option(
     "--with",
@@ -184,9 +176,7 @@ def _told(now: Status, file: Path, overrides: tuple[str, ...]) -> Iterator[str]:
 )
 @click.option("--csv", type=click.Path(path_type=Path), help="Also a table of the scalars, a row for each network")
 @click.option("--parquet", type=click.Path(path_type=Path), help="The same table as Parquet (needs pyarrow)")
-def collect(
-    file: Path, overrides: tuple[str, ...], out: Path, parts: Any, csv: Path | None, parquet: Path | None
-) -> None:
+def collect(of: SweepFile, out: Path, parts: Any, csv: Path | None, parquet: Path | None) -> None:
     """Put the measures of all networks, and curves if wanted, into one labelled data set, also of an unfinished sweep.
 
     Its dimensions are the axes of FILE where every combination is there, otherwise `network`. What is missing is NaN,
@@ -200,10 +190,10 @@ def collect(
             # So that nothing else is ever replaced, and no two are the same file.
             if path.suffix != ending:
                 raise InputError(f"`{option}` = {str(path)!r} is not allowed: its name must end in {ending}.")
-            check_output(path, file)
+            check_output(path, of.file)
     if parquet is not None and importlib.util.find_spec("pyarrow") is None:
         raise InputError("--parquet needs pyarrow: pip install 'recurrent-memory[parquet]', or use --csv.")
-    sweep, store = open_sweep(file, overrides)
+    sweep, store = of.open()
     with Display() as display:
         shown: Any = {"on_progress": display.update_reading, "on_message": display.message}
         found = collect_to(out, networks_of(sweep), store, parts, **shown)
@@ -215,21 +205,20 @@ def collect(
     sizes = " × ".join(f"{name} {size}" for name, size in found.sizes.items())
     click.echo(f"{out}: {told}; over {sizes}")
     if found.statuses["damaged"]:
-        click.echo(f"`{advised('run', file, overrides)}` trains the damaged ones again", err=True)
+        click.echo(f"`{of.advised('run')}` trains the damaged ones again", err=True)
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @click.option("--failed", is_flag=True, help="All networks that failed")
 @where_option
-def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | None) -> None:
+def retry(of: SweepFile, failed: bool, where: str | None) -> None:
     """Forget what became of some networks, so that `sweep run` trains them again."""
     from ..sweeps import select
 
     if failed == (where is not None):
         raise InputError("Give either --failed or --where: which networks are to be trained again?")
-    sweep, store = open_sweep(file, overrides)
+    sweep, store = of.open()
     networks = networks_of(sweep)
     finished, among = store.ended()
     if not failed:
@@ -237,16 +226,15 @@ def retry(file: Path, overrides: tuple[str, ...], failed: bool, where: str | Non
     chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)
-    click.echo(f"{len(chosen)} networks will be trained again by `{advised('run', file, overrides)}`")
+    click.echo(f"{len(chosen)} networks will be trained again by `{of.advised('run')}`")
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @click.option("--where", metavar="EXPRESSION", required=True, help=WHERE)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the runs  [default: replays]")
 @formats_option
-def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None, formats: tuple[str, ...]) -> None:
+def replay(of: SweepFile, where: str, out: Path | None, formats: tuple[str, ...]) -> None:
     """Make some networks' run folders again, with activity and pictures, as `train` makes them.
 
     Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
@@ -262,10 +250,10 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
     from .process import cache_compiled_programs, interruptible
     from .report import draw, print_summary
 
-    sweep, store = open_sweep(file, overrides)
+    sweep, store = of.open()
     chosen = select(sweep, networks_of(sweep), where)
     if not chosen:
-        raise InputError(f"--where {where!r} holds for no network of {file}.")
+        raise InputError(f"--where {where!r} holds for no network of {of.file}.")
     cache_compiled_programs()
     diverged = damaged = False
     with interruptible(GOES_ON) as should_stop:
@@ -284,7 +272,7 @@ def replay(file: Path, overrides: tuple[str, ...], where: str, out: Path | None,
             result = load(place)
             print_summary(result, place, draw(result, place.path, formats, anew=False))
     if damaged:
-        click.echo(f"`{advised('run', file, overrides)}` trains the damaged ones again", err=True)
+        click.echo(f"`{of.advised('run')}` trains the damaged ones again", err=True)
     sys.exit(3 if diverged else 2 if damaged else 0)
 
 
@@ -295,23 +283,21 @@ def _folder_name(network: Network) -> str:
 
 
 @sweep.command(context_settings=SETTINGS)
-@file_argument
-@set_option
-def cancel(file: Path, overrides: tuple[str, ...]) -> None:
+@of_sweep
+def cancel(of: SweepFile) -> None:
     """Cancel the jobs of FILE that are queued or running on Slurm; what they reached is kept."""
-    _, store = open_sweep(file, overrides)
-    cancel_jobs(file, overrides, store)
+    _, store = of.open()
+    cancel_jobs(of, store)
 
 
 @sweep.command("export-sbatch", context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File for it  [default: print it]")
 @request_options
-def export_sbatch(file: Path, overrides: tuple[str, ...], out: Path | None, **options: Any) -> None:
+def export_sbatch(of: SweepFile, out: Path | None, **options: Any) -> None:
     """Write a plain script for sbatch that trains FILE, to look at or to change; it needs no submitit."""
-    sweep, _ = open_sweep(file, overrides)
-    write_script(file, networks_of(sweep), sweep, out, options)
+    sweep, _ = of.open()
+    write_script(of, networks_of(sweep), sweep, out, options)
 
 
 def _part(networks: Networks, part: str | None) -> Networks:

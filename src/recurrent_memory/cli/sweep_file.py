@@ -2,44 +2,71 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from ..errors import InputError
+from .options import IMPORT, IMPORT_HELP
 
 if TYPE_CHECKING:
     from ..sweeps import Networks, Store, Sweep
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-file_argument = click.argument("file", type=click.Path(path_type=Path))
-set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a base value of the file; may be repeated"
-)
 WHERE = "Networks for which this holds, such as \"task == 'comp' and lambda0 > 0.95\""
 where_option = click.option("--where", metavar="EXPRESSION", help=WHERE)
 
 
-def advised(name: str, file: Path, overrides: Iterable[str] = (), *more: str) -> str:
-    """Return the command that a message advises, to be pasted into a shell."""
-    words = [str(file), *itertools.chain(*(("--set", words) for words in dict.fromkeys(overrides))), *more]
-    return f"recurrent-memory sweep {name} {shlex.join(words)}"
+class SweepFile(NamedTuple):
+    """What the words of a command say about its sweep."""
+
+    file: Path
+    overrides: tuple[str, ...] = ()
+    imports: tuple[Path, ...] = ()
+
+    def advised(self, name: str, *more: str) -> str:
+        """Return the command for the same sweep that a message advises, to be pasted into a shell."""
+        words = [str(self.file)]
+        words += [word for given in dict.fromkeys(self.overrides) for word in ("--set", given)]
+        words += [word for given in dict.fromkeys(self.imports) for word in ("--import", str(given))]
+        return f"recurrent-memory sweep {name} {shlex.join([*words, *more])}"
+
+    def open(self) -> tuple[Sweep, Store]:
+        """Return the sweep and its store, which may not exist yet."""
+        from ..sweeps import Store, load
+
+        sweep = load(self.file, self.overrides, self.imports)
+        store = Store(sweep.store)
+        store.check()
+        return sweep, store
 
 
-def open_sweep(file: Path, overrides: tuple[str, ...]) -> tuple[Sweep, Store]:
-    """Return a sweep and its store, which may not exist yet."""
-    from ..sweeps import Store, load
+def of_sweep(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the words that every command for a sweep takes, as a `SweepFile`."""
 
-    sweep = load(file, overrides)
-    store = Store(sweep.store)
-    store.check()
-    return sweep, store
+    @functools.wraps(command)
+    def with_sweep(file: Path, overrides: tuple[str, ...], imports: tuple[Path, ...], **others: Any) -> None:
+        command(SweepFile(file, overrides, imports), **others)
+
+    for add in (
+        click.option("--import", "imports", **IMPORT, help=f"{IMPORT_HELP}, besides those that the file names"),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="Change a base value of the file; may be repeated",
+        ),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        with_sweep = add(with_sweep)
+    return with_sweep
 
 
 def networks_of(sweep: Sweep) -> Networks:

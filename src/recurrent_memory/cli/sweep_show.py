@@ -11,7 +11,7 @@ import click
 
 from ..errors import InputError
 from .options import formats_option
-from .sweep_file import SETTINGS, file_argument, networks_of, open_sweep, set_option, where_option
+from .sweep_file import SETTINGS, SweepFile, networks_of, of_sweep, where_option
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,8 +37,7 @@ def _default_measures() -> tuple[str, ...]:
 
 
 @click.command(context_settings=SETTINGS)
-@file_argument
-@set_option
+@of_sweep
 @where_option
 @click.option(
     "--measure",
@@ -64,8 +63,7 @@ def _default_measures() -> tuple[str, ...]:
 )
 @formats_option
 def show(
-    file: Path,
-    overrides: tuple[str, ...],
+    of: SweepFile,
     where: str | None,
     measures: tuple[str, ...],
     x: str | None,
@@ -87,20 +85,20 @@ def show(
     from ..sweeps import collect, select
     from .display import Display
 
-    sweep, store = open_sweep(file, overrides)
+    sweep, store = of.open()
     networks: Sequence[Network] = networks_of(sweep)
     if where is not None:
         networks = select(sweep, networks, where)
         if not networks:
-            raise InputError(f"--where: {where!r} holds for none of the networks of {file}: weaken it.")
+            raise InputError(f"--where: {where!r} holds for none of the networks of {of.file}: weaken it.")
     with Display() as display:
         dataset = collect(networks, store, on_progress=display.update_reading, on_message=display.message)
     counts = Counter(dataset["status"].values.ravel().tolist())
     if not counts["finished"]:
         told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-        click.echo(f"{file}: no network has finished yet ({told}), so that there is nothing to draw.")
+        click.echo(f"{of.file}: no network has finished yet ({told}), so that there is nothing to draw.")
         return
-    about = file.name if where is None else f"{file.name} where {where}"
+    about = of.file.name if where is None else f"{of.file.name} where {where}"
     folder = store.path / "pictures" if out is None else out
     figures = _figures(dataset, measures or _measured(dataset), x, y, by or None, solved_only, about)
     for path in _save(figures, folder, formats):

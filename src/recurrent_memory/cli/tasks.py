@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from .options import import_option
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@import_option
 def tasks() -> None:
     """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs, conditions.
 
     Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50). Conditions
     combine (train --condition variable_delay+dynamic); tethered and hebbian go with every task.
+
+    A second table lists the models with their options (train --model leaky --model-option alpha=0.5).
     """
     from rich.box import SIMPLE
     from rich.table import Table
@@ -34,3 +41,22 @@ def tasks() -> None:
             task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, ", ".join(in_which[task.name])
         )
     table_console().print(table)
+    table_console().print(_models())
+
+
+def _models() -> Any:
+    """Return the table of models, one line for each option."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from ..networks import describe
+
+    table = Table(box=SIMPLE, header_style="bold")
+    for column in ("model", "code", "option", "default", "allowed", "meaning"):
+        table.add_column(column, justify="right" if column == "code" else "left", no_wrap=column != "meaning")
+    for model in describe():
+        table.add_row(model.model, "" if model.code is None else str(model.code), "", "", "", model.summary)
+        for option in model.options:
+            default = "" if option.is_required else str(option.default).lower()
+            table.add_row("", "", option.name, default, option.allowed, option.description)
+    return table

@@ -14,8 +14,8 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError
-from ..experiment import PRESETS, Experiment, preset
-from .options import Numbers, Several, formats_option, options_from
+from ..experiment import FOLLOWING, PRESETS, Experiment, preset
+from .options import Numbers, Several, formats_option, import_option, options_from
 from .process import cache_compiled_programs, interruptible
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--preset", "preset_name", metavar="NAME", help=f"Start from named values: {' | '.join(PRESETS)}.")
-@options_from(Experiment)
+@import_option
+@options_from(Experiment, without=FOLLOWING)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -30,9 +30,9 @@ def parameters_as_published(network: Network) -> list[np.ndarray]:
     cell: Any = network.cell
     readout = [np.asarray(network.W_out), np.asarray(network.b_out)]
     if hasattr(cell, "b_rec"):
-        return [np.asarray(a) for a in (cell.W_in, cell.b_in, cell.W_rec, cell.b_rec)] + readout
+        return [np.asarray(a) for a in (cell.W_in, cell.b_in, cell.recurrent_weights(), cell.b_rec)] + readout
     blocks = {
-        block: [np.split(np.asarray(a), 3, axis=-1)[number] for a in (cell.W_in, cell.W_rec, cell.b_in)]
+        block: [np.split(np.asarray(a), 3, axis=-1)[number] for a in (cell.W_in, cell.recurrent_weights(), cell.b_in)]
         for block, number in _OUR_BLOCKS.items()
     }
     return [array for block in _GRU for array in blocks[block]] + readout
@@ -73,10 +73,11 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
 
     Examples
     --------
-    >>> import tempfile
-    >>> from recurrent_memory import Experiment
-    >>> from recurrent_memory.runs.session import initial_network
-    >>> network = initial_network(Experiment(task="de1", n_hidden=4))
+    >>> import jax, tempfile
+    >>> from recurrent_memory.networks import initialize
+    >>> sizes = {"n_inputs": 50, "n_hidden": 4, "n_outputs": 1}
+    >>> options = {"readout": "linear", "is_probability": False, "lambda0": 0.98, "sigma0": 0.0}
+    >>> network = initialize(jax.random.key(0), "relu", **sizes, **options)
     >>> result = xr.Dataset(
     ...     {
     ...         "activity": (("trial", "time", "unit"), np.ones((2, 150, 4))),

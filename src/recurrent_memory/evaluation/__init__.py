@@ -1,8 +1,8 @@
 """How good a network's answers are beside the ideal observer's: test trials, fractional loss, learning over time."""
 
+from ..settings import SOLVED_BELOW
 from .fractional_loss import (
     PROBABILITY_MARGIN,
-    SOLVED_BELOW,
     Errors,
     Given,
     Performance,

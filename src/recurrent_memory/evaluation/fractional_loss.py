@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from scipy.special import rel_entr
 
 from ..errors import InputError
-from ..settings import SOLVED_BELOW
+from ..settings import SOLVED_BELOW as SOLVED_BELOW
 from ..tasks import AbstractTask, Response
 from ..training import Answers
 

@@ -68,8 +68,9 @@ def _answer(
     indices: Int[Array, " batch"],
 ) -> Answers:
     def answer(index: Int[Array, ""]) -> Answers:
-        trials = task.sample(jr.fold_in(key, index), batch_size)
-        outputs, _ = network(trials.inputs, _mask(task, trials), task.resp_dur)
+        of_batch = jr.fold_in(key, index)
+        trials = task.sample(of_batch, batch_size)
+        outputs, _ = network(trials.inputs, _mask(task, trials), task.resp_dur, of_batch)
         return answers(task, trials, outputs, until)
 
     given: Answers = jax.lax.map(answer, indices)
@@ -100,7 +101,7 @@ def _record(
     network: Network, task: AbstractTask, key: PRNGKeyArray, batch_size: int
 ) -> tuple[Trials, Float[Array, "trial time output"], Float[Array, "trial time unit"]]:
     trials = task.sample(key, batch_size)
-    return trials, *network(trials.inputs, _mask(task, trials))
+    return trials, *network(trials.inputs, _mask(task, trials), key=key)
 
 
 def _mask(task: AbstractTask, trials: Trials) -> Bool[Array, "trial time"] | None:

@@ -1,37 +1,41 @@
 """Who remembers: cells, their initialisation, and the recurrence over time."""
 
-from .cells import (
-    CELLS,
-    AbstractCell,
-    FastWeightsCell,
-    GRUCell,
-    OrthogonalCell,
-    ReluCell,
-    clip_gradient,
-    clip_through,
-    register,
-    relu,
-)
+from .additive import AdditiveCell, FastWeightsCell, OrthogonalCell, ReluCell
+from .cells import CELLS, AbstractCell, private_noise, register
+from .gated import GRUCell
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
-from .network import Network, check_options, find_model, initialize
+from .leaky import LeakyCell
+from .network import Description, Network, check_options, describe, find_model, initialize
+from .nonlinearities import clip_gradient, clip_through, magnitude, relu
+from .options import Option
 from .precision import Precision, product
 from .recurrence import recur, recur_by_autodiff, recur_by_loop
+
+names = CELLS.names
 
 __all__ = [
     "CELLS",
     "AbstractCell",
+    "AdditiveCell",
+    "Description",
     "FastWeightsCell",
     "GRUCell",
+    "LeakyCell",
     "Network",
+    "Option",
     "OrthogonalCell",
     "Precision",
     "ReluCell",
     "check_options",
     "clip_gradient",
     "clip_through",
+    "describe",
     "find_model",
     "glorot_normal",
     "initialize",
+    "magnitude",
+    "names",
+    "private_noise",
     "product",
     "recur",
     "recur_by_autodiff",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import inspect
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,11 +12,15 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ..errors import InputError
-from .cells import CELLS, AbstractCell, clip_through
+from .cells import CELLS, AbstractCell
 from .initialization import glorot_normal
+from .nonlinearities import clip_through
+from .options import Option, validated
 from .precision import Precision, at, product
 from .recurrence import recur
+
+_NOISE = 2**31 - 1
+"""Stream of the noise in the key of a batch; the streams of its trials are their numbers, which are far smaller."""
 
 PROBABILITY_MARGIN = 1e-6
 """Answers to a binary question are kept this far from 0 and 1, as published."""
@@ -23,9 +29,10 @@ PROBABILITY_MARGIN = 1e-6
 class Network(eqx.Module):
     """A recurrent network with a readout at every step.
 
-    Called with inputs (trial, time, neuron), and a mask (trial, time) where trials have steps to skip, it returns
-    the outputs (trial, time, output) and the activity of its units (trial, time, unit); with ``last`` those of the last
-    so many steps alone.
+    Called with inputs (trial, time, neuron), and a mask (trial, time) if trials have steps to skip, it returns the
+    outputs (trial, time, output) and the activity of its units (trial, time, unit); with ``last`` those of the last so
+    many steps alone. If its cell draws random numbers, ``key`` is the random key of the batch, the one that its trials
+    are drawn with: noise is a stream of its own in it.
     """
 
     cell: AbstractCell
@@ -42,11 +49,14 @@ class Network(eqx.Module):
         inputs: Float[Array, "trial time neuron"],
         mask: Bool[Array, "trial time"] | None = None,
         last: int | None = None,
+        key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "trial kept output"], Float[Array, "trial kept unit"]]:
         """Return outputs and activity."""
+        if key is not None and self.cell.is_random:
+            key = jr.fold_in(key, _NOISE)
         with at(self.precision):
             # Time comes first inside, so that a step reads and writes one contiguous block.
-            activity = recur(self.cell, inputs.swapaxes(0, 1), None if mask is None else mask.T, last)
+            activity = recur(self.cell, inputs.swapaxes(0, 1), None if mask is None else mask.T, last, key)
             outputs = product(activity, self.W_out) + self.b_out
         if self.readout == "sigmoid":
             outputs = jax.nn.sigmoid(outputs)
@@ -102,13 +112,15 @@ def initialize(
     Raises
     ------
     InputError
-        Where the model or one of its options is unknown.
+        If the model is unknown, or one of its options is unknown or not allowed.
     """
     cell_class = CELLS[find_model(model)]
-    check_options(cell_class.model, options)
+    options = check_options(cell_class.model, options)
     key_cell, key_readout = jr.split(key)
+    cell = cell_class.initialize(key_cell, n_inputs, n_hidden, lambda0=lambda0, sigma0=sigma0, **options)
     return Network(
-        cell=cell_class.initialize(key_cell, n_inputs, n_hidden, lambda0=lambda0, sigma0=sigma0, **options),
+        # A cell of one's own may make its weights with NumPy; training takes JAX's arrays alone.
+        cell=jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, cell),
         W_out=glorot_normal(key_readout, n_hidden, n_outputs, cell_class.readout_gain),
         b_out=jnp.zeros(n_outputs),
         readout=readout,
@@ -117,11 +129,47 @@ def initialize(
     )
 
 
-def check_options(model: str, options: dict[str, Any]) -> None:
-    """Refuse options that a model does not have, or values that are not finite and positive numbers."""
-    allowed = CELLS[model].option_names()
-    for name, value in options.items():
-        if name not in allowed:
-            raise InputError(f"model {model!r} has no option {name!r}. Its options: {', '.join(allowed) or 'none'}.")
-        if not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise InputError(f"`{name}` = {value!r} of model {model!r}: must be a finite number, 0 or more.")
+def check_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a model in the types it takes, such as 1.0 for 1.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    options
+        Its own options by name.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown, missing or not allowed.
+
+    Examples
+    --------
+    >>> check_options("fast_weights", {"gamma": 1})
+    {'gamma': 1.0}
+    """
+    return validated(model, CELLS[model].options(), options)
+
+
+class Description(NamedTuple):
+    """A model, for lists of them."""
+
+    model: str
+    code: int | None
+    summary: str
+    options: tuple[Option, ...]
+
+
+def describe() -> tuple[Description, ...]:
+    """Return each model's name, published code, formula in a line, and options.
+
+    Examples
+    --------
+    >>> [option.name for option in describe()[0].options]
+    ['gradient_clip']
+    """
+    return tuple(
+        Description(name, cell.code, (inspect.getdoc(cell) or "").partition("\n")[0], tuple(cell.options().values()))
+        for name, cell in CELLS.items()
+    )

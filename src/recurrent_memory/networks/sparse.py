@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .. import kernel
-from .cells import AbstractCell, ReluCell
+from .additive import ReluCell
+from .cells import AbstractCell
 from .precision import current
 
 
@@ -30,7 +31,7 @@ def is_for(cell: AbstractCell, inputs: Float[Array, "time trial neuron"]) -> boo
         kernel.is_usable()
         and is_relu
         and current() == "float32"
-        and cell.W_rec.dtype == inputs.dtype == jnp.float32
+        and cell.recurrent_weights().dtype == inputs.dtype == jnp.float32
         and inputs.size > 0
     )
 
@@ -43,7 +44,7 @@ def recur(
 ) -> Float[Array, "kept trial unit"]:
     """Run a rectified cell; for parameters and result see :func:`recurrent_memory.networks.recur`."""
     last = len(inputs) if last is None else last
-    weights = (cell.W_in, cell.b_in + cell.b_rec, cell.W_rec)
+    weights = (cell.W_in, cell.b_in + cell.b_rec, cell.recurrent_weights())
     return _recur(float(cell.gradient_clip), last, weights, inputs, jnp.zeros((0, 0), bool) if mask is None else mask)
 
 

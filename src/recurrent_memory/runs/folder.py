@@ -81,9 +81,15 @@ class RunFolder:
             found = self.experiment()
             # As they are written: a list of a file may have been a tuple.
             there, here = (of.model_dump(mode="json") for of in (found, experiment))
-            changed = [name for name in here if there[name] != here[name]]
+            changed = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+            if changed == ["code"]:
+                files = ", ".join(experiment.own_files) or "the code that it uses"
+                raise InputError(
+                    f"{self.path} holds a run of other code: {files} has changed since it was started.\n"
+                    "Give a new folder, or restore the code."
+                )
             if changed:
-                differences = ", ".join(f"{n} = {there[n]!r} there, {here[n]!r} here" for n in changed[:3])
+                differences = ", ".join(f"{n} = {there.get(n)!r} there, {here.get(n)!r} here" for n in changed[:3])
                 raise InputError(
                     f"{self.path} holds another experiment ({differences}).\n"
                     "Give a new folder, or the settings that it was started with."

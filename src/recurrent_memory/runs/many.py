@@ -56,12 +56,9 @@ def run_many(
     folders
         Where to keep each run (see :func:`recurrent_memory.run`). None keeps nothing, so all results have to fit into
         memory.
-    on_progress
-        Called several times a second with how far all have come.
-    on_message
-        Called with the plan, and with one line on each event worth a log entry.
-    should_stop
-        Asked several times a second; once it says True, every state is saved and the call ends.
+    on_progress, on_message, should_stop
+        Called, with how far all have come, with a line on each event, and asked whether to stop, several times a
+        second; once the last says True, every state is saved and the call ends.
     checkpoint_every, checkpoint_after
         Iterations between checkpoints; if None, seconds.
     at_once

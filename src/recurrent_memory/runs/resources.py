@@ -117,8 +117,10 @@ def free_memory(*, of_devices: bool = False) -> int:
 
 def estimated_bytes(experiment: Experiment) -> int:
     """Return an estimate of the memory that training and testing one network takes, beyond what the process has."""
+    from ..networks import CELLS
+
     task = experiment.make_task()
-    blocks = 3 if experiment.model == "gru" else 1
+    blocks = CELLS[experiment.model].blocks
     steps = task.n_steps * experiment.batch_size
     weights = blocks * experiment.n_hidden * (experiment.n_hidden + task.n_inputs)
     training = 10 * weights + 4 * steps * (blocks * experiment.n_hidden + task.n_inputs)

@@ -88,7 +88,7 @@ def recorded(
             **_of_trials(task, trials, outputs, activity),
             "recurrent_weights": (
                 ("source", "target_unit"),
-                np.asarray(network.cell.W_rec),
+                np.asarray(network.cell.recurrent_weights()),
                 {"long_name": "recurrent weight from source to target unit (gru: three blocks, r, u, c)"},
             ),
             **measuring.of_activity(Activity(task, activity, mask)),

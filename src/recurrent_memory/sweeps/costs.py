@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import kernel
 from ..experiment import Experiment
-from ..networks import ReluCell, recur
+from ..networks import CELLS, ReluCell, recur
 from ..runs.resources import cores, estimated_bytes
 from .grid import Network
 from .status import duration
@@ -122,7 +122,7 @@ def _iterations(experiment: Experiment) -> int:
 def _operations_an_iteration(experiment: Experiment) -> float:
     """Count the operations in the products of an iteration: forward, backward, and for the gradient of the weights."""
     task = experiment.make_task()
-    blocks = 3 if experiment.model == "gru" else 1
+    blocks = CELLS[experiment.model].blocks
     rows = task.n_steps * experiment.batch_size
     return 3 * 2.0 * rows * blocks * experiment.n_hidden * (experiment.n_hidden + task.n_inputs)
 
@@ -160,7 +160,7 @@ def _operations_a_second(n_units: int) -> float:
 def _bytes_on_disk(experiment: Experiment, parts: Collection[Part]) -> float:
     task = experiment.make_task()
     trials = min(6, experiment.test_batches) * experiment.batch_size
-    blocks = 3 if experiment.model == "gru" else 1
+    blocks = CELLS[experiment.model].blocks
     weights = 4 * blocks * experiment.n_hidden * (experiment.n_hidden + task.n_inputs)
     activity = 4 * trials * task.n_steps * (experiment.n_hidden + task.n_inputs)
     kept = {"curves": 8 * 3 * experiment.iterations, "weights": weights, "activity": activity}

@@ -9,25 +9,20 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import xarray as xr
 
-from .. import storage
 from ..errors import DivergedError, InputError, InterruptedRunError
-from ..experiment import Experiment
-from ..networks import Network as TrainedNetwork
 from ..runs.claims import Claims as Claims
 from ..runs.pool import Job, Plan, Supply, is_out_of_memory, plan, run_pool
 from ..runs.resources import blas_on_one_thread
 from ..runs.result import load
 from ..runs.session import Progress, Watch
-from ..runs.sinks import FolderSink, Trained
-from ..runs.start import initial_network
 from .grid import Network, listed
 from .status import duration
 from .store.layout import Failure
 from .store.log import Log
+from .store.sink import StoreSink
 from .store.store import Part, Store
 
 SECONDS_PER_CHECKPOINT = 60.0
@@ -77,21 +72,10 @@ def execute(
         Where results are kept.
     parts
         What to keep of each besides its measures.
-    on_progress
-        Called several times a second.
-    on_message
-        Called with one line on each event worth telling.
-    should_stop
-        Asked several times a second; once it says True, every state is saved and the call ends.
-    at_once
-        Networks to train at the same time; None: as many as there are cores (on accelerators, all of one shape), and
-        fit into memory.
-    batched
-        Whether networks of equal shape are one program; None: on accelerators.
+    on_progress, on_message, should_stop, at_once, batched, checkpoint_after
+        See :func:`recurrent_memory.run_many`.
     verify
         Whether to read all results and failures once nothing is left, and train those again whose files are damaged.
-    checkpoint_after
-        Seconds between checkpoints of each network.
     claims
         For tests; None makes them.
 
@@ -102,11 +86,11 @@ def execute(
     Raises
     ------
     InputError
-        Where the store cannot be used, before anything starts.
+        If the store cannot be used; before anything starts.
     InterruptedRunError
-        Where ``should_stop`` said so.
+        If ``should_stop`` said so.
     OSError
-        Where nothing can be written any more, such as on a full disk; what was finished stays.
+        If nothing can be written any more, as on a full disk; what was finished stays.
     """
     store.prepare()
     with claims or Claims(store.claim_path) as held, blas_on_one_thread():
@@ -125,36 +109,6 @@ class _Asked(NamedTuple):
     on_message: Callable[[str], None]
     should_stop: Callable[[], bool]
     checkpoint_after: float
-
-
-class _StoreSink(FolderSink):
-    """Keeps the state of a network in its working folder, and its result in the store of the sweep."""
-
-    def __init__(self, network: Network, store: Store, parts: Collection[Part], events: Log) -> None:
-        super().__init__(store.work(network.identity), network.experiment)
-        self.how_to_go_on = ""
-        self._network, self._store, self._parts, self._events = network, store, parts, events
-
-    def finished(self, stage: Experiment) -> xr.Dataset | None:
-        """Return the result of a stage that is finished."""
-        found = super().finished(stage)
-        if found is not None and stage.stage == self._last:
-            # An earlier version of this package died between this folder and the store.
-            self._publish(stage, self.place.load_weights(initial_network(stage)), found, self.place.timing())
-        return found
-
-    def keep(self, stage: Experiment, trained: Trained, result: xr.Dataset, timing: dict[str, Any]) -> None:
-        """Publish the result of the last stage; keep that of an earlier one in the working folder."""
-        if stage.stage < self._last:
-            super().keep(stage, trained, result, timing)
-        else:
-            self._publish(stage, trained.state.network, result, timing)
-
-    def _publish(self, stage: Experiment, trained: TrainedNetwork, result: xr.Dataset, timing: dict[str, Any]) -> None:
-        weights = storage.flatten(eqx.filter(trained, eqx.is_array))
-        identity, described = self._network.identity, stage.model_dump(mode="json")
-        if self._store.publish(identity, described, result, weights, self._parts, timing):
-            self._events.add("finished", identity)
 
 
 class _Claimed(Supply):
@@ -324,7 +278,7 @@ class _Claimed(Supply):
 
     def _job(self, network: Network) -> Job:
         self._clear_damaged(network)
-        sink = _StoreSink(network, self.store, self.parts, self.events)
+        sink = StoreSink(network.experiment, network.identity, self.store, self.parts, self.events)
         return Job(network.identity, network.experiment, sink, self._watch(network))
 
     def _watch(self, network: Network) -> Watch:

@@ -17,9 +17,7 @@ from jaxtyping import Int, Shaped
 
 from ..errors import InputError
 from ..experiment import OF_ONE_PROGRAM, Experiment
-from .file.fields import spelled
 from .file.sweep import Sweep
-from .file.where import parse
 from .store.identity import DIGITS, name_of, structure
 from .store.layout import Layout
 
@@ -97,16 +95,12 @@ def expand(sweep: Sweep) -> Expansion:
     InputError
         Where a combination is not possible, or all are left out.
     """
-    left_out = sweep.left_out().ravel()
-    numbers = np.flatnonzero(~left_out)
-    if not len(numbers):
-        with sweep.source.at("where", 0, "exclude"):
-            raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
+    numbers = sweep.kept()
     of = _Combinations(sweep)
     identities = np.fromiter(map(of.identity, map(int, numbers)), f"S{DIGITS}", len(numbers))
     _, first = np.unique(identities, return_index=True)
     first.sort()
-    excluded, duplicates = len(left_out) - len(numbers), len(numbers) - len(first)
+    excluded, duplicates = sweep.n_combinations - len(numbers), len(numbers) - len(first)
     return Expansion(Networks(of, numbers[first], identities[first]), excluded, duplicates)
 
 
@@ -194,9 +188,8 @@ def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:
         Where it is no condition, or names what no field of the sweep is.
     """
     shared = sweep.shared
-    condition = parse(where, sweep.values, lambda name, value: spelled(name, [value])[0])
-    rows = {name: [one.point.get(name, shared.get(name)) for one in among] for name in condition.columns}
-    return list(itertools.compress(among, condition.holds(rows).tolist()))
+    found = sweep.holds(where, lambda name: [one.point.get(name, shared.get(name)) for one in among])
+    return list(itertools.compress(among, found.tolist()))
 
 
 def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep) -> Experiment:
@@ -218,5 +211,5 @@ def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep)
     combination = ", ".join(f"{name} = {value!r}" for name, value in point.items() if name not in OF_ONE_PROGRAM)
     if combination:
         message = f"{message}\nThat is the combination {combination}. An [[exclude]] can leave it out."
-    with sweep.source.at(culprit):
+    with sweep.at(culprit):
         raise InputError(message)

@@ -23,8 +23,7 @@ def replay(
 ) -> bool:
     """Make the run folder of a network, as if it had been trained there.
 
-    If the store has its weights and curves, only its test trials are run again; otherwise it is trained again, with the
-    same result.
+    If the store has weights and curves, only the test trials are run again; otherwise all of it, with the same result.
 
     Parameters
     ----------

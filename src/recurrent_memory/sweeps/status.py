@@ -111,12 +111,12 @@ def _per_hour(logs: Path) -> float | None:
     return 3600 * ended / max(1.0, time.time() - min(event.time for event in happened))
 
 
-def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[str]]:
-    """Return the store of a sweep, and the identities of its networks, which are kept there once they are known.
+def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path] = ()) -> tuple[Layout, list[str]]:
+    """Return the store of a sweep and the identities of its networks, which the store remembers once they are known.
 
     Parameters
     ----------
-    path, overrides
+    path, overrides, imports
         See :func:`recurrent_memory.sweeps.load`.
 
     Returns
@@ -144,7 +144,8 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
     with source.at("store"):
         store = Layout(store_of(path, content))
     store.check()
-    made_of = [source.text, *overrides, RESULTS_VERSION, metadata.version("recurrent-memory")]
+    code = [file.digest for file in source.files(content, imports)]
+    made_of = [source.text, *overrides, *code, RESULTS_VERSION, metadata.version("recurrent-memory")]
     known = store.path / "known" / f"{digest(json.dumps(made_of))[:20]}.txt"
     with contextlib.suppress(OSError, ValueError):  # damaged: find them again
         checksum, _, text = known.read_text(encoding="utf-8").partition("\n")
@@ -153,7 +154,7 @@ def identities(path: Path, overrides: Sequence[str] = ()) -> tuple[Layout, list[
     from .file.read import load
     from .grid import networks
 
-    found = [network.identity for network in networks(load(path, overrides))]
+    found = [network.identity for network in networks(load(path, overrides, imports))]
     if store.path.exists():
         with contextlib.suppress(OSError):  # they can be found again
             known.parent.mkdir(exist_ok=True)
@@ -176,7 +177,7 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(30), duration(600), duration(7200)
+    >>> duration(30.0), duration(600.0), duration(7200.0)
     ('30 s', '10 min', '2.0 h')
     """
     if seconds < 90:

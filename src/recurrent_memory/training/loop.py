@@ -90,12 +90,13 @@ class Trainer(eqx.Module):
 
     def iterate(self, state: TrainingState) -> tuple[TrainingState, Float[Array, ""], Answers]:
         """Draw a batch of trials, and take one step along the gradient if the loss is finite."""
-        trials = self.task.sample(jr.fold_in(self.key, state.iteration), self.batch_size)
-        loss, outputs, gradient = self.objective.gradient(state.network, trials)
+        key = jr.fold_in(self.key, state.iteration)
+        trials = self.task.sample(key, self.batch_size)
+        loss, outputs, gradient = self.objective.gradient(state.network, trials, key)
         rate = self.schedule.rate(self.learning_rate, state.iteration)
         network, optimizer = self.optimizer.step(state.network, gradient, state.optimizer, rate)
         if self.judge_after_step:
-            _, outputs = self.objective.terms(network, trials)
+            _, outputs = self.objective.terms(network, trials, key)
         moved = TrainingState(network, optimizer, state.iteration + 1)
         # A network that diverges is left as it was before the step that broke it.
         (new, static), (old, _) = (eqx.partition(s, eqx.is_array) for s in (moved, state))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..networks import Network
 from ..tasks import Response, Trials
@@ -47,23 +47,25 @@ class Objective(eqx.Module):
     """Propagate task loss and activity term back one by one, each clipped on its own, as the published code does;
     otherwise their sum is propagated once. The two differ only where a signal reaches the clipping bound."""
 
-    def terms(self, network: Network, trials: Trials) -> tuple[Terms, Float[Array, "trial response output"]]:
-        """Return the three terms and the network's outputs in the response epoch."""
+    def terms(
+        self, network: Network, trials: Trials, key: PRNGKeyArray | None = None
+    ) -> tuple[Terms, Float[Array, "trial response output"]]:
+        """Return the three terms and the network's outputs in the response epoch; `key` is the batch's, for noise."""
         kept = max(self.resp_dur, min(ACTIVITY_STEPS, trials.inputs.shape[1]))
-        outputs, activity = network(trials.inputs, trials.mask if self.masked else None, kept)
+        outputs, activity = network(trials.inputs, trials.mask if self.masked else None, kept, key)
         outputs = outputs[:, kept - self.resp_dur :]
         task = task_loss(self.response, outputs, trials.targets[:, -self.resp_dur :])
         energy = jnp.mean(activity[:, -ACTIVITY_STEPS:] ** 2)
         return Terms(task, self.activity_penalty * energy, self.rho * sum_of_squares(network)), outputs
 
     def gradient(
-        self, network: Network, trials: Trials
+        self, network: Network, trials: Trials, key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, ""], Float[Array, "trial response output"], Network]:
         """Return the loss, the outputs in the response epoch, and the gradient with respect to all parameters."""
 
         def part(names: tuple[str, ...]) -> tuple[tuple[Array, tuple[Terms, Array]], Network]:
             def loss(network: Network) -> tuple[Array, tuple[Terms, Array]]:
-                terms, outputs = self.terms(network, trials)
+                terms, outputs = self.terms(network, trials, key)
                 return sum((getattr(terms, name) for name in names), jnp.zeros(())), (terms, outputs)
 
             value_and_gradient = eqx.filter_value_and_grad(loss, has_aux=True)

@@ -17,12 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Outcome, call
+from own import OPTIONS, forget, my_lab, write
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.runs import resources
 from recurrent_memory.sweeps import Store, load, networks
-from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, minutes, preview, queued, submissions
+from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, minutes, preview, queued, submissions, submit
 from recurrent_memory.sweeps.cluster.slurm.submission import cut, split
-from small import stops_after
+from small import SMALL, stops_after
+
+__all__ = ["my_lab"]
 
 TEXT = """\
 [experiment]
@@ -279,6 +282,32 @@ def test_a_plain_script_needs_nothing_but_sbatch(command: Callable[..., Outcome]
     done = command("export-sbatch", "sweep.toml", "-o", "script.sh")
     assert done.out == "script.sh: look at it, then `sbatch script.sh`\n"
     assert Path("script.sh").read_text().startswith("#!/bin/bash\n#SBATCH --job-name=sweep\n")
+
+
+def test_jobs_run_the_code_that_was_submitted(folder: Path, my_lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.parent / "programs" / "sbatch").write_text("#!/bin/sh\necho 'Submitted batch job 7'\n")
+    values = {"task": "half", **SMALL, "iterations": 2}
+    options = ", ".join(f"{name} = {value}" for name, value in OPTIONS.items())
+    (my_lab.parent / "s.toml").write_text(
+        'import = ["my_lab.py"]\n[experiment]\n'
+        + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+        + f'task_options = {{ {options} }}\n[axes]\nmodel = ["relu", "scaled"]\n'
+    )
+    sweep = load(my_lab.parent / "s.toml")
+    store = Store(sweep.store)
+    write(my_lab.parent, rate=0.1)  # after the sweep was read: what was read is submitted
+    submitted = submit(networks(sweep), sweep, store, Request(time="5"))
+    assert (submitted.networks, submitted.ids) == (2, ["7"])
+    place = submitted.submission.folder
+    assert b"RATE = 0.5" in (place / "imports" / "0" / "my_lab.py").read_bytes()
+    my_lab.unlink()
+    forget(monkeypatch)  # as on a node, where the sweep is read anew
+    copied = load(place / "sweep.toml", imports=[place / "imports" / "0" / "my_lab.py"], is_copy=True)
+    assert [one.identity for one in networks(copied)] == [one.identity for one in networks(sweep)]
+    chunk = f"Chunk(Path({str(store.path)!r}), Path({str(place)!r}), 0)"
+    text = f"from pathlib import Path; from recurrent_memory.sweeps.cluster.slurm import Chunk; {chunk}()"
+    subprocess.run([sys.executable, "-c", text], check=True, capture_output=True)
+    assert store.finished() == {one.identity for one in networks(sweep)}
 
 
 def test_a_sweep_without_a_file_cannot_be_submitted(folder: Path) -> None:

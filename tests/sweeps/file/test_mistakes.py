@@ -124,6 +124,14 @@ MISTAKES: dict[str, tuple[str, int | None, tuple[str, ...]]] = {
     "table as a setting": (AXES + "task_options.delay_dur = [{ a = 1 }]\n", 4, ("a setting is a number, a text",)),
     "infinite where": (TASKS + 'where = "lambda0 < 1e999"\n', 5, ("is not allowed",)),
     "long where": (TASKS + f'where = "{"not " * 600} lambda0 > 1"\n', 5, ("of at most 2000",)),
+    "deep not": (TASKS + f'where = "{"not " * 400} lambda0 > 1"\n', 5, ("more than 50 levels", "several [[exclude]]")),
+    "deep parentheses": (TASKS + f'where = "{"(" * 400}lambda0 > 1{")" * 400}"\n', 5, ("is not an expression",)),
+    "deep nesting": (
+        TASKS + f'where = "{"(seed == 1 or not (" * 60}lambda0 > 1{"))" * 60}"\n',
+        5,
+        ("levels", "several [[exclude]]"),
+    ),
+    "deep signs": (TASKS + f'where = "lambda0 > {"-" * 1500}1"\n', 5, ("levels",)),
     "second where": (TASKS + 'where = "lambda0 > 0.92"\n[[exclude]]\nwhere = "rho"\n', 7, ("`rho`",)),
     "nothing left": (TASKS + 'where = "lambda0 > 0"\n', 5, ("leaves out all",)),
     "mixed option": (

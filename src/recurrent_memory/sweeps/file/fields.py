@@ -11,17 +11,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from ... import tasks
 from ...errors import InputError, suggestion
-from ...experiment import Experiment, split_condition
+from ...experiment import FOLLOWING, Experiment, split_condition
 from ...networks import find_model
 from ...registry import Registry
 from ...training import OPTIMIZERS, SCHEDULES
 from .source import OPTIONS, Source
 
+FIELDS = tuple(name for name in Experiment.model_fields if name not in FOLLOWING)
+"""The fields of an experiment that a sweep can give."""
+
 
 def is_field(name: str) -> bool:
     """Tell whether a sweep can give a name values: a field of an experiment, or a setting of its task or model."""
     table, dot, setting = name.partition(".")
-    return table in OPTIONS and setting.isidentifier() if dot else name in Experiment.model_fields
+    return table in OPTIONS and setting.isidentifier() if dot else name in FIELDS
 
 
 def check_name(name: str) -> None:
@@ -33,8 +36,7 @@ def check_name(name: str) -> None:
         With the names that might be meant.
     """
     if not is_field(name):
-        known = tuple(Experiment.model_fields)
-        raise InputError(f"{name!r} is not a field of an experiment.{suggestion(name, known)}")
+        raise InputError(f"{name!r} is not a field of an experiment.{suggestion(name, FIELDS)}")
 
 
 def check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:

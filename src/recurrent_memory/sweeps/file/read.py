@@ -15,10 +15,16 @@ from .fields import check_first, check_name, is_field
 from .source import Source, flat, store_of
 from .sweep import Sweep
 
-_NAMES = ("store", "save", "experiment", "axes", "zip", "exclude")
+_NAMES = ("store", "save", "import", "experiment", "axes", "zip", "exclude")
 
 
-def load(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sweep:
+def load(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    imports: Sequence[str | os.PathLike[str]] = (),
+    *,
+    is_copy: bool = False,
+) -> Sweep:
     """Read a sweep's file.
 
     Parameters
@@ -27,6 +33,10 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sweep:
         The TOML file.
     overrides
         Words such as ``lambda0=0.9``: values that all networks share instead of those in the file.
+    imports
+        Python files to import besides those that the file names.
+    is_copy
+        Whether the file is a copy in another folder, so that ``imports`` are all files to import.
 
     Raises
     ------
@@ -38,7 +48,10 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sweep:
     content = source.content()
     _check_tables(content, source)
     given = dict(itertools.chain(*map(_override, overrides)))
-    source = source._replace(overrides={name: words for name, (words, _) in given.items()})
+    files = source.files({} if is_copy else content, map(Path, imports))
+    source = source._replace(overrides={name: words for name, (words, _) in given.items()}, imports=files)
+    for file in files:
+        file.load()
     values: dict[str, Any] = {"source": source}
     for name in ("store", "save"):
         if name in content:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
+from ...own_code import OwnFile
 
 OPTIONS = ("task_options", "model_options", "optimizer_options", "schedule_options")
 """Fields of an experiment that are tables; a setting in one goes by a dotted name, as ``task_options.delay_dur``."""
@@ -21,6 +23,8 @@ class Source(NamedTuple):
     text: str = ""
     overrides: dict[str, str] = {}  # noqa: RUF012 (never changed)
     """Fields that were set beside the file, and the words that set them."""
+    imports: tuple[OwnFile, ...] = ()
+    """Python files whose tasks, cells and other variants the sweep can use, as they were when the sweep was read."""
 
     @classmethod
     def read(cls, path: Path) -> Source:
@@ -60,6 +64,23 @@ class Source(NamedTuple):
                 f"{self.path} has a number that is too long, or too many brackets in one another."
             ) from None
         return content
+
+    def files(self, content: dict[str, Any], beside: Iterable[Path] = ()) -> tuple[OwnFile, ...]:
+        """Read the Python files that the content imports, and those that are imported beside it, each once.
+
+        Raises
+        ------
+        InputError
+            If the content does not name files, or one cannot be read.
+        """
+        named = content.get("import", [])
+        with self.at("import"):
+            if not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+                raise InputError(f'`import` = {named!r} is not allowed: write a list of files, as ["my_lab.py"].')
+            folder = Path() if self.path is None else self.path.parent
+            found = [OwnFile.read(folder / os.path.expanduser(name)) for name in named]
+        found += [OwnFile.read(path) for path in beside]
+        return tuple({file.path.absolute(): file for file in found}.values())
 
     def lines(self, name: str, table: str | None = None) -> list[int]:
         """Return the lines, counted from 1, in which any table gives a name its value, or only those of one kind.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int, Shaped
 from pydantic import Field, field_validator, model_validator
 
 from ...errors import InputError
@@ -17,7 +19,7 @@ from ...settings import Settings
 from .axes import MOST_NETWORKS
 from .fields import check_first, spelled
 from .source import Source, flat
-from .where import parse
+from .where import Columns, column, holds
 
 
 class Sweep(Settings):
@@ -101,8 +103,7 @@ class Sweep(Settings):
                 f"{self.source.path or 'The sweep'}: {told} = {self.n_combinations:,} networks, of at most "
                 f"{MOST_NETWORKS:,}: shorten an axis, or make several sweeps."
             )
-        for number in range(len(self.exclude)):
-            self._condition(number)
+        self._left_out()  # which refuses conditions that make no sense
         return self
 
     @property
@@ -124,33 +125,50 @@ class Sweep(Settings):
             found.update(axis)
         return found
 
-    def _condition(self, number: int) -> Any:
-        with self.source.at("where", number, "exclude"):
-            return parse(self.exclude[number], self.values, lambda name, value: spelled(name, [value])[0])
+    def at(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Put the place where the sweep gives a field its value in front of an InputError raised inside."""
+        return self.source.at(name)
 
-    def left_out(self) -> Bool[np.ndarray, "..."]:
-        """Return which combinations are left out, with a dimension for each of `axes`.
+    def kept(self) -> Int[np.ndarray, " combination"]:
+        """Return the numbers of the combinations that no condition leaves out, the last axis varying fastest.
 
         Raises
         ------
         InputError
-            Where a condition compares what cannot be compared.
+            If none is kept.
         """
-        shape = [len(next(iter(axis.values()))) for axis in self.axes]
+        found = np.flatnonzero(~self._left_out())
+        if not len(found):
+            with self.source.at("where", 0, "exclude"):
+                raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
+        return found
+
+    def holds(self, where: str, of: Callable[[str], Sequence[Any]]) -> Bool[np.ndarray, " row"]:
+        """Return in which rows a condition holds, given what returns a field's values in all rows.
+
+        Raises
+        ------
+        InputError
+            If it is no condition, or names what no field of the sweep is.
+        """
+        return holds(where, Columns(self.values, lambda name: column(of(name)), _spelled))
+
+    def _left_out(self) -> Bool[np.ndarray, "..."]:
+        """Return which combinations are left out, with a dimension for each of `axes`."""
+        n_axes = len(self.axes)
         axis_of = {name: number for number, axis in enumerate(self.axes) for name in axis}
         every = self.values
-        found = np.zeros(shape, dtype=bool)
-        for number in range(len(self.exclude)):
-            condition = self._condition(number)
-            # The condition is told once for each combination of the axes that it names, and holds along all others.
-            involved = sorted({axis_of[name] for name in condition.columns if name in axis_of})
-            part = [shape[axis] for axis in involved]
-            at = dict(zip(involved, np.indices(part).reshape(len(part), math.prod(part)), strict=True))
-            nowhere = np.zeros(math.prod(part), dtype=int)
-            rows = {
-                name: [every[name][i] for i in at.get(axis_of.get(name, -1), nowhere)] for name in condition.columns
-            }
+
+        def along_axis(name: str) -> Shaped[np.ndarray, "..."]:
+            shape = [-1 if axis == axis_of.get(name) else 1 for axis in range(n_axes)]
+            return column(every[name]).reshape(shape)
+
+        found = np.zeros([len(next(iter(axis.values()))) for axis in self.axes], dtype=bool)
+        for number, where in enumerate(self.exclude):
             with self.source.at("where", number, "exclude"):
-                holds = condition.holds(rows)
-            found |= holds.reshape([n if axis in involved else 1 for axis, n in enumerate(shape)])
+                found |= holds(where, Columns(every, along_axis, _spelled))
         return found
+
+
+def _spelled(name: str, value: Any) -> Any:
+    return spelled(name, [value])[0]

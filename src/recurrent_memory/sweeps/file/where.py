@@ -1,33 +1,35 @@
-"""Conditions on the fields of a sweep, as ``task == 'comp' and lambda0 > 0.95``.
+"""Conditions on the fields of a sweep, such as ``task == 'comp' and lambda0 > 0.95``.
 
-What a file says is never run: an expression is taken apart, and only what is known to be harmless is put together again
-for pandas.
+Python's parser takes an expression apart, and one walk over its tree checks and evaluates it: what a file says is never
+run.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
+import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 
 from ...errors import InputError
 
 LONGEST = 2000
 """Most characters of an expression."""
+DEEPEST = 50
+"""Most levels of an expression, so that the walk never exhausts Python's stack."""
 
-_SIGNS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.In: "in",
-    ast.NotIn: "not in",
+_SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
 _TRUTH = {"true": True, "false": False}
 """As the files of sweeps write it."""
@@ -37,50 +39,41 @@ _RULE = (
 )
 
 
-class Condition(NamedTuple):
-    """An expression that has been checked."""
+class Columns(NamedTuple):
+    """The fields that a condition may name."""
 
-    text: str
-    """As it was written."""
-    columns: dict[str, str]
-    """Fields that it names, with the names that they have in `expression`."""
-    expression: str
-    """For `pandas.DataFrame.eval`."""
-
-    def holds(self, values: Mapping[str, Sequence[Any]]) -> Bool[np.ndarray, " row"]:
-        """Return in which rows the condition holds, given the values of all fields that it names.
-
-        Raises
-        ------
-        InputError
-            Where values cannot be compared.
-        """
-        import pandas as pd  # which takes half a second, and most sweeps leave nothing out
-
-        frame = pd.DataFrame({column: list(map(_cell, values[field])) for field, column in self.columns.items()})
-        try:
-            return np.asarray(frame.eval(self.expression, engine="python"), dtype=bool)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"`where` = {self.text!r} cannot be evaluated: {str(error).splitlines()[0]}.") from None
+    values: Mapping[str, Sequence[Any]]
+    """All values that each field takes."""
+    of: Callable[[str], Shaped[np.ndarray, "..."]]
+    """Returns a field's values in the rows to judge, made by :func:`column`; columns broadcast against each other."""
+    spell: Callable[[str, Any], Any]
+    """Returns a value of a field in the spelling that its values have, or raises an InputError."""
 
 
-def parse(text: str, values: Mapping[str, Sequence[Any]], spell: Callable[[str, Any], Any]) -> Condition:
-    """Check an expression.
+def column(values: Sequence[Any]) -> Shaped[np.ndarray, " row"]:
+    """Return values as a column: numbers as such (NaN for none), anything else as objects."""
+    if all(isinstance(value, int | float | None) for value in values):
+        return np.array([np.nan if value is None else value for value in values])
+    found = np.empty(len(values), dtype=object)
+    found[:] = list(map(_cell, values))
+    return found
+
+
+def holds(text: str, columns: Columns) -> Bool[np.ndarray, "..."]:
+    """Return in which rows a condition holds.
 
     Parameters
     ----------
     text
-        The expression, in Python's notation.
-    values
-        Values of each field that may be named.
-    spell
-        Returns a value of a field in the spelling that ``values`` have, or raises an InputError.
+        The condition, in Python's notation.
+    columns
+        The fields that it may name.
 
     Raises
     ------
     InputError
-        Where it is not an expression, has more than comparisons of fields in it, names an unknown field or one without
-        values, or compares a field with what it cannot be.
+        If it is not an expression, does more than compare fields, names an unknown field or one without values, or
+        compares a field with what it cannot be.
     """
     if len(text) > LONGEST:
         raise InputError(f"`where` has {len(text)} characters, of at most {LONGEST}: write several [[exclude]].")
@@ -90,55 +83,55 @@ def parse(text: str, values: Mapping[str, Sequence[Any]], spell: Callable[[str, 
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise InputError(f"`where` = {text!r} is not an expression: {reason}.\n{_RULE}") from None
-    translation = _Translation(text, values, spell)
-    return Condition(text, translation.columns, translation.condition(tree))
+    if _depth(tree) > DEEPEST:
+        raise InputError(f"`where` = {text!r} has more than {DEEPEST} levels: write several [[exclude]].")
+    try:
+        with np.errstate(invalid="ignore"):  # nothing is less than NaN, or greater
+            return np.asarray(_Walk(text, columns).condition(tree), dtype=bool)
+    except (TypeError, OverflowError) as error:
+        raise InputError(f"`where` = {text!r} cannot be evaluated: {str(error).splitlines()[0]}.") from None
 
 
-class _Translation:
-    """From Python's tree of an expression to pandas' text of it."""
+class _Walk(NamedTuple):
+    """One walk over the tree of an expression."""
 
-    def __init__(self, text: str, values: Mapping[str, Sequence[Any]], spell: Callable[[str, Any], Any]) -> None:
-        self.text, self.values, self.spell = text, values, spell
-        self.columns: dict[str, str] = {}
+    text: str
+    columns: Columns
 
-    def condition(self, node: ast.expr) -> str:
+    def condition(self, node: ast.expr) -> Any:
         match node:
             case ast.BoolOp(op=op, values=parts):
-                word = " and " if isinstance(op, ast.And) else " or "
-                return f"({word.join(map(self.condition, parts))})"
+                joined = np.logical_and if isinstance(op, ast.And) else np.logical_or
+                return functools.reduce(joined, [self.condition(part) for part in parts])
             case ast.UnaryOp(op=ast.Not(), operand=part):
-                return f"(not {self.condition(part)})"
+                return np.logical_not(self.condition(part))
             case ast.Compare(left=first, ops=ops, comparators=others):
                 pairs = zip([first, *others], ops, others, strict=False)
-                return f"({' and '.join(self.comparison(*of_pair) for of_pair in pairs)})"
-            case ast.Name() | ast.Attribute() if (field := self.field(node)) and self.is_condition(field):
-                return self.column(field)
+                return functools.reduce(np.logical_and, [self.comparison(*of_pair) for of_pair in pairs])
+            case ast.Name() | ast.Attribute() if (field := self.field(node)) and self.has_only(bool, field):
+                return self.columns.of(field)
         raise self.refusal(node)
 
-    def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
+    def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Any:
         whole = ast.Compare(left, [op], [right])
-        if type(op) not in _SIGNS:
-            raise self.refusal(whole)
-        sign = _SIGNS[type(op)]
         field, other = self.field(left), self.field(right)
-        if sign.endswith("in"):
+        if isinstance(op, ast.In | ast.NotIn):
             if not (field and isinstance(right, ast.List | ast.Tuple) and right.elts):
                 raise self.refusal(whole)
-            return f"{self.column(field)} {sign} [{', '.join(self.constant(item, field) for item in right.elts)}]"
-        if not (field or other):
+            own = self.columns.of(field)
+            found = functools.reduce(np.logical_or, [own == self.constant(item, field) for item in right.elts])
+            return found if isinstance(op, ast.In) else np.logical_not(found)
+        if type(op) not in _SIGNS or not (field or other):
             raise self.refusal(whole)
-        if sign not in ("==", "!=") and any(map(self.is_text, filter(None, (field, other)))):
-            raise self.refusal(whole)  # pandas would compare by the alphabet
+        ordered = not isinstance(op, ast.Eq | ast.NotEq)
+        if ordered and any(self.has_only(str, name) for name in (field, other) if name):
+            raise self.refusal(whole)  # Python would compare by the alphabet
         sides = ((field, left, other), (other, right, field))
-        return f" {sign} ".join(
-            self.column(own) if own else self.constant(node, str(opposite)) for own, node, opposite in sides
-        )
+        values = [self.columns.of(own) if own else self.constant(node, str(to)) for own, node, to in sides]
+        return _SIGNS[type(op)](*values)
 
-    def is_condition(self, field: str) -> bool:
-        return all(isinstance(value, bool) for value in self.values[field])
-
-    def is_text(self, field: str) -> bool:
-        return all(isinstance(value, str) for value in self.values[field])
+    def has_only(self, kind: type, field: str) -> bool:
+        return all(isinstance(value, kind) for value in self.columns.values[field])
 
     def field(self, node: ast.expr) -> str | None:
         match node:
@@ -148,17 +141,14 @@ class _Translation:
                 name = f"{table}.{setting}"
             case _:
                 return None
-        if name not in self.values:
+        if name not in self.columns.values:
             raise InputError(
                 f"`where` = {self.text!r} is not allowed: no value is given to `{name}`, only to "
-                f"{', '.join(self.values)}. Write words in quotes, as 'comp'."
+                f"{', '.join(self.columns.values)}. Write words in quotes, as 'comp'."
             )
         return name
 
-    def column(self, field: str) -> str:
-        return self.columns.setdefault(field, f"field{len(self.columns)}")
-
-    def constant(self, node: ast.expr, field: str) -> str:
+    def constant(self, node: ast.expr, field: str) -> Any:
         value: Any
         match node:
             case ast.Constant(value=str() | int() | float() as value):
@@ -173,17 +163,25 @@ class _Translation:
                 raise self.refusal(node)
         if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
             raise self.refusal(node)
-        if isinstance(value, str | tuple) or not all(isinstance(known, int | float) for known in self.values[field]):
+        known = self.columns.values[field]
+        if isinstance(value, str | tuple) or not all(isinstance(one, int | float) for one in known):
             try:
-                value = self.spell(field, value)
+                value = self.columns.spell(field, value)
             except InputError as error:
                 raise InputError(f"`where` = {self.text!r}: {error}") from None
-        return repr(_cell(value))
+        return _cell(value)
 
     def refusal(self, node: ast.expr) -> InputError:
         return InputError(f"`where` = {self.text!r} is not allowed, because of {ast.unparse(node)!r}.\n{_RULE}")
 
 
+def _depth(tree: ast.AST) -> int:
+    levels, nodes = 0, [tree]
+    while nodes:
+        levels, nodes = levels + 1, [child for node in nodes for child in ast.iter_child_nodes(node)]
+    return levels
+
+
 def _cell(value: Any) -> Any:
-    """Return a value as one cell of a table: a curriculum as in ``cd1,2afc``."""
+    """Return a value as one cell of a column: a curriculum as in ``cd1,2afc``."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SWEEP, CHUNKS, DESCRIPTION = "sweep.toml", "chunks.json", "submission.json"
 """Files of a submission: the sweep as it was then, networks of each job, and the rest; the last is written last."""
+IMPORTS = "imports"
+"""Folder of a submission with the Python files that the sweep imports, as they were then."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Chunk:
         log = logging.getLogger(submitit.__name__)
         with _caught_signals() as caught:
             mine = set(read_json(self.submission / CHUNKS)[self.number])
-            sweep = load(self.submission / SWEEP, read_json(self.submission / DESCRIPTION)["overrides"])
+            described = read_json(self.submission / DESCRIPTION)
+            imports = [self.submission / name for name in described.get("imports", [])]
+            sweep = load(self.submission / SWEEP, described["overrides"], imports, is_copy=True)
             chosen = [network for network in networks(sweep) if network.identity in mine]
             if len(chosen) < len(mine):
                 raise InputError(

@@ -63,11 +63,11 @@ def finish(
     Raises
     ------
     InputError
-        Where submitit or Slurm is missing, or Slurm refuses the first submission.
+        If submitit or Slurm is missing, or Slurm refuses the first submission.
     InterruptedRunError
-        Where ``should_stop`` said so.
+        If ``should_stop`` said so.
     StuckError
-        Where submissions came to nothing, or the user has cancelled the last one.
+        If submissions came to nothing, or the user has cancelled the last one.
     """
     networks = listed(networks)
     watch = _Watch(networks, store, on_message, should_stop, look_every)

@@ -53,6 +53,7 @@ def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request:
     ]
     command = [sys.executable, "-m", "recurrent_memory", "sweep", "run", str(file.absolute())]
     command += [word for words in dict.fromkeys(sweep.source.overrides.values()) for word in ("--set", words)]
+    command += [word for own in sweep.source.imports for word in ("--import", str(own.path.absolute()))]
     header = "\n".join(lines)
     return f"""\
 #!/bin/bash

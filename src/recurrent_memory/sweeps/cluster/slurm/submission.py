@@ -22,7 +22,7 @@ from ...execute import SECONDS_PER_CHECKPOINT
 from ...file.sweep import Sweep
 from ...grid import Network
 from ...store.store import Store
-from .chunk import CHUNKS, DESCRIPTION, SWEEP, Chunk, read_json
+from .chunk import CHUNKS, DESCRIPTION, IMPORTS, SWEEP, Chunk, read_json
 from .commands import complaint, largest_array
 from .request import Request
 
@@ -254,10 +254,16 @@ class _Plan(NamedTuple):
             # Before a job starts: Slurm makes no folders for what jobs print.
             (self.folder / f"array{number}").mkdir(parents=True)
         source = self.sweep.source
+        # A folder for each, since two files may have the same name.
+        imports = {f"{IMPORTS}/{i}/{file.path.name}": file.content for i, file in enumerate(source.imports)}
+        for name, content in imports.items():
+            (self.folder / name).parent.mkdir(parents=True)
+            (self.folder / name).write_bytes(content)
         described = {
             "name": self.name,
             "arrays": self.sizes,
             "overrides": list(dict.fromkeys(source.overrides.values())),
+            "imports": list(imports),
             "request": self.request.model_dump(mode="json"),
         }
         texts = {SWEEP: source.text, CHUNKS: json.dumps(self.chunks), DESCRIPTION: json.dumps(described, indent=1)}

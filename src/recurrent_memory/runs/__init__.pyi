@@ -1,0 +1,1 @@
+from . import measures as measures

@@ -1,0 +1,164 @@
+"""Whatever an own task does differently shows in the fingerprint; nothing of this package has one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from own import OPTIONS, my_lab, write
+from recurrent_memory.errors import InputError
+from recurrent_memory.experiment import Experiment
+from recurrent_memory.networks import CELLS
+from recurrent_memory.own_code import fingerprint, import_file
+from recurrent_memory.runs.folder import RunFolder
+from recurrent_memory.sweeps import identity
+from recurrent_memory.tasks.conditions import CONDITIONS
+from recurrent_memory.tasks.registry import TASKS
+
+__all__ = ["my_lab"]
+
+
+def half(**changes: Any) -> Experiment:
+    return Experiment(**{"task": "half", "task_options": OPTIONS, **changes})
+
+
+def test_what_is_of_this_package_has_no_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    built_in = [of for of in (*TASKS.values(), *CELLS.values()) if of.__module__.startswith("recurrent_memory")]
+    assert len(built_in) >= 13
+    assert fingerprint([*built_in, *CONDITIONS.values()]) == ""
+    experiment = Experiment(task="comp", condition="variable_delay+dynamic", model="gru")
+    assert experiment.code == ""
+    assert "code" not in experiment.model_dump()
+    assert "code" not in json.loads(experiment.model_dump_json())
+
+
+def test_own_tasks_and_cells_have_one(my_lab: Path) -> None:
+    import_file(my_lab)
+    codes = {half().code, half(model="scaled").code, Experiment(task="de1", model="scaled").code}
+    assert len(codes) == 3
+    assert all(len(code) == 20 for code in codes)
+    assert half().code == half(seed=3, task="Half").code
+    assert half(task="2afc", curriculum=("half", "2afc"), task_options={}).code == half().code
+    assert half().own_files == ["my_lab.py"]
+
+
+def test_replacing_the_task_replaces_the_fingerprint(my_lab: Path) -> None:
+    import_file(my_lab)
+    assert half().replace(task="de1").code == ""
+    assert Experiment(task="de1", task_options=OPTIONS).replace(task="half").code == half().code
+    assert half(seed=1).replace(seed=2) == half(seed=2)
+
+
+def test_it_depends_on_content_and_not_on_the_path(my_lab: Path, tmp_path: Path) -> None:
+    import_file(my_lab)
+    first = half().code
+    import_file(write(my_lab.parent, rate=0.1))
+    assert half().code != first
+    import_file(write(tmp_path))
+    assert half().code == first
+
+
+def test_an_edit_after_the_import_is_not_what_runs(my_lab: Path) -> None:
+    import_file(my_lab)
+    first = half().code
+    write(my_lab.parent, rate=0.1)
+    assert half().code == first
+
+
+@pytest.mark.parametrize("name", ["RATE", "GAIN"])
+def test_it_covers_the_values_that_functions_use(name: str, my_lab: Path) -> None:
+    module = import_file(my_lab)
+    before = half(model="scaled").code
+    setattr(module, name, 0.25)
+    assert half(model="scaled").code != before
+    module.unused = 3  # type: ignore[attr-defined]
+    after = half(model="scaled").code
+    module.unused = 4  # type: ignore[attr-defined]
+    assert half(model="scaled").code == after
+
+
+def own(text: str, tmp_path: Path, **values: Any) -> str:
+    """Return the fingerprint of the class `Own` in a file."""
+    path = tmp_path / "own_class.py"
+    path.write_text(text)
+    module = import_file(path)
+    vars(module).update(values)
+    return fingerprint([module.Own])
+
+
+@pytest.mark.parametrize(
+    ("text", "one", "other"),
+    [
+        ("class Own:\n    def f(self): return table[0]\n", [1, 2], [2, 1]),
+        ("class Own:\n    def f(self): return [table for _ in range(3)]\n", {"a": 1}, {"a": 2}),
+        ("def g(): return table\nclass Own:\n    @property\n    def f(self): return g()\n", {1, 2}, {1, 3}),
+        ("class Own:\n    @classmethod\n    def f(cls): return table\n", np.arange(3.0), np.arange(3.0) + 1),
+        ("def g(x): return lambda: x + table\nclass Own:\n    f = staticmethod(g(1))\n", 1, 2),
+        ("import functools\nclass Own:\n    @functools.cached_property\n    def f(self): return table\n", "a", "b"),
+    ],
+)
+def test_values_of_every_kind_count(text: str, one: Any, other: Any, tmp_path: Path) -> None:
+    first, second = (own(text, tmp_path, table=value) for value in (one, other))
+    assert first != second
+    assert own(text, tmp_path, table=one) == first
+
+
+def test_closures_count() -> None:
+    def made(rate: float) -> type:
+        class Own:
+            def rates(self) -> float:
+                return rate
+
+        return Own
+
+    assert fingerprint([made(0.5)]) == fingerprint([made(0.5)]) != fingerprint([made(0.1)])
+
+
+def test_code_without_a_file_counts(tmp_path: Path) -> None:
+    text = (
+        "class Own:\n    def f(self): return {value}\n"
+        "from recurrent_memory.own_code import fingerprint\nprint(fingerprint([Own]))\n"
+    )
+    found = [
+        subprocess.run([sys.executable, "-c", text.format(value=value)], capture_output=True, text=True, check=True)
+        for value in (1, 2, 1)
+    ]
+    first, second, third = (of.stdout for of in found)
+    assert first == third != second
+    assert len(first.strip()) == 20
+
+
+def test_a_stored_description_keeps_its_fingerprint(my_lab: Path) -> None:
+    import_file(my_lab)
+    stored = half().model_dump(mode="json")
+    import_file(write(my_lab.parent, rate=0.1))
+    assert Experiment(**stored).code == stored["code"] != half().code
+    assert identity(Experiment(**stored)) != identity(half())
+
+
+def test_a_run_folder_of_other_code_is_refused(my_lab: Path, tmp_path: Path) -> None:
+    import_file(my_lab)
+    place = RunFolder(tmp_path / "run")
+    place.describe(half())
+    place.check_free_for(half())
+    import_file(write(my_lab.parent, rate=0.1))
+    with pytest.raises(InputError, match=r"run of other code: my_lab\.py has changed .*\nGive a new folder"):
+        place.check_free_for(half())
+
+
+def test_a_run_folder_from_before_there_were_fingerprints_still_opens(my_lab: Path, tmp_path: Path) -> None:
+    import_file(my_lab)
+    place = RunFolder(tmp_path / "run")
+    place.describe(half())
+    path = place / "experiment.json"
+    described = json.loads(path.read_text())
+    del described["experiment"]["code"]
+    path.write_text(json.dumps(described))
+    place.check_free_for(half())
+    assert place.experiment() == half()
