@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -35,13 +34,9 @@ MOST_MAPS = 8_000
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
-        jax.clear_caches()
-        # glibc keeps freed memory for itself unless it is asked to give it back.
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    from recurrent_memory.runs.resources import release_programs
+
+    release_programs(MOST_MAPS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

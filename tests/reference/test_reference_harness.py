@@ -113,11 +113,11 @@ def trajectory_of_ours(task_name: str, condition: str, model: str) -> dict[str, 
             state, chunk = training.advance(state, 1)
             outputs, _ = state.network(trials.inputs, trials.mask if task.skips_steps else None)
             rows["X"].append(np.asarray(trials.inputs).astype(np.uint8))
-            rows["S"].append(np.asarray(trials.targets)[:, 0].squeeze(-1))
+            rows["S"].append(np.asarray(trials.targets)[:, 0, 0])
             rows["mask"].append(np.asarray(trials.mask))
-            rows["observer"].append(np.asarray(task.ideal_observer(trials)).squeeze(-1))
+            rows["observer"].append(np.asarray(task.ideal_observer(trials)).reshape(-1))
             rows["loss"].append(float(chunk.losses[0]))
-            rows["prediction_after_step"].append(np.asarray(outputs)[:, experiment.readout_step].squeeze(-1))
+            rows["prediction_after_step"].append(np.asarray(outputs)[:, experiment.readout_step, 0])
             if step + 1 in CHECKPOINTS:
                 arrays |= in_published_order(state.network, step + 1)
         if not task.skips_steps:

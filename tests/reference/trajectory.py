@@ -28,12 +28,12 @@ from .runs import Arrays, network_of, published_weights, steps, trials_of
 
 GATES = ("u", "r", "c")
 """The published GRU's blocks in its own order: update, reset, candidate."""
-ORDER = {
+ORDER: dict[bool, tuple[str, ...]] = {
     True: (*(f"{array}_{gate}" for gate in GATES for array in ("W_in", "W_hid", "b")), "W_out", "b_out"),
     False: ("W_in", "b_in", "W_rec", "b_rec", "W_out", "b_out"),
 }
 """Published order of the parameters, of the GRU and of all others."""
-COMPARABLE_STEPS = {"float64": None, "float32": 200}
+COMPARABLE_STEPS: dict[str, int | None] = {"float64": None, "float32": 200}
 """Steps after which rounding, which grows 10 to 100 times every 100 steps, has not yet parted the two programs."""
 
 
@@ -124,7 +124,9 @@ def trajectory(file: ReferenceFile, precision: str) -> Trajectory:
             for step in range(n_steps):
                 yield batch(file, step, dtype)
 
-        losses, predictions, weights = [], [], {}
+        losses: list[float] = []
+        predictions: list[np.ndarray] = []
+        weights: dict[int, Arrays] = {}
         for done, step in enumerate(
             steps(objective, network, batches(), jnp.asarray(settings.learning_rate, dtype)), 1
         ):

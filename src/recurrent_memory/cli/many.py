@@ -13,9 +13,9 @@ from ..experiment import Experiment
 from ..runs.many import run_many
 from ..runs.measures import MEASURES
 from .display import Display
+from .process import cache_compiled_programs, interruptible
 from .report import draw, formatted
 from .tables import table_console
-from .train import cache_compiled_programs, interruptible
 
 
 def train_many(

@@ -130,7 +130,7 @@ def _run_to_the_end(
 ) -> int:
     from ..errors import StuckError
     from ..sweeps.cluster.slurm import finish
-    from .train import interruptible
+    from .process import interruptible
 
     to_cancel = of.advised("cancel")
     try:

@@ -98,7 +98,7 @@ def run(of: SweepFile, at_once: int | None, part: str | None, slurm: bool, **opt
     """
     from ..sweeps import execute
     from .display import Display
-    from .train import cache_compiled_programs, interruptible
+    from .process import cache_compiled_programs, interruptible
 
     sweep, store = of.open()
     networks = networks_of(sweep)
@@ -247,8 +247,8 @@ def replay(of: SweepFile, where: str, out: Path | None, formats: tuple[str, ...]
     from ..sweeps import replay as make
     from ..sweeps import select
     from .display import Display
+    from .process import cache_compiled_programs, interruptible
     from .report import draw, print_summary
-    from .train import cache_compiled_programs, interruptible
 
     sweep, store = of.open()
     chosen = select(sweep, networks_of(sweep), where)

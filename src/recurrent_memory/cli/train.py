@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
 import re
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +16,7 @@ from click.core import ParameterSource
 from ..errors import InputError
 from ..experiment import FOLLOWING, PRESETS, Experiment, preset
 from .options import Numbers, Several, formats_option, import_option, options_from
+from .process import cache_compiled_programs, interruptible
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,66 +151,3 @@ def _new_folder(experiment: Experiment, which: str) -> Path:
     words = f"{experiment.task}-{experiment.model}-n{experiment.n_hidden}-{which}"
     base = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{re.sub(r'[^a-z0-9_-]', '', words)}"
     return next(p for i in range(1_000_000) if not (p := base if i == 0 else Path(f"{base}-{i}")).exists())
-
-
-@contextlib.contextmanager
-def interruptible(advice: str = "") -> Iterator[Callable[[], bool]]:
-    """Yield what says whether to stop, and leave with the signal's exit code where work was stopped for it.
-
-    Parameters
-    ----------
-    advice
-        What to say after what was interrupted, such as how to go on.
-    """
-    from ..errors import InterruptedRunError
-
-    caught = _catch_signals()
-    try:
-        yield lambda: bool(caught)
-    except InterruptedRunError as error:
-        click.echo(f"{error} {advice}".rstrip(), err=True)
-        sys.exit(128 + caught[0])
-
-
-def _catch_signals() -> list[int]:
-    """Note the first SIGINT, SIGTERM, SIGUSR2 or SIGHUP in the list returned; a second one ends the process at once.
-
-    SIGUSR2 is what Slurm is asked to send before the time of a job is over. SIGHUP says that the terminal is gone, more
-    than once: all but the first are ignored, and so is the first where it was ignored before, as under nohup.
-    """
-    caught: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        caught.append(number)
-        if number == signal.SIGHUP:
-            signal.signal(number, signal.SIG_IGN)
-            _leave_terminal()
-        else:
-            signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-        signal.signal(number, note)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, note)
-    return caught
-
-
-def _leave_terminal() -> None:
-    """Let what is still said go nowhere where the terminal is gone, since writing to it is an error from then on."""
-    for output in (1, 2):
-        try:
-            os.write(output, b"")
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, output)
-            os.close(nowhere)
-
-
-def cache_compiled_programs() -> None:
-    """Keep compiled programs between runs, so that the second start takes no time to compile."""
-    import jax
-
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(home / "recurrent-memory" / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -78,14 +78,14 @@ def blas_on_one_thread() -> contextlib.AbstractContextManager[object]:
     return limits
 
 
-def release_programs() -> None:
-    """Let go of all compiled programs once their memory maps have become too many.
+def release_programs(most_maps: int = MOST_MAPS) -> None:
+    """Let go of all compiled programs once this process has more memory maps.
 
     Each shape of network leaves about 600 maps and 37 MB of programs in the process. To compile again what does not
     depend on the shape takes about 2 s, so programs are not let go after each shape but every twenty or so, at a cost
     of 2 %. A program that is running keeps its own maps.
     """
-    if _memory_maps() > MOST_MAPS:
+    if _memory_maps() > most_maps:
         import jax
 
         jax.clear_caches()

@@ -177,7 +177,7 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(30), duration(600), duration(7200)
+    >>> duration(30.0), duration(600.0), duration(7200.0)
     ('30 s', '10 min', '2.0 h')
     """
     if seconds < 90:
