@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -10,7 +16,7 @@ def tasks() -> None:
     """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs, conditions.
 
     Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50). Conditions
-    combine (train --condition variable_delay+dynamic); tethered and hebbian go with every task.
+    combine (train --condition variable_delay+distractor); tethered and hebbian go with every task.
     """
     from rich.box import SIMPLE
     from rich.table import Table
@@ -27,10 +33,30 @@ def tasks() -> None:
             in_which.setdefault(name, []).append(condition)
     all_tasks = [known.make(name, conditions[0]) for name, conditions in in_which.items()]
     for task in sorted(all_tasks, key=lambda t: (t.code is None, t.code)):
-        epochs = " + ".join(f"{stop - start} {epoch}" for epoch, (start, stop) in task.epochs.items())
+        epochs = " + ".join(f"{epoch.duration} {epoch.name}" for epoch in task.epoch_list)
         outputs = f"{task.n_outputs} {task.response}"
         code = "" if task.code is None else str(task.code)
         table.add_row(
             task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, ", ".join(in_which[task.name])
         )
-    table_console().print(table)
+    console = table_console()
+    console.print(table)
+    console.print(_conditions())
+
+
+def _conditions() -> Table:
+    """Return a line for each condition: its name, and what it changes."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from .. import tasks as known
+    from ..experiment import OWN_CONDITIONS
+
+    table = Table(box=SIMPLE, header_style="bold")
+    for column in ("condition", "what it changes"):
+        table.add_column(column, no_wrap=True)
+    for name, condition in known.CONDITIONS.items():
+        table.add_row(name, (inspect.getdoc(condition) or "").splitlines()[0])
+    for name, values in OWN_CONDITIONS.items():
+        table.add_row(name, f"Short for {', '.join(f'{field} = {value}' for field, value in values.items())}.")
+    return table

@@ -69,7 +69,7 @@ def _answer(
 ) -> Answers:
     def answer(index: Int[Array, ""]) -> Answers:
         trials = task.sample(jr.fold_in(key, index), batch_size)
-        outputs, _ = network(trials.inputs, _mask(task, trials), task.resp_dur)
+        outputs, _ = network(trials.inputs, _mask(task, trials), task.n_steps - task.epochs["response"][0])
         return answers(task, trials, outputs, until)
 
     given: Answers = jax.lax.map(answer, indices)

@@ -25,13 +25,6 @@ from .folder import RESULT, RunFolder
 
 VERSIONED = ("recurrent-memory", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray")
 
-ERROR_NAMES = {
-    "angle": ("network's error", "ideal observer's error"),
-    "probability": ("divergence of network from ideal observer", "divergence of chance from ideal observer"),
-    "value": ("network's error", "ideal observer's error"),
-}
-"""What the network's error and the error it is measured against are, for each kind of response."""
-
 SEQUENTIALITY: dict[str, tuple[evaluation.Variant, str | None]] = {
     "": ("paper", None),
     "_delay": ("paper", "delay"),
@@ -200,19 +193,16 @@ def _about(long_name: str, units: str) -> dict[str, str]:
 
 
 def _unit(task: AbstractTask) -> str:
-    return {"angle": "radians", "probability": "probability", "value": "arbitrary units"}[task.response]
+    return task.kind.unit
 
 
 def _epoch_names(task: AbstractTask) -> list[str]:
-    names = [""] * task.n_steps
-    for epoch, (start, stop) in task.epochs.items():
-        names[start:stop] = [epoch] * (stop - start)
-    return names
+    return [epoch.name for epoch in task.epoch_list for _ in range(epoch.duration)]
 
 
 def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
     error_unit = _error_unit(task)
-    network, reference = ERROR_NAMES[task.response]
+    network, reference = task.kind.error_names if task.has_observer else task.kind.error_names_without_observer
     reported_at, reported = history.reports(task)
     curves: dict[str, Any] = {
         "training_loss": (
@@ -249,7 +239,7 @@ def _training_curves(task: AbstractTask, history: History) -> dict[str, Any]:
 
 
 def _error_unit(task: AbstractTask) -> str:
-    return {"angle": "radians", "probability": "nats", "value": "arbitrary units"}[task.response]
+    return task.kind.error_unit
 
 
 def _test_measures(
@@ -261,8 +251,8 @@ def _test_measures(
     kinds: list[tuple[str, evaluation.Variant, bool]]
     kinds = [("", "paper", False), ("_exact", "exact", False), ("_exact_causal", "exact", True)]
     for ending, variant, causal in kinds:
-        truth, observer, network = evaluation.given(task, answers, readout_step, variant, causal=causal)
-        judged[ending] = evaluation.errors(task.response, truth, observer, network, variant)
+        given = evaluation.given(task, answers, readout_step, variant, causal=causal)
+        judged[ending] = evaluation.judge(task, given, variant)
         of = evaluation.performance(task.response, judged[ending])
         what = f"{variant}{', observer stops at the read-out step' if causal else ''}"
         measures[f"fractional_loss{ending}"] = (
@@ -282,12 +272,12 @@ def _test_measures(
             of.n_dropped,
             {"long_name": f"test answers not counted ({what})"},
         )
-        for name, whose, answer in (("test", "network", network), ("observer", "ideal observer", observer)):
-            loss = evaluation.loss(task.response, truth, answer, variant)
+        for name, whose, answer in (("test", "network", given.network), ("observer", "ideal observer", given.observer)):
+            loss = evaluation.loss(task.response, given.truth, answer, variant)
             about = _about(f"{whose}'s loss in the test ({what})", _error_unit(task))
             measures[f"{name}_loss{ending}"] = ((), loss, about)
         if mispaired_cd1.concerns(task) and variant == "paper":
-            best, answered = (probabilities.reshape(-1, batch_size) for probabilities in (observer, network))
+            best, answered = (answer.reshape(-1, batch_size) for answer in (given.observer, given.network))
             found = mispaired_cd1.fractional_loss(mispaired_cd1.quantities(best, answered).sum(axis=0))
             measures["fractional_loss_misaligned"] = ((), found, {"long_name": MISALIGNED})
     solved = measures["fractional_loss"][1] < evaluation.SOLVED_BELOW
