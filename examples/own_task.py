@@ -1,4 +1,4 @@
-"""A task of your own: was the cue in the first or in the second half of the neurons?
+"""A task of your own, with an ideal observer: was the cue in the first or in the second half of the neurons?
 
 Run it with ``python examples/own_task.py``; it takes some seconds.
 """
@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field
 
 from recurrent_memory import Experiment, run
-from recurrent_memory.tasks import AbstractTask, HeldRates, register
+from recurrent_memory.tasks import AbstractTask, Evidence, HeldRates, register
 
 
 @register  # from here on, experiments know it by its name
@@ -21,21 +22,27 @@ class WhichHalf(AbstractTask):
     name: ClassVar[str] = "which-half"
     title: ClassVar[str] = "Which half"
     remembered: ClassVar[str] = "which half of the neurons was active"
-    response: ClassVar = "probability"  # or "angle", or "value" together with a method `targets`
+    response: ClassVar = "probability"  # or "category", "angle", or "value" together with a method `targets`
 
     # A setting beyond the usual ones (`delay_dur` and so on), with its range: task_options={"cue_rate": 0.8}.
-    cue_rate: float = Field(default=0.5, ge=0, le=1, description="expected spikes a step of a cued neuron")
+    cue_rate: float = Field(default=0.2, gt=0.02, le=1, description="expected spikes a step of a cued neuron")
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
-        """Draw one trial's hidden variables: what is shown, and the binary variable to report."""
+        """Draw one trial's hidden variables: what is shown, and the label to report."""
         label = jr.bernoulli(key).astype(int)
         return label.astype(float).reshape(1, 1), label
 
     def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> HeldRates:
-        """Return every neuron's expected spikes at every step; the spikes are drawn for you."""
+        """Return every neuron's expected spikes a step in each epoch; the spikes are drawn for you."""
         half = jnp.arange(self.n_neurons) >= self.n_neurons // 2
         noise = jnp.full(self.n_neurons, 0.02)
         return self.over_time(jnp.where(half == label, self.cue_rate, noise), noise, noise)
+
+    def observe(self, evidence: Evidence, variant: str = "paper", until: int | None = None) -> Float[np.ndarray, "..."]:
+        """Return P(second half) given the spikes of the cue (if both halves are of one size)."""
+        counts = np.asarray(evidence.counts[:, 0], float)
+        sign = np.where(np.arange(self.n_neurons) >= self.n_neurons // 2, 1, -1)
+        return np.asarray(1 / (1 + np.exp(-counts @ sign * np.log(self.cue_rate / 0.02))))
 
 
 if __name__ == "__main__":
@@ -43,10 +50,11 @@ if __name__ == "__main__":
         task="which-half",
         task_options={"n_neurons": 10, "stim_dur": 5, "delay_dur": 10, "resp_dur": 6},
         n_hidden=20,
-        iterations=200,
-        batch_size=10,
+        iterations=400,
+        batch_size=20,
         learning_rate=5e-3,
         test_batches=10,
     )
     result = run(experiment)  # run(experiment, "runs/which-half") would keep it in a folder
     print(f"{experiment.task}: cross-entropy {float(result['test_loss']):.3f} nats, by chance 0.693")
+    print(f"fractional loss {float(result['fractional_loss']):.3f}, {'solved' if result['solved'] else 'not solved'}")

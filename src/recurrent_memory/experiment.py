@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
-from .errors import InputError
+from .errors import InputError, suggestion
 from .own_code import fingerprint, own_files
 from .settings import Settings
 
@@ -59,7 +59,10 @@ class Experiment(Settings):
     task: Annotated[str, Field(description="Task: a name or the published integer code")]
     condition: Annotated[
         str,
-        Field(description="Condition: basic, dynamic, variable_delay, tethered, hebbian, or several joined by +"),
+        Field(
+            description="Condition: basic, dynamic, variable_delay, distractor, tethered, hebbian, or several, "
+            "joined by +"
+        ),
     ] = "basic"
     model: Annotated[str, Field(description="Model: a name or the published basic script's code")] = "relu"
     n_hidden: Annotated[int, Field(ge=1, le=100_000, description="Number of recurrent units N")] = 500
@@ -112,8 +115,8 @@ class Experiment(Settings):
         Field(description="Tasks to learn one after the other, as in cd1,2afc; the last is `task`"),
     ] = ()
     readout: Annotated[
-        Literal["auto", "linear", "sigmoid"],
-        Field(description="Output nonlinearity; auto: sigmoid where the answer is a probability, otherwise linear"),
+        Literal["auto", "linear", "sigmoid", "softmax"],
+        Field(description="Output nonlinearity; auto: sigmoid for probabilities, softmax for categories, else linear"),
     ] = "auto"
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"],
@@ -217,7 +220,11 @@ class Experiment(Settings):
         return self
 
     def _check_readout(self, task: AbstractTask) -> None:
-        """Refuse a read-out step before the response epoch."""
+        """Refuse a readout that the task has no use for, and a read-out step before the response epoch."""
+        if self.readout == "softmax" and task.n_outputs < 2:
+            raise InputError(
+                "`readout` = 'softmax' is not allowed: the task has a single output, which would always be 1. Use auto."
+            )
         start, stop = task.epochs["response"]
         if -self.readout_step > stop - start:
             raise InputError(
@@ -317,9 +324,12 @@ def split_condition(condition: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         return tasks.condition_parts("+".join(word for word in words if word not in own) or "basic"), own
     except InputError:
+        known = ("basic", *tasks.CONDITIONS, *OWN_CONDITIONS)
+        unknown = [word for word in words if word not in known]
+        closest = suggestion(unknown[0], known) if unknown else ""
         raise InputError(
-            f"There is no condition {condition!r}. Conditions: basic, {', '.join(tasks.CONDITIONS)}, "
-            f"{', '.join(OWN_CONDITIONS)}; join several by +."
+            f"There is no condition {condition!r}.{closest if 'mean' in closest else ''} Conditions: "
+            f"{', '.join(known)}; join several by +."
         ) from None
 
 

@@ -44,7 +44,7 @@ class Settings(BaseModel):
 
     def __init__(self, **values: Any) -> None:
         try:
-            super().__init__(**values)
+            super().__init__(**{name: _without_numpy(value) for name, value in values.items()})
         except ValidationError as error:
             raise InputError(_explain(type(self), error)) from None
 
@@ -66,6 +66,16 @@ class Settings(BaseModel):
             If a value is unknown or out of range.
         """
         return type(self)(**{**dict(self), **changes})
+
+
+def _without_numpy(value: Any) -> Any:
+    """Return Python's own number for each of NumPy's, in dictionaries too, so that settings can be stored as JSON."""
+    if isinstance(value, dict):
+        return {name: _without_numpy(of) for name, of in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_without_numpy, value))
+    # By its module: NumPy takes a moment to import, and whoever has such a number has imported it.
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
 
 
 def _explain(settings: type[Settings], error: ValidationError) -> str:

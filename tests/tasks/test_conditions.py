@@ -117,7 +117,7 @@ def test_conditions_of_experiments() -> None:
     assert Experiment(task="de1", condition="hebbian") == Experiment(task="de1", model="fast_weights")
     with pytest.raises(InputError, match="hebbian is short for the model fast_weights"):
         Experiment(task="de1", condition="hebbian", model="gru")
-    with pytest.raises(InputError, match="Conditions: basic, variable_delay, dynamic, tethered, hebbian"):
+    with pytest.raises(InputError, match="Conditions: basic, variable_delay, dynamic, distractor, tethered, hebbian"):
         Experiment(task="de1", condition="nonsense")
 
 

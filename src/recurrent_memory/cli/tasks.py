@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import import_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,9 +19,10 @@ def tasks() -> None:
     """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs, conditions.
 
     Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50). Conditions
-    combine (train --condition variable_delay+dynamic); tethered and hebbian go with every task.
+    combine (train --condition variable_delay+distractor); tethered and hebbian go with every task.
 
-    A second table lists the models with their options (train --model leaky --model-option alpha=0.5).
+    Two more tables list the conditions, and the models with their options (train --model leaky --model-option
+    alpha=0.5).
     """
     from rich.box import SIMPLE
     from rich.table import Table
@@ -34,17 +39,36 @@ def tasks() -> None:
             in_which.setdefault(name, []).append(condition)
     all_tasks = [known.make(name, conditions[0]) for name, conditions in in_which.items()]
     for task in sorted(all_tasks, key=lambda t: (t.code is None, t.code)):
-        epochs = " + ".join(f"{stop - start} {epoch}" for epoch, (start, stop) in task.epochs.items())
+        epochs = " + ".join(f"{epoch.duration} {epoch.name}" for epoch in task.epoch_list)
         outputs = f"{task.n_outputs} {task.response}"
         code = "" if task.code is None else str(task.code)
         table.add_row(
             task.name, code, task.remembered, str(task.n_inputs), outputs, epochs, ", ".join(in_which[task.name])
         )
-    table_console().print(table)
-    table_console().print(_models())
+    console = table_console()
+    for shown in (table, _conditions(), _models()):
+        console.print(shown)
 
 
-def _models() -> Any:
+def _conditions() -> Table:
+    """Return a line for each condition: its name, and what it changes."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from .. import tasks as known
+    from ..experiment import OWN_CONDITIONS
+
+    table = Table(box=SIMPLE, header_style="bold")
+    for column in ("condition", "what it changes"):
+        table.add_column(column, no_wrap=True)
+    for name, condition in known.CONDITIONS.items():
+        table.add_row(name, (inspect.getdoc(condition) or "").splitlines()[0])
+    for name, values in OWN_CONDITIONS.items():
+        table.add_row(name, f"Short for {', '.join(f'{field} = {value}' for field, value in values.items())}.")
+    return table
+
+
+def _models() -> Table:
     """Return the table of models, one line for each option."""
     from rich.box import SIMPLE
     from rich.table import Table

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from scipy.special import rel_entr
 
 from ..errors import InputError
-from ..settings import SOLVED_BELOW as SOLVED_BELOW
-from ..tasks import AbstractTask, Response
+from ..settings import SOLVED_BELOW
+from ..tasks import RESPONSES, AbstractTask, Errors, Response
+from ..tasks.responses import PROBABILITY_MARGIN, Variant, angular_distance
 from ..training import Answers
 
-Variant = Literal["paper", "exact"]
-
-PROBABILITY_MARGIN = 1e-6
-"""The exact variant keeps probabilities this far from 0 and 1 where it takes their logarithm."""
+__all__ = [
+    "PROBABILITY_MARGIN",
+    "SOLVED_BELOW",
+    "Errors",
+    "Given",
+    "Performance",
+    "Variant",
+    "angular_distance",
+    "errors",
+    "fraction",
+    "given",
+    "judge",
+    "loss",
+    "mean",
+    "performance",
+]
 
 
 class Given(NamedTuple):
@@ -29,20 +40,11 @@ class Given(NamedTuple):
     network: Shaped[np.ndarray, "*answer"]
 
 
-class Errors(NamedTuple):
-    """Error of every answer and the error it is measured against; NaN where an answer does not count."""
-
-    network: Float[np.ndarray, " answer"]
-    """Angle: error in radians. Probability: KL(observer‖network) in nats. Value: absolute error."""
-    reference: Float[np.ndarray, " answer"]
-    """Angle: the observer's error. Probability: KL(observer‖½). Value: 0."""
-
-
 class Performance(NamedTuple):
     """Performance over many answers."""
 
     fractional_loss: float
-    """Angle: (network − reference)/reference. Probability: network/reference. Value: network, not a fraction."""
+    """Angle: (network − reference)/reference. Probability, category: network/reference. Value: network, no fraction."""
     standard_error: float
     """Of the fractional loss, over answers (delta method for a ratio of means)."""
     network_error: float
@@ -68,7 +70,8 @@ def errors(
     Parameters
     ----------
     response
-        What the answer is: ``"angle"`` (radians, period π), ``"probability"`` or ``"value"``.
+        What the answer is: ``"angle"`` (radians, period π), ``"probability"``, ``"category"`` (probabilities of the
+        categories on the last axis) or ``"value"``.
     truth, observer, network
         True value, ideal observer's and network's answer, of equal shape.
     variant
@@ -88,14 +91,14 @@ def errors(
     """
     if variant not in ("paper", "exact"):
         raise InputError(f"`variant` = {variant!r} is unknown: use 'paper' or 'exact'.")
-    if response not in _ERRORS:
-        raise InputError(f"`response` = {response!r} is unknown: use one of {', '.join(_ERRORS)}.")
+    if response not in RESPONSES:
+        raise InputError(f"`response` = {response!r} is unknown: use one of {', '.join(RESPONSES)}.")
     arrays = [np.asarray(a, np.float64) for a in (truth, observer, network)]
     if len({a.shape for a in arrays}) > 1:
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise InputError(f"truth, observer and network must have one shape, got {shapes}.")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _ERRORS[response](arrays[0].ravel(), arrays[1].ravel(), arrays[2].ravel(), variant)
+        return RESPONSES[response].errors(arrays[0], arrays[1], arrays[2], variant)
 
 
 def given(
@@ -126,9 +129,32 @@ def given(
         observer = task.observe(answers.evidence_seen, variant, until=task.n_steps + readout_step + 1)
     else:
         observer = task.observe(answers.evidence, variant)
-    read = (..., 0) if task.response == "value" else (slice(None), readout_step)
-    truth, network = (np.asarray(a, np.float64)[read] for a in (answers.targets, answers.outputs))
+    truth, network = (
+        np.asarray(task.kind.read(np.asarray(values, np.float64), readout_step))
+        for values in (answers.targets, answers.outputs)
+    )
     return Given(truth, observer.reshape(truth.shape), network)
+
+
+def judge(task: AbstractTask, of: Given, variant: Variant = "paper") -> Errors:
+    """Return the errors of answers to trials of a task.
+
+    Parameters
+    ----------
+    task
+        What was asked.
+    of
+        From :func:`given`.
+    variant
+        ``"paper"`` or ``"exact"``.
+
+    Returns
+    -------
+    Those of :func:`errors`; but if the task has no observer of its own, probabilities are compared with the truth and
+    with chance in the exact form: the published one drops every answer whose observer is certain.
+    """
+    certain = task.kind.is_probability and not task.has_observer
+    return errors(task.response, *of, "exact" if certain else variant)
 
 
 def performance(response: Response, of: Errors) -> Performance:
@@ -156,11 +182,7 @@ def fraction(
     reference: float | Float[np.ndarray, "*shape"],
 ) -> Float[np.ndarray, "*shape"]:
     """Return the fractional loss from mean errors; NaN where the reference is 0 or unknown."""
-    network, reference = np.asarray(network, np.float64), np.asarray(reference, np.float64)
-    if response == "value":
-        return network
-    reference = np.where(reference == 0, math.nan, reference)
-    return np.asarray((network - reference) / reference if response == "angle" else network / reference)
+    return RESPONSES[response].fraction(np.asarray(network, np.float64), np.asarray(reference, np.float64))
 
 
 def mean(values: Float[np.ndarray, " answer"]) -> float:
@@ -177,48 +199,8 @@ def loss(
 ) -> float:
     """Return the mean loss of answers against the truth.
 
-    Radians for angles (abs(·) mod π, or circular distance for ``"exact"``), nats of cross-entropy for probabilities
-    (kept in [10⁻⁶, 1 − 10⁻⁶]; an observer that is undefined for want of spikes counts as ½), the target's unit for
-    values.
+    Radians for angles (abs(·) mod π, or circular distance for ``"exact"``), nats of cross-entropy for probabilities and
+    categories (kept in [10⁻⁶, 1 − 10⁻⁶]; an observer that is undefined for want of spikes counts as chance), the
+    target's unit for values.
     """
-    truth, answer = np.asarray(truth, np.float64), np.asarray(answer, np.float64)
-    if response == "angle":
-        return float(angular_distance(truth, answer, variant).mean())
-    if response == "probability":
-        p = np.clip(np.where(np.isnan(answer), 0.5, answer), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-        return float(-np.mean(truth * np.log(p) + (1 - truth) * np.log1p(-p)))
-    return float(np.mean(np.abs(truth - answer)))
-
-
-def angular_distance(
-    a: Float[np.ndarray, "*answer"], b: Float[np.ndarray, "*answer"], variant: Variant
-) -> Float[np.ndarray, "*answer"]:
-    """Return abs(a − b) mod π (``"paper"``), or the distance on the circle of circumference π (``"exact"``)."""
-    distance = np.mod(np.abs(a - b), math.pi)
-    return np.asarray(distance if variant == "paper" else np.minimum(distance, math.pi - distance))
-
-
-def _angular_errors(truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant) -> Errors:
-    return Errors(angular_distance(truth, network, variant), angular_distance(truth, observer, variant))
-
-
-def _divergences(truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant) -> Errors:
-    p, q = observer, network
-    if variant == "paper":
-        return Errors(
-            p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q)),
-            p * np.log(2 * p) + (1 - p) * np.log(2 * (1 - p)),
-        )
-    q = np.clip(q, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-    return Errors(rel_entr(p, q) + rel_entr(1 - p, 1 - q), rel_entr(p, 0.5) + rel_entr(1 - p, 0.5))
-
-
-def _absolute_errors(truth: np.ndarray, observer: np.ndarray, network: np.ndarray, variant: Variant) -> Errors:
-    return Errors(np.abs(truth - network), np.zeros_like(network))
-
-
-_ERRORS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Variant], Errors]] = {
-    "angle": _angular_errors,
-    "probability": _divergences,
-    "value": _absolute_errors,
-}
+    return RESPONSES[response].test_loss(np.asarray(truth, np.float64), np.asarray(answer, np.float64), variant)

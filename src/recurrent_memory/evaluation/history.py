@@ -11,8 +11,7 @@ from jaxtyping import Float, Int
 from ..tasks import AbstractTask
 from ..training import Chunk, join_batches
 from . import mispaired_cd1
-from .fractional_loss import errors as errors_of
-from .fractional_loss import fraction
+from .fractional_loss import fraction, judge
 from .fractional_loss import given as given_answers
 
 WINDOW = 100
@@ -54,11 +53,10 @@ class History(NamedTuple):
         """
         batch = chunk.answers.outputs.shape[1]
         given = given_answers(task, join_batches(chunk.answers), readout_step, "paper")
-        errors = errors_of(task.response, *given, "paper")
-        n_answers = batch * (given.truth.size // len(given.truth))
+        errors = judge(task, given, "paper")
         sums = [
             (np.nansum(e, axis=1), np.sum(~np.isnan(e), axis=1))
-            for e in (values.reshape(-1, n_answers) for values in errors)
+            for e in (values.reshape(len(chunk.losses), -1) for values in errors)
         ]
         (network, n_network), (reference, n_reference) = sums
         new = (chunk.losses, network, n_network, reference, n_reference)

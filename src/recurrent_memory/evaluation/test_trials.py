@@ -70,7 +70,8 @@ def _answer(
     def answer(index: Int[Array, ""]) -> Answers:
         of_batch = jr.fold_in(key, index)
         trials = task.sample(of_batch, batch_size)
-        outputs, _ = network(trials.inputs, _mask(task, trials), task.resp_dur, of_batch)
+        response_steps = task.n_steps - task.epochs["response"][0]
+        outputs, _ = network(trials.inputs, _mask(task, trials), response_steps, of_batch)
         return answers(task, trials, outputs, until)
 
     given: Answers = jax.lax.map(answer, indices)

@@ -16,7 +16,7 @@ from ..settings import SOLVED_BELOW
 from .pictures import picture
 from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say
 
-ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "value": "Error"}
+ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "category": "Divergence (nats)"}
 
 
 @picture()
@@ -138,7 +138,9 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
 
 
 def _reference_name(response: str) -> str:
-    return "answer ½ in every trial" if response == "probability" else "ideal observer"
+    return {"probability": "answer ½ in every trial", "category": "every category as likely in every trial"}.get(
+        response, "ideal observer"
+    )
 
 
 def _error_label(result: xr.Dataset, error: str, response: str) -> str:

@@ -26,7 +26,8 @@ from .style import (
     time_edges,
 )
 
-ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "value": "Output"}
+ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "category": "Probability"}
+"""Label of the answers by the kind of response; for any other kind it is "Output", with its unit if it has one."""
 
 
 @picture("inputs", "targets", "outputs")
@@ -140,10 +141,16 @@ def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) ->
                 [times[answer_from], times[-1]], [observer[output]] * 2, color=color, linewidth=3.5,
                 alpha=0.45, solid_capstyle="butt", label=f"ideal observer{which}",
             )  # fmt: skip
-    axes.set_ylabel(ANSWER_LABELS.get(str(result.attrs.get("response")), "Output"))
+    axes.set_ylabel(_answer_label(result))
     _limit_answers(axes, str(result.attrs.get("response")))
     mark_epochs(axes, result, names=False)
     _legend(figure, axes, n_outputs)
+
+
+def _answer_label(result: xr.Dataset) -> str:
+    unit = result["outputs"].attrs.get("units", "arbitrary units")
+    other = "Output" if unit == "arbitrary units" else f"Output ({unit})"
+    return ANSWER_LABELS.get(str(result.attrs.get("response")), other)
 
 
 def _observer(one: xr.Dataset, n_outputs: int) -> Float[np.ndarray, " output"]:
@@ -184,5 +191,5 @@ def _limit_answers(axes: Axes, response: str) -> None:
         axes.set_ylim(min(low, -0.1), max(high, np.pi + 0.1))
         if high - low < 3 * np.pi:
             axes.set_yticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
-    elif response == "probability":
+    elif ANSWER_LABELS.get(response) == "Probability":
         axes.set_ylim(min(low, -0.05), max(high, 1.05))

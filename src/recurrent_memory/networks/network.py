@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -23,7 +23,14 @@ _NOISE = 2**31 - 1
 """Stream of the noise in the key of a batch; the streams of its trials are their numbers, which are far smaller."""
 
 PROBABILITY_MARGIN = 1e-6
-"""Answers to a binary question are kept this far from 0 and 1, as published."""
+"""Probabilities are kept this far from 0 and 1, as published."""
+Readout: TypeAlias = Literal["linear", "sigmoid", "softmax"]
+NONLINEARITIES: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda outputs: outputs,
+    "sigmoid": jax.nn.sigmoid,
+    "softmax": jax.nn.softmax,
+}
+"""Output nonlinearities by name; softmax acts on the outputs of one step."""
 
 
 class Network(eqx.Module):
@@ -38,7 +45,7 @@ class Network(eqx.Module):
     cell: AbstractCell
     W_out: Float[Array, "unit output"]
     b_out: Float[Array, " output"]
-    readout: Literal["linear", "sigmoid"] = eqx.field(static=True)
+    readout: Readout = eqx.field(static=True)
     is_probability: bool = eqx.field(static=True)
     """Whether outputs are kept inside [10⁻⁶, 1 − 10⁻⁶], so that they have a cross-entropy."""
     precision: Precision = eqx.field(static=True, default="float32")
@@ -58,8 +65,7 @@ class Network(eqx.Module):
             # Time comes first inside, so that a step reads and writes one contiguous block.
             activity = recur(self.cell, inputs.swapaxes(0, 1), None if mask is None else mask.T, last, key)
             outputs = product(activity, self.W_out) + self.b_out
-        if self.readout == "sigmoid":
-            outputs = jax.nn.sigmoid(outputs)
+        outputs = NONLINEARITIES[self.readout](outputs)
         if self.is_probability:
             outputs = clip_through(outputs, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
         return outputs.swapaxes(0, 1), activity.swapaxes(0, 1)
@@ -83,7 +89,7 @@ def initialize(
     n_inputs: int,
     n_hidden: int,
     n_outputs: int,
-    readout: Literal["linear", "sigmoid"],
+    readout: Readout,
     is_probability: bool,
     lambda0: float,
     sigma0: float,

@@ -125,7 +125,7 @@ def answered(task: AbstractTask, answers: Answers, readout_step: int, batch_size
             continue
         if (way.variant, way.causal) not in judged:
             given = evaluation.given(task, answers, readout_step, way.variant, causal=way.causal)
-            errors = evaluation.errors(task.response, *given, way.variant)
+            errors = evaluation.judge(task, given, way.variant)
             judged[way.variant, way.causal] = Answered(task, *given, errors, batch_size)
         found[name] = replace(judged[way.variant, way.causal], variant=name)
     return found

@@ -26,13 +26,6 @@ Source: TypeAlias = Literal["answers", "activity", "network", "training", "resul
 """What a measure's function takes: :class:`Answered`, :class:`Activity`, a trained network, :class:`Training`, or the
 result with all other measures."""
 
-ERROR_NAMES = {
-    "angle": ("network's error", "ideal observer's error"),
-    "probability": ("divergence of network from ideal observer", "divergence of chance from ideal observer"),
-    "value": ("network's error", "ideal observer's error"),
-}
-"""What the network's error and the error it is measured against are, for each kind of response."""
-
 NOT_MEASURES = (
     "activity", "inputs", "targets", "outputs", "mask", "observer_estimate", "recurrent_weights", "time", "epoch",
     "location", "trial", "unit", "neuron", "output", "answer", "source", "target_unit", "iteration", "report", "delay",
@@ -199,7 +192,12 @@ def register(of: Source, **settings: Any) -> Callable[[Function], Function]:
 
 def error_unit(task: AbstractTask) -> str:
     """Return the unit of a task's losses and errors."""
-    return {"angle": "radians", "probability": "nats", "value": "arbitrary units"}[task.response]
+    return task.kind.error_unit
+
+
+def error_names(task: AbstractTask) -> tuple[str, str]:
+    """Return what the network's error is called, and the error that it is measured against."""
+    return task.kind.error_names if task.has_observer else task.kind.error_names_without_observer
 
 
 def _fractional_loss(on: Answered) -> Any:
@@ -302,12 +300,12 @@ for _measure in (
     ),
     Measure(
         name="training_network_error", function=lambda on: on.history.network_error(), dims=("iteration",),
-        long_name=lambda task: f"{ERROR_NAMES[task.response][0]} (last 100 iterations)", units=error_unit,
+        long_name=lambda task: f"{error_names(task)[0]} (last 100 iterations)", units=error_unit,
         decimals=4, **_IN_TRAINING,
     ),
     Measure(
         name="training_observer_error", function=lambda on: on.history.reference_error(), dims=("iteration",),
-        long_name=lambda task: f"{ERROR_NAMES[task.response][1]} (last 100 iterations)", units=error_unit,
+        long_name=lambda task: f"{error_names(task)[1]} (last 100 iterations)", units=error_unit,
         decimals=4, **_IN_TRAINING,
     ),
 ):  # fmt: skip

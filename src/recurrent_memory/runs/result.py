@@ -174,14 +174,11 @@ def _about(long_name: str, units: str) -> dict[str, str]:
 
 
 def _unit(task: AbstractTask) -> str:
-    return {"angle": "radians", "probability": "probability", "value": "arbitrary units"}[task.response]
+    return task.kind.unit
 
 
 def _epoch_names(task: AbstractTask) -> list[str]:
-    names = [""] * task.n_steps
-    for epoch, (start, stop) in task.epochs.items():
-        names[start:stop] = [epoch] * (stop - start)
-    return names
+    return [epoch.name for epoch in task.epoch_list for _ in range(epoch.duration)]
 
 
 def delays_of(task: AbstractTask) -> tuple[int, ...]:

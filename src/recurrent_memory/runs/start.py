@@ -26,17 +26,14 @@ def stream(experiment: Experiment, name: str) -> PRNGKeyArray:
 def initial_network(experiment: Experiment) -> Network:
     """Return the network of an experiment before training."""
     task = experiment.make_task()
-    asks_for_probability = task.response == "probability"
     return networks.initialize(
         stream(experiment, "initialization"),
         experiment.model,
         n_inputs=task.n_inputs,
         n_hidden=experiment.n_hidden,
         n_outputs=task.n_outputs,
-        readout=("sigmoid" if asks_for_probability else "linear")
-        if experiment.readout == "auto"
-        else experiment.readout,
-        is_probability=asks_for_probability,
+        readout=task.kind.readout if experiment.readout == "auto" else experiment.readout,
+        is_probability=task.kind.is_probability,
         lambda0=experiment.lambda0,
         sigma0=experiment.sigma0,
         precision=experiment.precision,

@@ -2,13 +2,16 @@
 
 from . import observers
 from .change_detection import CD1, CD2, ChangeDetectionTask
-from .conditions import CONDITIONS, DynamicInput, VariableDelay, condition_parts
+from .conditions import CONDITIONS, Condition, Distractor, DynamicInput, VariableDelay, condition_parts
 from .discrimination import COMP, TwoAFC, ValueTask
+from .epochs import Epoch
 from .estimation import DE1, DE2, GDE, VDE1, EstimationTask, OrientationTask
+from .population_task import PopulationTask
 from .populations import HeldRates, at_every_step, poisson_counts
 from .registry import find, make, names, register
+from .responses import RESPONSES, AbstractResponse, Errors, Response
 from .sine import Sine
-from .task import VARIANTS, AbstractTask, Evidence, PopulationTask, Response, Trials
+from .task import VARIANTS, AbstractTask, Evidence, Trials
 
 __all__ = [
     "CD1",
@@ -18,11 +21,17 @@ __all__ = [
     "DE1",
     "DE2",
     "GDE",
+    "RESPONSES",
     "VARIANTS",
     "VDE1",
+    "AbstractResponse",
     "AbstractTask",
     "ChangeDetectionTask",
+    "Condition",
+    "Distractor",
     "DynamicInput",
+    "Epoch",
+    "Errors",
     "EstimationTask",
     "Evidence",
     "HeldRates",

@@ -14,7 +14,7 @@ from pydantic import Field
 from . import observers
 from .estimation import OrientationTask
 from .registry import register
-from .task import Response
+from .responses import Response
 
 
 class ChangeDetectionTask(OrientationTask):
@@ -40,17 +40,19 @@ class ChangeDetectionTask(OrientationTask):
         new = jr.uniform(key_new, (self.n_locations,), maxval=np.pi)
         return jnp.stack([first, jnp.where(changed, new, first)]), change.astype(int)
 
-    def _observe_as_published(
+    def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, " trial"]:
+        """Answer as the paper's observer does."""
         return observers.paper_change(counts[:, 0], counts[:, 1], self.preferred(np))
 
-    def _observe_exactly(
+    def observe_exact(
         self,
         counts: Float[np.ndarray, "trial display location neuron"],
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, " trial"]:
+        """Answer from the posterior under the model that drew the trials."""
         first, second = (functools.partial(self.log_rates, epoch=epoch) for epoch in self.displays)
         n_points = self._n_points(counts.sum(axis=1))
         return observers.exact_change(

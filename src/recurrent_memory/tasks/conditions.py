@@ -1,4 +1,4 @@
-"""Conditions: task → task. Delays that vary from trial to trial, and dynamic input that is irrelevant.
+"""Conditions: task → task. Delays that vary from trial to trial, dynamic input that is irrelevant, distractors.
 
 A condition is a class that changes some methods of a task and adds settings; put in front of a task's class it makes
 the task's class in that condition. So conditions combine, and know nothing of the tasks they are used with.
@@ -7,6 +7,7 @@ the task's class in that condition. So conditions combine, and know nothing of t
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import jax.numpy as jnp
@@ -16,15 +17,58 @@ import pydantic
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..errors import InputError
+from ..errors import InputError, suggestion
+from ..registry import Registry, plain
+from .epochs import Epoch
+from .population_task import PopulationTask
 from .populations import at_every_step
-from .task import AbstractTask, Evidence, PopulationTask, Trials
+from .task import AbstractTask, Evidence, Trials
 
 # What stands in front of a task's class is no task by itself: as one, its fields would hide the task's.
 if TYPE_CHECKING:
     _Task = PopulationTask
 else:
     _Task = object
+
+
+class Condition(_Task):
+    """Base of all conditions: what is put in front of a task's class, with settings of its own.
+
+    Subclasses give ``condition_name`` and override methods of the task, such as ``epoch_list`` or ``rates``, calling
+    ``super()``'s. The first line of their docstring says what changes.
+    """
+
+    condition_name: ClassVar[str]
+    """Name by which experiments ask for the condition."""
+
+    @staticmethod
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:
+        """Return the fields that a task gets in this condition: (type, default) by name."""
+        return {}
+
+    @staticmethod
+    def refusal(task: type[AbstractTask]) -> str:
+        """Return why a task cannot be in this condition; empty if it can."""
+        return ""
+
+
+def _check(condition: Any) -> None:
+    """Refuse what is not a complete condition."""
+    if not (inspect.isclass(condition) and issubclass(condition, Condition)):
+        raise InputError(f"{condition!r} is not a condition: derive a class from Condition.")
+    name = getattr(condition, "condition_name", None)
+    if not isinstance(name, str) or not plain(name) or "+" in name or plain(name) == "basic":
+        raise InputError(
+            f"{condition.__name__} needs a name without +, for example "
+            '`condition_name: ClassVar[str] = "my_condition"`.'
+        )
+    if not condition.__doc__:
+        raise InputError(f"{condition.__name__} needs a docstring, whose first line says what changes in a trial.")
+
+
+CONDITIONS: Registry[type[Condition]] = Registry("condition", named_by="condition_name", check=_check)
+"""Conditions by name, in the order in which they stand in front of a task."""
+CONDITIONS.alias("vardelay", "variable_delay")
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -43,7 +87,8 @@ def _fit_into_trial(delays: tuple[int, ...], info: Any) -> tuple[int, ...]:
     return delays
 
 
-class VariableDelay(_Task):
+@CONDITIONS.register
+class VariableDelay(Condition):
     """The delay of each trial is drawn from a list; steps that a trial does without are masked.
 
     Notes
@@ -52,6 +97,7 @@ class VariableDelay(_Task):
     and inputs and targets are zero. Orhan & Ma (2019), Methods.
     """
 
+    condition_name: ClassVar[str] = "variable_delay"
     skips_steps: ClassVar[bool] = True
     delays: tuple[int, ...]
 
@@ -77,13 +123,9 @@ class VariableDelay(_Task):
         """Return the rates without a stimulus; in the response they may be those of the delay."""
         return super().spontaneous("delay" if epoch == "response" and self.quiet_response else epoch)
 
-    @staticmethod
-    def refusal(task: type[AbstractTask]) -> str:
-        """Return why a task cannot be in this condition; empty where it can."""
-        return ""
 
-
-class DynamicInput(_Task):
+@CONDITIONS.register
+class DynamicInput(Condition):
     """One more population comes before the others, driven by a stimulus that moves all the time and means nothing.
 
     Notes
@@ -93,6 +135,7 @@ class DynamicInput(_Task):
     Ma (2019), Methods.
     """
 
+    condition_name: ClassVar[str] = "dynamic"
     sharpness: ClassVar[float] = 10.0
     """Factor of the squared distance in the exponent of the irrelevant neurons' tuning."""
     irrelevant_gain: float
@@ -137,41 +180,119 @@ class DynamicInput(_Task):
 
     @staticmethod
     def refusal(task: type[AbstractTask]) -> str:
-        """Return why a task cannot be in this condition; empty where it can."""
+        """Return why a task cannot be in this condition; empty if it can."""
         if issubclass(task, PopulationTask):
             return ""
         return f"{task.title} shows no stimulus whose range an irrelevant one could sweep"
 
 
-CONDITIONS: dict[str, type[VariableDelay] | type[DynamicInput]] = {
-    "variable_delay": VariableDelay,
-    "dynamic": DynamicInput,
-}
-"""Conditions by name, in the order in which they stand in front of a task."""
-_ALIASES = {"vardelay": "variable_delay", "variabledelay": "variable_delay"}
+def _fit_into_delay(duration: int, info: Any) -> int:
+    """Refuse a distractor that does not fit into the delay; if the delay or the onset is invalid, that is refused."""
+    delay, onset = info.data.get("delay_dur"), info.data.get("distractor_onset")
+    if delay is not None and "distractor_onset" in info.data and (onset or 0) + duration > delay:
+        start = "" if onset is None else f" that begins after {onset} steps"
+        raise InputError(
+            f"`distractor_dur` = {duration} is not allowed: a distractor of {duration} steps{start} does not fit into "
+            f"the delay of {delay} steps. Lower `distractor_onset` or `distractor_dur`, or raise `delay_dur`."
+        )
+    return duration
+
+
+@CONDITIONS.register
+class Distractor(Condition):
+    """A second, irrelevant stimulus is shown in the delay, to the same neurons.
+
+    Notes
+    -----
+    Its values are drawn like those of the task's first display, independently of them; nothing else in the trial
+    depends on them, and ideal observers ignore them. They come last in the trial's stimuli. The delay still counts as
+    one epoch, distractor included. With variable delays, a trial whose delay ends before the distractor does shows only
+    the part before, or none of it.
+    """
+
+    condition_name: ClassVar[str] = "distractor"
+    distractor_onset: int | None
+    distractor_dur: int
+    distractor_rate: float
+
+    @staticmethod
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:
+        """Return the fields that a task gets in this condition."""
+        about_onset = "steps of the delay before the distractor; by default it lies in the middle of the delay"
+        onset = Annotated[int | None, Field(ge=0, description=about_onset)]
+        duration = Annotated[
+            int, Field(ge=1, description="duration of the distractor, in steps"), AfterValidator(_fit_into_delay)
+        ]
+        about_rate = "expected spikes of a neuron over a distractor that is its preferred stimulus"
+        rate = Annotated[float, Field(gt=0, description=about_rate)]
+        return {"distractor_onset": (onset, None), "distractor_dur": (duration, 25), "distractor_rate": (rate, 1.0)}
+
+    @staticmethod
+    def refusal(task: type[AbstractTask]) -> str:
+        """Return why a task cannot be in this condition; empty if it can."""
+        if issubclass(task, PopulationTask):
+            return ""
+        return f"{task.title} shows no stimulus to tuned neurons, so nothing can distract from one"
+
+    @property
+    def epoch_list(self) -> tuple[Epoch, ...]:
+        """The epochs of a trial, with the distractor in the delay."""
+        whole = next(epoch for epoch in super().epoch_list if epoch.name == "delay")
+        rest = whole.duration - self.distractor_dur
+        before = rest // 2 if self.distractor_onset is None else self.distractor_onset
+        distractor = Epoch("distractor", self.distractor_dur, shows=len(self.displays), part_of="delay")
+        parts = (Epoch("delay", before), distractor, Epoch("delay", rest - before))
+        delay = tuple(epoch for epoch in parts if epoch.duration)
+        return tuple(part for epoch in super().epoch_list for part in (delay if epoch == whole else (epoch,)))
+
+    def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
+        """Draw the task's own hidden variables, then what the distractor shows."""
+        stimuli, label = super().draw(key)
+        another, _ = super().draw(jr.fold_in(key, 2**30))  # far from the numbers that a task may use itself
+        return jnp.concatenate([stimuli, another[:1]]), label
+
+    def display_rate(self, epoch: str) -> float:
+        """Return the expected count a step of a neuron whose preferred stimulus is shown in an epoch."""
+        return self.distractor_rate / self.distractor_dur if epoch == "distractor" else super().display_rate(epoch)
 
 
 def condition_parts(condition: str) -> tuple[str, ...]:
     """Return the names that a condition is made of, in a fixed order; none for ``"basic"``.
 
+    Parameters
+    ----------
+    condition
+        Names joined by +, in any spelling.
+
+    Returns
+    -------
+    Names of `CONDITIONS`.
+
     Raises
     ------
     InputError
-        Where one is unknown.
+        If one is unknown.
+
+    Examples
+    --------
+    >>> condition_parts("dynamic+vardelay")
+    ('variable_delay', 'dynamic')
     """
-    words = [str(word).strip().lower().replace("-", "_").replace(" ", "_") for word in str(condition).split("+")]
-    words = [_ALIASES.get(word, word) for word in words]
-    unknown = [word for word in words if word != "basic" and word not in CONDITIONS]
-    if unknown:
-        raise InputError(
-            f"There is no condition {unknown[0]!r} of a task. Conditions: basic, {', '.join(CONDITIONS)}; join them "
-            f"by +, as in {'+'.join(CONDITIONS)}."
-        )
-    return tuple(name for name in CONDITIONS if name in words)
+    found = []
+    for word in str(condition).split("+"):
+        try:
+            found += [CONDITIONS.find(word)] if plain(word) != "basic" else []
+        except InputError:
+            closest = suggestion(plain(word), CONDITIONS)
+            raise InputError(
+                f"There is no condition {word.strip()!r} of a task.{closest if 'mean' in closest else ''} "
+                f"Conditions: basic, {', '.join(CONDITIONS)}; join them by +, as in variable_delay+dynamic."
+            ) from None
+    return tuple(name for name, known in CONDITIONS.items() if known in found)
 
 
 def refusal(task: type[AbstractTask], parts: tuple[str, ...]) -> str:
-    """Return why a task does not exist in a condition; empty where it does."""
+    """Return why a task does not exist in a condition; empty if it does."""
     reasons = [CONDITIONS[part].refusal(task) for part in parts]
     reasons += [
         f"{task.title} exists only in the condition {part}, so give that as well"
@@ -187,24 +308,23 @@ def in_condition(task: type[AbstractTask], condition: str) -> type[AbstractTask]
     Raises
     ------
     InputError
-        Where the condition is unknown, or the task does not exist in it.
+        If the condition is unknown, or the task does not exist in it.
     """
     parts = condition_parts(condition)
     reason = refusal(task, parts)
     if reason:
         raise InputError(f"The task {task.name!r} cannot be in the condition {condition!r}: {reason}.")
-    return _combined(task, parts)
+    return _combined(task, tuple(CONDITIONS[part] for part in parts))
 
 
 @functools.cache
-def _combined(task: type[AbstractTask], parts: tuple[str, ...]) -> type[AbstractTask]:
+def _combined(task: type[AbstractTask], conditions: tuple[type[Condition], ...]) -> type[AbstractTask]:
     """Make the class; cached, so that equal tasks are of one class and compiled programs are found again."""
-    if not parts:
+    if not conditions:
         return task
-    mixins = tuple(CONDITIONS[part] for part in parts)
-    fields = {name: field for mixin in mixins for name, field in mixin.settings(task).items()}
-    name = "".join(mixin.__name__ for mixin in mixins) + task.__name__
+    fields = {name: field for condition in conditions for name, field in condition.settings(task).items()}
+    name = "".join(condition.__name__ for condition in conditions) + task.__name__
     made: Any = pydantic.create_model(
-        name, __base__=(*mixins, task), __module__=__name__, __doc__=task.__doc__, **fields
+        name, __base__=(*conditions, task), __module__=__name__, __doc__=task.__doc__, **fields
     )
     return cast(type[AbstractTask], made)

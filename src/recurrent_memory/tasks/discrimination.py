@@ -13,9 +13,10 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field, model_validator
 
 from . import observers
+from .population_task import PopulationTask
 from .populations import gaussian_log_tuning, preferred_values
 from .registry import register
-from .task import PopulationTask, Response
+from .responses import Response
 
 _OwnValueTask = TypeVar("_OwnValueTask", bound="ValueTask")
 
@@ -65,17 +66,19 @@ class TwoAFC(ValueTask):
         positive = jr.bernoulli(key)
         return jnp.where(positive, self.value, -self.value).reshape(1, 1), positive.astype(int)
 
-    def _observe_as_published(
+    def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, " trial"]:
+        """Answer as the paper's observer does."""
         return observers.paper_class(counts[:, 0, 0], self.preferred(np), self.value, self.tuning_width)
 
-    def _observe_exactly(
+    def observe_exact(
         self,
         counts: Float[np.ndarray, "trial display location neuron"],
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, " trial"]:
+        """Answer from the posterior under the model that drew the trials."""
         tuning = functools.partial(self.log_rates, epoch="stimulus")
         return observers.exact_class(counts[:, 0, 0], tuning, n_seen[0], np.array([-self.value, self.value]))
 
@@ -110,17 +113,19 @@ class COMP(ValueTask):
         stimuli = jr.uniform(key, (2, 1), minval=self.value_min, maxval=self.value_max)
         return stimuli, (stimuli[0, 0] > stimuli[1, 0]).astype(int)
 
-    def _observe_as_published(
+    def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, " trial"]:
+        """Answer as the paper's observer does."""
         return observers.paper_comparison(counts[:, 0, 0], counts[:, 1, 0], self.preferred(np), self.tuning_width)
 
-    def _observe_exactly(
+    def observe_exact(
         self,
         counts: Float[np.ndarray, "trial display location neuron"],
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, " trial"]:
+        """Answer from the posterior under the model that drew the trials."""
         first, second = (functools.partial(self.log_rates, epoch=epoch) for epoch in self.displays)
         limits = (self.value_min, self.value_max)
         return observers.exact_comparison(

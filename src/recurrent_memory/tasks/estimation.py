@@ -12,9 +12,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import Field
 
 from . import observers
-from .populations import HeldRates, preferred_values, von_mises_log_tuning
+from .epochs import Epoch
+from .population_task import PopulationTask
+from .populations import preferred_values, von_mises_log_tuning
 from .registry import register
-from .task import Evidence, PopulationTask, Response
+from .responses import Response
+from .task import Evidence
 
 
 class OrientationTask(PopulationTask):
@@ -51,7 +54,7 @@ class OrientationTask(PopulationTask):
         n_points = self._n_points(by_location)
         densities = [
             observers.orientation_posterior(
-                by_location[:, location], self._stimulus_tuning, self._n_seen(until)[0], n_points
+                by_location[:, location], self._stimulus_tuning, self.steps_seen(until)[0], n_points
             )
             for location in range(self.n_locations)
         ]
@@ -73,17 +76,19 @@ class EstimationTask(OrientationTask):
         """Draw an orientation for each location from [0, π)."""
         return jr.uniform(key, (1, self.n_locations), maxval=np.pi), jnp.array(0)
 
-    def _observe_as_published(
+    def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, "trial output"]:
+        """Answer as the paper's observer does."""
         return self._at_each_location(counts, lambda spikes: observers.paper_orientation(spikes, self.preferred(np)))
 
-    def _observe_exactly(
+    def observe_exact(
         self,
         counts: Float[np.ndarray, "trial display location neuron"],
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, "trial output"]:
+        """Answer from the posterior under the model that drew the trials."""
         n_points = self._n_points(counts)
         return self._at_each_location(
             counts,
@@ -140,7 +145,7 @@ class GDE(EstimationTask):
     Notes
     -----
     The cue is a higher spontaneous rate of the cued location's population in the response epoch. The
-    observers are told the cue, as the published one is.
+    observers know the cue, as the published one does.
     """
 
     name: ClassVar[str] = "gde"
@@ -171,29 +176,31 @@ class GDE(EstimationTask):
         stimuli, _ = super().draw(key_stimuli)
         return stimuli, jr.randint(key_cue, (), 0, self.n_locations)
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> HeldRates:
-        """Return tuning curves in the stimulus epoch, and the cue in the response epoch."""
+    def epoch_rates(
+        self, epoch: Epoch, stimuli: Float[Array, "display location"], label: Int[Array, ""]
+    ) -> Float[Array, " neuron"]:
+        """Return the rates in one epoch, with the cue in the response epoch."""
+        rates = super().epoch_rates(epoch, stimuli, label)
+        if epoch.name != "response":
+            return rates
         location = np.repeat(np.arange(self.n_locations), self.n_neurons)
-        gain = jnp.where(location == label, self.cue_gain, 1.0)
-        return self.over_time(
-            self.evoked(stimuli[0], "stimulus"),
-            self.spontaneous("delay"),
-            self.spontaneous("response") * gain,
-        )
+        return rates * jnp.where(location == label, self.cue_gain, 1.0)
 
     def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return the cued orientation at every step."""
         return jnp.broadcast_to(stimuli[0, label], (self.n_steps, 1))
 
-    def _observe_as_published(
+    def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, "trial output"]:
-        return np.take_along_axis(super()._observe_as_published(counts, label), label[:, None], axis=1)
+        """Answer as the paper's observer does."""
+        return np.take_along_axis(super().observe_paper(counts, label), label[:, None], axis=1)
 
-    def _observe_exactly(
+    def observe_exact(
         self,
         counts: Float[np.ndarray, "trial display location neuron"],
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, "trial output"]:
-        return np.take_along_axis(super()._observe_exactly(counts, label, n_seen), label[:, None], axis=1)
+        """Answer from the posterior under the model that drew the trials."""
+        return np.take_along_axis(super().observe_exact(counts, label, n_seen), label[:, None], axis=1)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ..errors import InputError
 from ..registry import Registry, plain
 from .conditions import condition_parts, in_condition, refusal
+from .responses import RESPONSES
 from .task import AbstractTask
 
 _TaskType = TypeVar("_TaskType", bound=type[AbstractTask])
@@ -24,6 +25,7 @@ def _check(task: Any) -> None:
     missing += [f"`{method}`" for method in sorted(getattr(task, "__abstractmethods__", ()))]
     if missing:
         raise InputError(f"{task.__name__} is not a complete task: it lacks {', '.join(missing)}.")
+    RESPONSES.find(task.response)
 
 
 TASKS: Registry[type[AbstractTask]] = Registry("task", check=_check)
@@ -72,7 +74,7 @@ def make(task: str | int | AbstractTask, condition: str = "basic", **settings: A
     task
         A name (``"DE-1"``, ``"de1"``), code (``0``, ``"0"``), or a task, which is returned as it is.
     condition
-        ``"basic"``, ``"dynamic"``, ``"variable_delay"``, or both: ``"variable_delay+dynamic"``.
+        ``"basic"``, or names of `CONDITIONS` joined by +: ``"variable_delay+distractor"``.
     **settings
         Settings of the task or of the condition that depart from the paper's.
 

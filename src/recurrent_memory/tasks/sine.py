@@ -11,7 +11,8 @@ from pydantic import Field
 
 from .populations import HeldRates, standard_normal
 from .registry import register
-from .task import AbstractTask, Response
+from .responses import Response
+from .task import AbstractTask
 
 
 @final
@@ -46,13 +47,13 @@ class Sine(AbstractTask):
 
     def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"] | HeldRates) -> Float[Array, "time neuron"]:
         """Draw normal noise."""
-        assert isinstance(rates, HeldRates)  # see above
+        start, stop = self.epochs["delay"]
         # Random numbers are the work here, so they are drawn for the delay alone.
-        noise = rates.levels[1] * standard_normal(key, (self.delay_dur, self.n_inputs))
-        silence = [jnp.zeros((duration, self.n_inputs)) for duration in (self.stim_dur, self.resp_dur)]
-        return jnp.concatenate([silence[0], noise, silence[1]])
+        noise = self.noise * standard_normal(key, (stop - start, self.n_inputs))
+        return jnp.pad(noise, ((start, self.n_steps - stop), (0, 0)))
 
     def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
         """Return 0 before the response epoch, then the sine."""
-        course = jnp.sin(self.alpha * jnp.linspace(0, np.pi, self.resp_dur))
-        return jnp.concatenate([jnp.zeros(self.stim_dur + self.delay_dur), course])[:, None]
+        start, stop = self.epochs["response"]
+        course = jnp.sin(self.alpha * jnp.linspace(0, np.pi, stop - start))
+        return jnp.concatenate([jnp.zeros(start), course])[:, None]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import operator
 from abc import abstractmethod
-from types import ModuleType
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax
@@ -24,10 +24,11 @@ from pydantic import Field, model_validator
 
 from ..errors import InputError
 from ..settings import Settings
-from .populations import MAX_RATE, HeldRates, at_every_step, poisson_counts
+from .epochs import Epoch, windows
+from .populations import HeldRates, at_every_step, poisson_counts
+from .responses import RESPONSES, AbstractResponse, Response
 
-Response: TypeAlias = Literal["angle", "probability", "value"]
-_OwnTask = TypeVar("_OwnTask", bound="PopulationTask")
+_OwnTask = TypeVar("_OwnTask", bound="AbstractTask")
 VARIANTS: tuple[str, ...] = ("paper", "exact")
 
 
@@ -41,9 +42,9 @@ class Trials(eqx.Module):
     mask: Bool[Array, "trial time"]
     """False at steps that do not exist for a trial."""
     stimuli: Float[Array, "trial display location"]
-    """What was shown, display after display."""
+    """What was shown, display after display; one that does not count, such as a distractor, comes last."""
     label: Int[Array, " trial"]
-    """The binary variable of a trial (change, class, order, cued location); 0 where there is none."""
+    """The discrete variable of a trial (change, class, order, cued location, category); 0 if there is none."""
     rates: Float[Array, "trial time neuron"]
     """Expected counts a step, were all steps there (Sine: standard deviation of the input noise)."""
 
@@ -54,7 +55,7 @@ class Evidence(eqx.Module):
     counts: Float[Array, "trial display neuron"]
     """Spikes summed over the steps of each stimulus display."""
     label: Int[Array, " trial"]
-    """The trials' binary variable; only the observer of a cued task looks at it."""
+    """The trials' discrete variable; only the observer of a cued task looks at it."""
     truth: Float[Array, " trial *answer"]
     """The wanted answer, in the shape of the observer's."""
 
@@ -63,8 +64,8 @@ class AbstractTask(Settings):
     """One trial of a task, described by its settings.
 
     Subclasses give ``name``, ``title``, ``remembered``, ``response``, and the methods ``draw``, ``rates`` and
-    (for the response ``"value"``) ``targets``. Without ``observe`` of their own, their ideal observer is
-    taken to know the truth.
+    (for the response ``"value"``) ``targets``. An ideal observer of their own is their method ``observe``; without
+    one, probabilities and categories are compared with chance alone.
     """
 
     name: ClassVar[str]
@@ -76,7 +77,9 @@ class AbstractTask(Settings):
     remembered: ClassVar[str]
     """What has to be kept over the delay."""
     response: ClassVar[Response]
-    """Angle in radians modulo π (linear output), probability (sigmoid), or any value (linear)."""
+    """Name of the kind of answer in `RESPONSES`: angle, probability, category or value."""
+    n_categories: ClassVar[int] = 2
+    """Number of categories, if the answer is one."""
     n_locations: ClassVar[int] = 1
     """Places at which a stimulus is shown, each with a population of its own."""
     skips_steps: ClassVar[bool] = False
@@ -97,7 +100,7 @@ class AbstractTask(Settings):
 
     @abstractmethod
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
-        """Draw the hidden variables of one trial: what is shown, and the binary variable (or 0)."""
+        """Draw the hidden variables of one trial: what is shown, and the discrete variable (or 0)."""
 
     @abstractmethod
     def rates(
@@ -109,10 +112,19 @@ class AbstractTask(Settings):
         """
 
     def targets(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time output"]:
-        """Return the wanted output at every step: the label, or the orientations of the first display."""
-        if self.response == "value":
+        """Return the wanted output at every step: the label, or the orientations of the first display.
+
+        A label is a probability of 0 or 1 at every output, or a category: 1 at its output and 0 at the others. Tasks
+        whose outputs differ otherwise give a method of their own.
+        """
+        if self.response == "angle":
+            answer = stimuli[0]
+        elif self.response == "probability":
+            answer = label[None].astype(float)
+        elif self.response == "category":
+            answer = jax.nn.one_hot(label, self.n_outputs, dtype=float)
+        else:
             raise NotImplementedError(f"{type(self).__name__} needs a method `targets`")
-        answer = stimuli[0] if self.response == "angle" else label[None].astype(float)
         return jnp.broadcast_to(answer, (self.n_steps, self.n_outputs))
 
     def inputs(self, key: PRNGKeyArray, rates: Float[Array, "time neuron"] | HeldRates) -> Float[Array, "time neuron"]:
@@ -140,23 +152,40 @@ class AbstractTask(Settings):
 
     @property
     def n_outputs(self) -> int:
-        """Number of outputs: one for each remembered angle, or one."""
-        return self.n_locations if self.response == "angle" else 1
+        """Number of outputs: one for each remembered angle or category, or one; own tasks may have any number."""
+        return {"angle": self.n_locations, "category": self.n_categories}.get(self.response, 1)
+
+    @property
+    def kind(self) -> type[AbstractResponse]:
+        """What depends on the kind of answer."""
+        return RESPONSES[self.response]
+
+    @property
+    def epoch_list(self) -> tuple[Epoch, ...]:
+        """The epochs of a trial, in order; the last is the response, in which the answer counts."""
+        durations = {"stimulus": self.stim_dur, "delay": self.delay_dur, "response": self.resp_dur}
+        shown = {name: number for number, name in enumerate(self.displays)}
+        return tuple(Epoch(name, duration, shown.get(name)) for name, duration in durations.items())
+
+    @property
+    def epochs(self) -> dict[str, tuple[int, int]]:
+        """First step and end (exclusive) of each epoch; a delay with a distractor in it is one epoch, as a whole."""
+        return windows(self.epoch_list)
 
     @property
     def n_steps(self) -> int:
         """Number of steps in a trial."""
-        return self.stim_dur + self.delay_dur + self.resp_dur
+        return sum(epoch.duration for epoch in self.epoch_list)
 
-    @property
-    def epochs(self) -> dict[str, tuple[int, int]]:
-        """First step and end (exclusive) of each epoch."""
-        delay, response = self.stim_dur, self.stim_dur + self.delay_dur
-        return {
-            "stimulus": (0, delay),
-            "delay": (delay, response),
-            "response": (response, self.n_steps),
-        }
+    @model_validator(mode="after")
+    def _check_epochs(self: _OwnTask) -> _OwnTask:
+        names = [epoch.name for epoch in self.epoch_list]
+        if "delay" not in self.epochs or names[-1] != "response":
+            raise ValueError(
+                f"{type(self).__name__} has the epochs {', '.join(names)}: one must be a delay, and the last "
+                "must be the response."
+            )
+        return self
 
     def sample(self, key: PRNGKeyArray, batch_size: int) -> Trials:
         """Draw a batch of trials.
@@ -171,8 +200,15 @@ class AbstractTask(Settings):
         Raises
         ------
         InputError
-            Where `batch_size` is not a positive integer.
+            If `key` is not a random key, or `batch_size` not a positive integer.
+
+        Examples
+        --------
+        >>> from recurrent_memory.tasks import make
+        >>> make("de1").sample(jax.random.key(0), 3).inputs.shape
+        (3, 150, 50)
         """
+        _check_key(key)
         trials: Trials = _sample(self, key, _whole("batch_size", batch_size, low=1))
         return trials
 
@@ -200,7 +236,7 @@ class AbstractTask(Settings):
         return Evidence(
             counts=jnp.stack(counts, axis=1) if counts else nothing,
             label=trials.label,
-            truth=self._truth(trials.targets),
+            truth=self.kind.answer(trials.targets[:, slice(*self.epochs["response"])]),
         )
 
     def observe(
@@ -220,19 +256,21 @@ class AbstractTask(Settings):
 
         Returns
         -------
-        Angles in radians, of shape (trial, output); probabilities, (trial,); or values, (trial, time) over
-        the response epoch.
+        Angles in radians, of shape (trial, output); a probability, (trial,), or several, (trial, output); the
+        probabilities of categories, (trial, category); or values over the response epoch, (trial, time), or
+        (trial, time, output) for several outputs.
 
         Raises
         ------
         InputError
-            Where `variant` or `until` is not one of those possible.
+            If `variant` or `until` is not one of those possible.
 
         Notes
         -----
-        A task without an observer of its own gets one that knows the truth, so that its losses are absolute:
-        for probabilities the "fractional" loss is then the cross-entropy in units of ln 2; for angles, whose
-        error is divided by the observer's, there is none.
+        The hook for an observer of your own: override it. This one knows the truth. A task that has no other is judged
+        by its cross-entropy in units of that of chance (ln 2, or the logarithm of the number of categories) if its
+        answer is a probability or a category; an angle, whose error is divided by the observer's, then has no
+        fractional loss.
         """
         self._check_observer(variant, until)
         return np.asarray(evidence.truth, np.float64)
@@ -244,127 +282,49 @@ class AbstractTask(Settings):
         self._check_observer(variant, until)
         return self.observe(self.evidence(trials, until), variant, until)
 
-    def over_time(
-        self,
-        stimulus: Float[Array, " neuron"],
-        delay: Float[Array, " neuron"],
-        response: Float[Array, " neuron"],
-    ) -> HeldRates:
-        """Hold one value for each neuron constant over each epoch."""
-        return HeldRates(jnp.stack([stimulus, delay, response]), (self.stim_dur, self.delay_dur, self.resp_dur))
+    @property
+    def has_observer(self) -> bool:
+        """Whether the task has an ideal observer of its own."""
+        return type(self).observe is not AbstractTask.observe
 
-    def _truth(self, targets: Float[Array, "trial time output"]) -> Float[Array, " trial *answer"]:
-        if self.response == "value":
-            start, stop = self.epochs["response"]
-            values = targets[:, start:stop]
-            return values[..., 0] if self.n_outputs == 1 else values
-        return targets[:, -1, 0] if self.response == "probability" else targets[:, -1]
+    def over_time(self, *rates: Float[Array, " neuron"], **by_name: Float[Array, " neuron"]) -> HeldRates:
+        """Hold one rate for each neuron constant over each epoch.
+
+        Parameters
+        ----------
+        *rates, **by_name
+            The neurons' rates in each of `epochs`, in their order or by name.
+
+        Raises
+        ------
+        InputError
+            If there is not one for each epoch.
+        """
+        given = {**dict(zip(self.epochs, rates, strict=False)), **by_name}
+        if len(rates) + len(by_name) != len(self.epochs) or set(given) != set(self.epochs):
+            raise InputError(
+                f"{type(self).__name__} has the epochs {', '.join(self.epochs)}, and gives `over_time` rates for "
+                f"{len(rates) + len(by_name)}: give one for each."
+            )
+        return self.hold([given[epoch.name] for epoch in self.epoch_list])
+
+    def hold(self, rates: Sequence[Float[Array, " neuron"]]) -> HeldRates:
+        """Hold one rate for each neuron constant over each entry of `epoch_list`."""
+        return HeldRates(jnp.stack(list(rates)), tuple(epoch.duration for epoch in self.epoch_list))
+
+    def steps_seen(self, until: int | None = None) -> tuple[int, ...]:
+        """Return how many steps of each display lie before `until`; all steps by default."""
+        end = self._end(until)
+        displays = (self.epochs[display] for display in self.displays)
+        return tuple(max(0, min(stop, end) - start) for start, stop in displays)
 
     def _end(self, until: int | None) -> int:
         return self.n_steps if until is None else _whole("until", until, low=1, high=self.n_steps)
-
-    def _n_seen(self, until: int | None) -> tuple[int, ...]:
-        """Return how many steps of each display lie before `until`."""
-        end = self._end(until)
-        windows = (self.epochs[display] for display in self.displays)
-        return tuple(max(0, min(stop, end) - start) for start, stop in windows)
 
     def _check_observer(self, variant: str, until: int | None) -> None:
         if variant not in VARIANTS:
             raise InputError(f'`variant` = {variant!r} is not allowed: it must be "paper" or "exact".')
         self._end(until)
-
-
-class PopulationTask(AbstractTask):
-    """A task whose stimuli are shown to populations of tuned Poisson neurons, one for each location."""
-
-    stim_rate: float = Field(
-        default=1.0,
-        gt=0,
-        description="expected spikes of a neuron over one display of its preferred stimulus",
-    )
-    spon_rate: float = Field(
-        default=0.1,
-        ge=0,
-        description="expected spikes of a neuron over an epoch without stimulus",
-    )
-
-    @abstractmethod
-    def preferred(self, xp: ModuleType = jnp) -> Any:
-        """Return the neurons' preferred values at one location, shape (neuron,)."""
-
-    @abstractmethod
-    def log_tuning(self, values: Any, xp: ModuleType = jnp) -> Any:
-        """Return the log of the neurons' tuning curves, shape (*values, neuron); 0 is the highest."""
-
-    @property
-    def max_rate(self) -> float:
-        """Largest expected count a step."""
-        shown = [self.stim_rate / self._duration(display) for display in self.displays]
-        return max(*shown, self.spon_rate / self.delay_dur, self.spon_rate / self.resp_dur)
-
-    @model_validator(mode="after")
-    def _check_rates(self: _OwnTask) -> _OwnTask:
-        if self.max_rate > MAX_RATE:
-            raise ValueError(
-                f"{type(self).__name__} would have neurons with {self.max_rate:g} expected spikes a step, "
-                f"over {MAX_RATE:g}. Lower `stim_rate` or `spon_rate`, or lengthen the epochs."
-            )
-        return self
-
-    def rates(
-        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
-    ) -> Float[Array, "time neuron"] | HeldRates:
-        """Return tuning curves during the displays, spontaneous rates elsewhere, location after location."""
-        shown = dict(zip(self.displays, stimuli, strict=True))
-        return self.over_time(
-            *(
-                self.evoked(shown[epoch], epoch) if epoch in shown else self.spontaneous(epoch)
-                for epoch in ("stimulus", "delay", "response")
-            )
-        )
-
-    def evoked(self, values: Float[Array, " location"], epoch: str) -> Float[Array, " neuron"]:
-        """Return the rates evoked by one display, of the neurons of all locations."""
-        return (self.stim_rate / self._duration(epoch) * jnp.exp(self.log_tuning(values))).reshape(-1)
-
-    def spontaneous(self, epoch: str) -> Float[Array, " neuron"]:
-        """Return the rates without a stimulus, of the neurons of all locations."""
-        return jnp.full(self.n_neurons * self.n_locations, self.spon_rate / self._duration(epoch), float)
-
-    def log_rates(self, values: Float[np.ndarray, " value"], epoch: str) -> Float[np.ndarray, "value neuron"]:
-        """Return the log rates that values evoke at one location, in double precision, for the observers."""
-        return np.asarray(np.log(self.stim_rate / self._duration(epoch)) + self.log_tuning(values, np))
-
-    def observe(
-        self, evidence: Evidence, variant: str = "paper", until: int | None = None
-    ) -> Float[np.ndarray, " trial *answer"]:
-        """Return the ideal observer's answers; see `AbstractTask.observe`."""
-        self._check_observer(variant, until)
-        counts = np.asarray(evidence.counts, np.float64)
-        by_location = counts.reshape(*counts.shape[:2], self.n_locations, self.n_neurons)
-        if variant == "paper":
-            return self._observe_as_published(by_location, np.asarray(evidence.label))
-        return self._observe_exactly(by_location, np.asarray(evidence.label), self._n_seen(until))
-
-    @abstractmethod
-    def _observe_as_published(
-        self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
-    ) -> Float[np.ndarray, " trial *answer"]:
-        """Answer from the spikes of each display at each location."""
-
-    @abstractmethod
-    def _observe_exactly(
-        self,
-        counts: Float[np.ndarray, "trial display location neuron"],
-        label: Int[np.ndarray, " trial"],
-        n_seen: tuple[int, ...],
-    ) -> Float[np.ndarray, " trial *answer"]:
-        """Answer likewise, given the number of steps seen of each display."""
-
-    def _duration(self, epoch: str) -> int:
-        start, stop = self.epochs[epoch]
-        return stop - start
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2))
@@ -382,6 +342,15 @@ def _sample(task: AbstractTask, key: PRNGKeyArray, batch_size: int) -> Trials:
         return inputs, targets, mask, stimuli, label, at_every_step(rates)
 
     return Trials(*jax.vmap(trial)(jnp.arange(batch_size)))
+
+
+def _check_key(key: Any) -> None:
+    """Refuse what is not one random key, such as the number of a seed."""
+    is_array = isinstance(key, jax.Array)
+    is_key = is_array and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
+    if not (is_key or (is_array and key.dtype == jnp.uint32 and key.shape == (2,))):
+        seed = key if isinstance(key, int) else 0
+        raise InputError(f"`key` = {key!r} is not allowed: it must be a random key, such as jax.random.key({seed}).")
 
 
 def _whole(name: str, value: Any, low: int, high: int | None = None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..networks import Network
-from ..tasks import Response, Trials
+from ..tasks import RESPONSES, Response, Trials
 
 ACTIVITY_STEPS = 5
 """The activity term looks at the last steps of the trial, response included, as published."""
@@ -89,33 +88,11 @@ def task_loss(
     Parameters
     ----------
     response
-        ``"angle"``: mean of abs(output − target) mod π, which is not the circular distance (0.9 π counts as 0.9 π).
-        ``"probability"``: cross-entropy (the readout keeps outputs inside [10⁻⁶, 1 − 10⁻⁶]).
-        ``"value"``: mean absolute error.
+        Name of the kind of answer, which decides the loss: see `recurrent_memory.tasks.RESPONSES`.
     outputs, targets
         Answers and what they should be, of the same shape.
     """
-    return TASK_LOSSES[response](outputs, targets)
-
-
-def _angular_loss(outputs: Array, targets: Array) -> Array:
-    return jnp.mean(jnp.mod(_magnitude(outputs - targets), math.pi))
-
-
-def _cross_entropy(outputs: Array, targets: Array) -> Array:
-    return -jnp.mean(targets * jnp.log(outputs) + (1 - targets) * jnp.log1p(-outputs))
-
-
-def _absolute_error(outputs: Array, targets: Array) -> Array:
-    return jnp.mean(_magnitude(outputs - targets))
-
-
-def _magnitude(x: Array) -> Array:
-    """Return abs(x) with derivative sign(x), which is 0 at 0 as published; JAX's own ``abs`` has 1 there."""
-    return jnp.maximum(x, -x)
-
-
-TASK_LOSSES = {"angle": _angular_loss, "probability": _cross_entropy, "value": _absolute_error}
+    return RESPONSES.find(response).training_loss(outputs, targets)
 
 
 def sum_of_squares(network: Network) -> Float[Array, ""]:
