@@ -21,8 +21,18 @@ from own import OPTIONS, forget, my_lab, write
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.runs import resources
 from recurrent_memory.sweeps import Store, load, networks
-from recurrent_memory.sweeps.cluster.slurm import Request, cancel, finish, minutes, preview, queued, submissions, submit
-from recurrent_memory.sweeps.cluster.slurm.submission import cut, split
+from recurrent_memory.sweeps.cluster.slurm import (
+    Chunk,
+    Request,
+    cancel,
+    finish,
+    minutes,
+    preview,
+    queued,
+    submissions,
+    submit,
+)
+from recurrent_memory.sweeps.cluster.submission import cut, split
 from small import SMALL, stops_after
 
 __all__ = ["my_lab"]
@@ -304,9 +314,8 @@ def test_jobs_run_the_code_that_was_submitted(folder: Path, my_lab: Path, monkey
     forget(monkeypatch)  # as on a node, where the sweep is read anew
     copied = load(place / "sweep.toml", imports=[place / "imports" / "0" / "my_lab.py"], is_copy=True)
     assert [one.identity for one in networks(copied)] == [one.identity for one in networks(sweep)]
-    chunk = f"Chunk(Path({str(store.path)!r}), Path({str(place)!r}), 0)"
-    text = f"from pathlib import Path; from recurrent_memory.sweeps.cluster.slurm import Chunk; {chunk}()"
-    subprocess.run([sys.executable, "-c", text], check=True, capture_output=True)
+    forget(monkeypatch)
+    Chunk(store.path, place, 0)()
     assert store.finished() == {one.identity for one in networks(sweep)}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import signal
 from collections.abc import Iterator
@@ -17,14 +16,10 @@ from ...execute import SECONDS_PER_CHECKPOINT, execute
 from ...file.read import load
 from ...grid import networks
 from ...store.store import Store
+from ..submission import CHUNKS, DESCRIPTION, SWEEP, read_json
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
-
-SWEEP, CHUNKS, DESCRIPTION = "sweep.toml", "chunks.json", "submission.json"
-"""Files of a submission: the sweep as it was then, networks of each job, and the rest; the last is written last."""
-IMPORTS = "imports"
-"""Folder of a submission with the Python files that the sweep imports, as they were then."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +82,6 @@ class Chunk:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
-
-
-def read_json(path: Path) -> Any:
-    """Return what one of a submission's files says."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @contextlib.contextmanager

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ....errors import InputError
 from ...store.store import Store
+from ..interface import Job
 from .commands import ask
-from .submission import Submission, submissions
-
-
-class Job(NamedTuple):
-    """A job, or an element of a job array, that is queued or running."""
-
-    id: str
-    array: str
-    """Number of the whole job array."""
-    state: str
-    reason: str
-    """Why it is not running."""
-    submission: Submission
-    chunk: int
-
-    @property
-    def networks(self) -> list[str]:
-        """Identities of the networks that it trains."""
-        return self.submission.chunks[self.chunk]
+from .submission import submissions
 
 
 def queued(store: Store) -> list[Job]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from ...costs import core_seconds
 from ...file.sweep import Sweep
 from ...grid import Network
+from ..submission import cut, short_name
 from .commands import LARGEST_ARRAY
 from .request import Request
-from .submission import cut, short_name
 
 SIGNALLED = 140
 """Exit code of `sweep run` after USR2."""

@@ -3,95 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
-import json
-import re
 import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import InputError
-from ....storage.atomic import write_atomically
 from ...costs import core_seconds
 from ...execute import SECONDS_PER_CHECKPOINT
 from ...file.sweep import Sweep
 from ...grid import Network
 from ...store.store import Store
-from .chunk import CHUNKS, DESCRIPTION, IMPORTS, SWEEP, Chunk, read_json
+from ..submission import Submission, Submitted, cut, short_name, split, write
+from ..submission import submissions as submissions_to
+from .chunk import Chunk
 from .commands import complaint, largest_array
 from .request import Request
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
 
-SECONDS_TO_START = 60.0
-"""Until the first network of a job trains: loading the libraries from a shared file system, and compiling."""
+SLURM = "slurm"
+"""Name of the scheduler, and of the folder of its submissions."""
 MOST_TIMES = 100
 """How often a job is put back because its time is over; what is left then is for the next submission."""
 
 
-class Submission:
-    """The folder of one submission: the sweep as it was then, what each job trains, and what the jobs write.
-
-    Each has a folder and names of jobs that no other ever had: numbers of jobs are not enough, as they begin anew
-    where Slurm's state is lost.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @functools.cached_property
-    def _described(self) -> dict[str, Any]:
-        found: dict[str, Any] = read_json(self.folder / DESCRIPTION)
-        return found
-
-    @functools.cached_property
-    def chunks(self) -> list[list[str]]:
-        """Identities of the networks of each job."""
-        found: list[list[str]] = read_json(self.folder / CHUNKS)
-        return found
-
-    def arrays(self) -> Iterator[tuple[str, int, int]]:
-        """Yield name, number of the first job, and number of jobs of each job array."""
-        first = 0
-        for number, size in enumerate(self._described["arrays"]):
-            yield f"{self._described['name']}-{number}", first, size
-            first += size
-
-    def name_of(self, chunk: int) -> str:
-        """Return the name of the job array that a job belongs to."""
-        return next(name for name, first, size in self.arrays() if first <= chunk < first + size)
-
-    def mark_cancelled(self) -> None:
-        """Let it be known that the user does not want these jobs any more."""
-        (self.folder / "cancelled").touch()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the user does not want these jobs any more."""
-        return (self.folder / "cancelled").exists()
-
-
-class Submitted(NamedTuple):
-    """What Slurm took."""
-
-    submission: Submission
-    ids: list[str]
-    """Numbers of the job arrays."""
-    networks: int
-    jobs: int
-    refusal: str
-    """What Slurm said where it took some job arrays and not the next, as above a limit of jobs; otherwise empty."""
-
-
 def submissions(store: Store) -> list[Submission]:
-    """Return all submissions of a store, the oldest first."""
-    return [Submission(path.parent) for path in sorted(_folder(store).glob(f"*/{DESCRIPTION}"))]
+    """Return all submissions of a store to Slurm, the oldest first."""
+    return submissions_to(store, SLURM)
 
 
 def submit(
@@ -159,43 +103,6 @@ def preview(networks: Sequence[Network], sweep: Sweep, store: Store, request: Re
     return scripts
 
 
-def cut(seconds: Sequence[float], request: Request) -> list[int]:
-    """Return how many networks each job trains, in their order.
-
-    Parameters
-    ----------
-    seconds
-        Of a core, for each network.
-    request
-        What each job gets.
-    """
-    if request.per_job is not None:
-        whole, rest = divmod(len(seconds), request.per_job)
-        return [request.per_job] * whole + [rest] * (rest > 0)
-    asked = 60.0 * request.minutes
-    available = request.cpus * max(asked / 2, asked - request.signal_delay - SECONDS_TO_START)
-    sizes, used = [0], 0.0
-    for needed in seconds:
-        # A network for each core costs no more time than one.
-        if sizes[-1] >= request.cpus and used + needed > available:
-            sizes.append(0)
-            used = 0.0
-        sizes[-1] += 1
-        used += needed
-    return sizes
-
-
-def split(jobs: int, largest: int) -> list[int]:
-    """Return sizes of as few job arrays as Slurm allows, as equal as they can be."""
-    number = -(-jobs // largest)
-    return [jobs // number + (i < jobs % number) for i in range(number)]
-
-
-def short_name(file: Path) -> str:
-    """Return what of a file's name can be part of the name of a job."""
-    return re.sub(r"[^A-Za-z0-9_-]", "", file.stem)[:20] or "sweep"
-
-
 class _Plan(NamedTuple):
     """A submission before it is one."""
 
@@ -253,26 +160,7 @@ class _Plan(NamedTuple):
         for number in range(len(self.sizes)):
             # Before a job starts: Slurm makes no folders for what jobs print.
             (self.folder / f"array{number}").mkdir(parents=True)
-        source = self.sweep.source
-        # A folder for each, since two files may have the same name.
-        imports = {f"{IMPORTS}/{i}/{file.path.name}": file.content for i, file in enumerate(source.imports)}
-        for name, content in imports.items():
-            (self.folder / name).parent.mkdir(parents=True)
-            (self.folder / name).write_bytes(content)
-        described = {
-            "name": self.name,
-            "arrays": self.sizes,
-            "overrides": list(dict.fromkeys(source.overrides.values())),
-            "imports": list(imports),
-            "request": self.request.model_dump(mode="json"),
-        }
-        texts = {SWEEP: source.text, CHUNKS: json.dumps(self.chunks), DESCRIPTION: json.dumps(described, indent=1)}
-        for name, text in texts.items():
-            write_atomically(self.folder / name, _writer(text))
-
-
-def _writer(text: str) -> Any:
-    return lambda path: path.write_text(text, encoding="utf-8")
+        write(self.folder, self.sweep, self.chunks, self.name, self.sizes, self.request)
 
 
 def _setup(folder: Path) -> list[str]:
@@ -299,4 +187,4 @@ def _submitted(executor: SlurmExecutor, chunks: list[Chunk]) -> str:
 
 
 def _folder(store: Store) -> Path:
-    return store.path / "slurm"
+    return store.path / SLURM

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ....errors import InputError, InterruptedRunError
-from ....errors import StuckError as StuckError
-from ....runs.folder import CHECKPOINT
-from ...execute import SECONDS_PER_CHECKPOINT
-from ...file.sweep import Sweep
-from ...grid import Network, listed
-from ...grid import left as left_of
-from ...store.store import Store
-from .commands import ask
-from .jobs import Job, queued
-from .request import Request
-from .submission import Submitted, submit
+from ...errors import InputError, InterruptedRunError, StuckError
+from ...runs.folder import CHECKPOINT
+from ..execute import SECONDS_PER_CHECKPOINT
+from ..file.sweep import Sweep
+from ..grid import Network, listed
+from ..grid import left as left_of
+from ..store.store import Store
+from .interface import AbstractCluster, Job
+from .submission import Submitted
 
 SECONDS_BETWEEN_LOOKS = 30.0
 MOST_IN_VAIN = 3
@@ -27,7 +23,7 @@ MOST_IN_VAIN = 3
 
 
 MOST_RELEASES = 3
-"""How often a job is released that Slurm holds because a node could not start it."""
+"""How often a job is released that is held because a node could not start it."""
 
 
 def without_jobs(networks: Sequence[Network], jobs: Sequence[Job]) -> list[Network]:
@@ -37,10 +33,11 @@ def without_jobs(networks: Sequence[Network], jobs: Sequence[Job]) -> list[Netwo
 
 
 def finish(
+    cluster: AbstractCluster,
     networks: Sequence[Network],
     sweep: Sweep,
     store: Store,
-    request: Request,
+    request: Any,
     *,
     on_message: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -51,34 +48,36 @@ def finish(
 
     Parameters
     ----------
+    cluster
+        The scheduler.
     networks, sweep, store, request, checkpoint_after
-        See :func:`submit`; all networks of the sweep.
+        See :meth:`AbstractCluster.submit`; all networks of the sweep.
     on_message
         Called with one line on each event worth telling.
     should_stop
         Asked several times a second; once it says True, the call ends, and the jobs go on.
     look_every
-        Seconds between two looks at the store and at Slurm's queue.
+        Seconds between two looks at the store and at the queue.
 
     Raises
     ------
     InputError
-        If submitit or Slurm is missing, or Slurm refuses the first submission.
+        If the scheduler is missing, or refuses the first submission.
     InterruptedRunError
         If ``should_stop`` said so.
     StuckError
         If submissions came to nothing, or the user has cancelled the last one.
     """
     networks = listed(networks)
-    watch = _Watch(networks, store, on_message, should_stop, look_every)
-    todo = without_jobs(left_of(networks, store), queued(store))
+    watch = _Watch(cluster, networks, store, on_message, should_stop, look_every)
+    todo = without_jobs(left_of(networks, store), cluster.queued(store))
     last: Submitted | None = None
     in_vain = 0
     while True:
         reached = _reached(networks, store)
         if todo:
             try:
-                last = submit(todo, sweep, store, request, checkpoint_after=checkpoint_after)
+                last = cluster.submit(todo, sweep, store, request, checkpoint_after=checkpoint_after)
             except InputError as error:
                 if last is None:
                     raise
@@ -88,15 +87,20 @@ def finish(
         todo = watch.wait()
         if not todo:
             return
-        if last is not None and last.submission.cancelled:
-            raise StuckError(f"Cancelled, with {counted(len(todo), 'network')} left.")
         in_vain = 0 if last is None or reached != _reached(networks, store) else in_vain + 1
-        if last is not None and in_vain == MOST_IN_VAIN:
-            raise StuckError(
-                f"{counted(len(todo), 'network')} left, and {MOST_IN_VAIN} submissions have brought none of them "
-                f"further. Why the last jobs ended is in {last.submission.folder}; mend it, and the same command goes "
-                "on."
-            )
+        if last is not None:
+            _check_that_it_helps(last, len(todo), in_vain)
+
+
+def _check_that_it_helps(last: Submitted, left: int, in_vain: int) -> None:
+    """Raise a StuckError if the last submission was cancelled, or several have come to nothing."""
+    if last.submission.cancelled:
+        raise StuckError(f"Cancelled, with {counted(left, 'network')} left.")
+    if in_vain == MOST_IN_VAIN:
+        raise StuckError(
+            f"{counted(left, 'network')} left, and {MOST_IN_VAIN} submissions have brought none of them further. Why "
+            f"the last jobs ended is in {last.submission.folder}; mend it, and the same command goes on."
+        )
 
 
 def counted(number: int, noun: str) -> str:
@@ -105,7 +109,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def told(submitted: Submitted) -> str:
-    """Return in a line what Slurm took."""
+    """Return in a line what the scheduler took."""
     line = (
         f"submitted {counted(submitted.networks, 'network')} in {counted(submitted.jobs, 'job')}: "
         f"{', '.join(submitted.ids)}; what they print is in {submitted.submission.folder}"
@@ -136,13 +140,14 @@ class _Watch:
 
     def __init__(
         self,
+        cluster: AbstractCluster,
         networks: Sequence[Network],
         store: Store,
         on_message: Callable[[str], None],
         should_stop: Callable[[], bool],
         look_every: float,
     ) -> None:
-        self.networks, self.store, self.look_every = networks, store, look_every
+        self.cluster, self.networks, self.store, self.look_every = cluster, networks, store, look_every
         self._on_message, self._should_stop = on_message, should_stop
         self._said = ""
         self._released: Counter[str] = Counter()
@@ -152,7 +157,7 @@ class _Watch:
         without = 0
         while left := left_of(self.networks, self.store):
             try:
-                jobs = queued(self.store)
+                jobs = self.cluster.queued(self.store)
             except InputError as error:
                 self.pause(error)
                 continue
@@ -165,25 +170,24 @@ class _Watch:
         return left
 
     def pause(self, error: InputError) -> None:
-        """Wait until Slurm may have come back: it can be away for hours, and the jobs go on without it."""
+        """Wait until the scheduler may have come back: it can be away for hours, and the jobs go on without it."""
         self._say(f"{str(error).splitlines()[0]} Trying again every {self.look_every:g} s.")
         self._sleep()
 
     def _release(self, jobs: Sequence[Job]) -> None:
-        """Let jobs go that Slurm holds since a node could not start them, as after its daemon died: another one may."""
+        """Let jobs go that are held since a node could not start them, as after its daemon died: another one may."""
         for job in jobs:
-            if "launch failed" in job.reason.replace("_", " ").lower() and self._released[job.id] < MOST_RELEASES:
+            if self._released[job.id] < MOST_RELEASES and self.cluster.release(job):
                 self._released[job.id] += 1
-                with contextlib.suppress(InputError):  # it may be gone
-                    ask("scontrol", "release", job.id)
-                    self._say(f"job {job.id} was held, as a node could not start it: released")
+                self._say(f"job {job.id} was held, as a node could not start it: released")
 
     def _tell(self, ended: int, jobs: Sequence[Job]) -> None:
         running = sum(job.state == "RUNNING" for job in jobs)
         line = f"{ended} of {len(self.networks)} networks done; {running} jobs running, {len(jobs) - running} waiting"
-        held = {job.id: job.reason for job in jobs if "held" in job.reason.lower()}
+        held = [job for job in jobs if "held" in job.reason.lower()]
         if held:
-            line += f", {len(held)} of them held ({next(iter(held.values()))}): scontrol release {next(iter(held))}"
+            first = held[0]
+            line += f", {len(held)} of them held ({first.reason}): {self.cluster.advice_on_held(first)}"
         self._say(line)
 
     def _say(self, line: str) -> None:

@@ -1,0 +1,79 @@
+"""Slurm as a cluster that sweeps can be submitted to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ....errors import InputError
+from ....errors import StuckError as StuckError
+from ...execute import SECONDS_PER_CHECKPOINT
+from ...file.sweep import Sweep
+from ...grid import Network
+from ...store.store import Store
+from .. import follow
+from ..follow import counted as counted
+from ..follow import told as told
+from ..follow import without_jobs as without_jobs
+from ..interface import CLUSTERS, AbstractCluster
+from ..interface import Job as Job
+from ..submission import Submission as Submission
+from ..submission import Submitted as Submitted
+from . import jobs, plain, submission
+from .commands import ask
+
+
+class Slurm(AbstractCluster):
+    """Elements of job arrays that train a chunk of networks each; the request is a :class:`Request`."""
+
+    name: ClassVar[str] = submission.SLURM
+
+    def submit(
+        self,
+        networks: Sequence[Network],
+        sweep: Sweep,
+        store: Store,
+        request: Any,
+        *,
+        checkpoint_after: float = SECONDS_PER_CHECKPOINT,
+    ) -> Submitted:
+        """Submit networks as job arrays."""
+        return submission.submit(networks, sweep, store, request, checkpoint_after=checkpoint_after)
+
+    def preview(self, networks: Sequence[Network], sweep: Sweep, store: Store, request: Any) -> list[str]:
+        """Return the scripts that would be given to sbatch, one for each job array."""
+        return submission.preview(networks, sweep, store, request)
+
+    def queued(self, store: Store) -> list[Job]:
+        """Return the jobs of a store's submissions that are queued or running."""
+        return jobs.queued(store)
+
+    def cancel(self, store: Store) -> list[Job]:
+        """Cancel the jobs of a store's submissions and mark these as cancelled; return the jobs."""
+        return jobs.cancel(store)
+
+    def plain_script(self, networks: Sequence[Network], sweep: Sweep, file: Path, request: Any) -> str:
+        """Return a script for sbatch that needs nothing but the command line."""
+        return plain.plain_script(networks, sweep, file, request)
+
+    def release(self, job: Job) -> bool:
+        """Let a job go that Slurm holds since a node could not start it."""
+        if "launch failed" not in job.reason.replace("_", " ").lower():
+            return False
+        try:
+            ask("scontrol", "release", job.id)
+        except InputError:  # it may be gone
+            return False
+        return True
+
+    def advice_on_held(self, job: Job) -> str:
+        """Return the command that lets a held job go."""
+        return f"scontrol release {job.id}"
+
+
+SLURM = CLUSTERS.register(Slurm())
+
+finish = functools.partial(follow.finish, SLURM)
+"""Submit what is left of a sweep to Slurm until nothing is; see `recurrent_memory.sweeps.cluster.follow.finish`."""
