@@ -58,8 +58,9 @@ def test_a_step_is_the_formula(activation: str, x64: None) -> None:
         "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     }[activation]
     state, drive, feedback = np.random.default_rng(0).normal(size=(3, 4, 20))
+    vectorized: Any = np.vectorize(function)  # type: ignore[arg-type]
     new = made(alpha=0.3, activation=activation).update(*map(jnp.asarray, (state, drive, feedback)))
-    np.testing.assert_allclose(new, 0.7 * state + 0.3 * np.vectorize(function)(drive + feedback), rtol=1e-12)
+    np.testing.assert_allclose(new, 0.7 * state + 0.3 * vectorized(drive + feedback), rtol=1e-12)
 
 
 def test_noise_is_added_inside_the_nonlinearity(x64: None) -> None:
@@ -83,7 +84,7 @@ def test_dales_law_holds_and_is_balanced(sigma0: float) -> None:
 
 
 def test_training_keeps_signs_and_connections() -> None:
-    options = {"fraction_excitatory": 0.75, "connection_probability": 0.4, "self_connections": False}
+    options: dict[str, Any] = {"fraction_excitatory": 0.75, "connection_probability": 0.4, "self_connections": False}
     experiment = Experiment(**SHORT, model="leaky", model_options=options)
     weights = run(experiment)["recurrent_weights"].values
     start = networks.LeakyCell.initialize(jr.key(0), 5, 12, lambda0=0.98, sigma0=0.5, **options)

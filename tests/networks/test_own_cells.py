@@ -228,7 +228,7 @@ class OptionsCell(LowRankCell):
     unused: float = eqx.field(static=True, default=0.0)
 
     @classmethod
-    def initialize(
+    def initialize(  # type: ignore[no-untyped-def,override]
         cls,
         key: Any,
         n_inputs: int,
@@ -239,7 +239,7 @@ class OptionsCell(LowRankCell):
         leak: Annotated[float, Field(gt=0, le=1, description="Share of the new state")],
         steps: int = 3,
         fast: bool = False,
-        anything=(),  # type: ignore[no-untyped-def]
+        anything=(),
     ) -> OptionsCell:
         raise NotImplementedError
 

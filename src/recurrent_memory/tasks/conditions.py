@@ -247,8 +247,9 @@ class Distractor(Condition):
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
         """Draw the task's own hidden variables, then what the distractor shows."""
-        stimuli, label = super().draw(key)
-        another, _ = super().draw(jr.fold_in(key, 2**30))  # far from the numbers that a task may use itself
+        draw = super().draw  # type: ignore[safe-super]  # of the task behind this condition, which has one
+        stimuli, label = draw(key)
+        another, _ = draw(jr.fold_in(key, 2**30))  # far from the numbers that a task may use itself
         return jnp.concatenate([stimuli, another[:1]]), label
 
     def display_rate(self, epoch: str) -> float:

@@ -62,7 +62,8 @@ def test_slurm_is_found_by_its_name() -> None:
 
 
 def test_what_jobs_leave_is_submitted_until_nothing_is_left(sweep: Sweep) -> None:
-    store, cluster, told = Store(sweep.store), Here(), []
+    store, cluster = Store(sweep.store), Here()
+    told: list[str] = []
     finish(cluster, networks(sweep), sweep, store, Request(), on_message=told.append, look_every=0.01)
     assert cluster.taken == 3
     assert len(store.failed()) == 5
