@@ -79,7 +79,7 @@ SEEN_ON_A_TRAJECTORY = {
 MARGIN = 10
 """Another CPU or compiler starts with other roundings, of the same size; they grow alike."""
 OF_WEIGHTS = {"weights": 1.0, "prediction": 30.0, "loss": 10.0}
-"""How many times more other quantities are off: a readout sums products, and answers are fed back 150 times (seen: 20)."""
+"""How many times more other quantities are off: answers are sums that are fed back 150 times (seen: 20)."""
 
 
 def on_a_trajectory(quantity: str, step: int, precision: str) -> float:
