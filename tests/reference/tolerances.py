@@ -78,18 +78,15 @@ SEEN_ON_A_TRAJECTORY = {
 }
 MARGIN = 10
 """Another CPU or compiler starts with other roundings, of the same size; they grow alike."""
-OF_WEIGHTS = {"weights": 1.0, "prediction": 100.0}
-"""An answer is the sum of some 1e4 products with weights, fed back 150 times, and amplifies what weights are off."""
+OF_WEIGHTS = {"weights": 1.0, "prediction": 30.0, "loss": 10.0}
+"""How many times more other quantities are off: answers are sums that are fed back 150 times (seen: 20)."""
 
 
 def on_a_trajectory(quantity: str, step: int, precision: str) -> float:
     """Return how far weights, answers or the loss may be off after so many steps."""
     steps, seen = zip(*SEEN_ON_A_TRAJECTORY[precision], strict=True)
-    of_weights = MARGIN * float(np.exp(np.interp(step, steps, np.log(seen))))
-    if quantity == "loss":
-        # Modulo pi or as a logarithm, the loss follows the answers; up to step 400 it is the same to 1e-10.
-        return max(TOLERANCE[precision]["loss"], OF_WEIGHTS["prediction"] * of_weights)
-    return OF_WEIGHTS[quantity] * of_weights
+    allowed = OF_WEIGHTS[quantity] * MARGIN * float(np.exp(np.interp(step, steps, np.log(seen))))
+    return max(allowed, TOLERANCE[precision]["loss"]) if quantity == "loss" else allowed
 
 
 # Training in single precision. Where a gradient is lost in rounding, Adam still takes a step of up to the

@@ -33,7 +33,7 @@ ORDER: dict[bool, tuple[str, ...]] = {
     False: ("W_in", "b_in", "W_rec", "b_rec", "W_out", "b_out"),
 }
 """Published order of the parameters, of the GRU and of all others."""
-COMPARABLE_STEPS: dict[str, int | None] = {"float64": None, "float32": 200}
+COMPARABLE_STEPS: dict[str, int | None] = {"float64": None, "float32": 100}
 """Steps after which rounding, which grows 10 to 100 times every 100 steps, has not yet parted the two programs."""
 
 
