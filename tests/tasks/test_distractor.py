@@ -12,7 +12,7 @@ from recurrent_memory import tasks
 from recurrent_memory.errors import InputError
 from recurrent_memory.tasks import conditions
 
-SHORT = {"stim_dur": 4, "delay_dur": 12, "resp_dur": 6, "n_neurons": 8, "distractor_dur": 5}
+SHORT: dict[str, Any] = {"stim_dur": 4, "delay_dur": 12, "resp_dur": 6, "n_neurons": 8, "distractor_dur": 5}
 
 
 @pytest.mark.parametrize("name", ["de2", "gde", "cd1", "2afc", "comp"])

@@ -154,11 +154,11 @@ def test_a_population_task_may_give_one_observer() -> None:
 
 def test_a_seed_is_no_key() -> None:
     with pytest.raises(InputError, match=r"`key` = 0 is not allowed: it must be a random key, such as jax.random.key"):
-        inspect.unwrap(tasks.AbstractTask.sample)(tasks.DE1(), 0, 5)  # type: ignore[arg-type]
+        inspect.unwrap(tasks.AbstractTask.sample)(tasks.DE1(), 0, 5)
 
 
 def test_numbers_of_numpy_are_settings() -> None:
-    experiment = Experiment(task="de1", n_hidden=np.int64(9), task_options={"delay_dur": np.int64(6)})  # type: ignore[arg-type]
+    experiment = Experiment(task="de1", n_hidden=np.int64(9), task_options={"delay_dur": np.int64(6)})
     assert experiment == Experiment(task="de1", n_hidden=9, task_options={"delay_dur": 6})
     assert type(experiment.model_dump(mode="json")["task_options"]["delay_dur"]) is int
     assert tasks.make("de1", delay_dur=np.int32(6)) == tasks.DE1(delay_dur=6)
