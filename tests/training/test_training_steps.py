@@ -47,7 +47,7 @@ def test_task_losses_are_the_formulas() -> None:
     }
     given = {"angle": (y, t), "value": (y, t), "probability": (p, label)}
     for response, (a, b) in given.items():
-        loss = task_loss(response, jnp.asarray(a), jnp.asarray(b))  # type: ignore[arg-type]
+        loss = task_loss(response, jnp.asarray(a), jnp.asarray(b))
         assert_close(loss, expected[response], TOLERANCE["float64"], response)
 
 
