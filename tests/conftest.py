@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(max(given)))
 
 
-MOST_MAPS = 8_000
+MOST_MAPS = 12_000
 """Memory maps of compiled programs that a test process keeps: with those it stays below 1 GB (without a bound, 3.5)."""
 
 

@@ -247,9 +247,10 @@ class Distractor(Condition):
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
         """Draw the task's own hidden variables, then what the distractor shows."""
-        draw = super().draw  # type: ignore[safe-super]  # of the task behind this condition, which has one
-        stimuli, label = draw(key)
-        another, _ = draw(jr.fold_in(key, 2**30))  # far from the numbers that a task may use itself
+        # A condition stands in front of a whole task, whose `draw` is not the abstract one.
+        stimuli, label = super().draw(key)  # type: ignore[safe-super]
+        far = jr.fold_in(key, 2**30)  # from the numbers that a task may fold in itself
+        another, _ = super().draw(far)  # type: ignore[safe-super]
         return jnp.concatenate([stimuli, another[:1]]), label
 
     def display_rate(self, epoch: str) -> float:

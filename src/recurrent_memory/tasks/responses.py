@@ -195,49 +195,6 @@ class Probability(AbstractResponse):
 
 
 @RESPONSES.register
-class Category(AbstractResponse):
-    """The probabilities of several categories, one output each, that sum to 1."""
-
-    name = "category"
-    unit = "probability"
-    error_unit = "nats"
-    readout = "softmax"
-    is_probability = True
-    error_names = Probability.error_names
-    error_names_without_observer = Probability.error_names_without_observer
-
-    @staticmethod
-    def training_loss(
-        outputs: Float[Array, "*batch output"], targets: Float[Array, "*batch output"]
-    ) -> Float[Array, ""]:
-        """Return the mean cross-entropy of the categories (the readout keeps outputs inside [10⁻⁶, 1 − 10⁻⁶])."""
-        return -jnp.mean(jnp.sum(targets * jnp.log(outputs), axis=-1))
-
-    @staticmethod
-    def errors(
-        truth: Float[np.ndarray, "*answer"],
-        observer: Float[np.ndarray, "*answer"],
-        network: Float[np.ndarray, "*answer"],
-        variant: Variant,
-    ) -> Errors:
-        """Return KL(observer‖network) and KL(observer‖chance), summed over the categories on the last axis.
-
-        Both variants are the same: the paper has no such answer, and no reason to drop one.
-        """
-        n_categories = truth.shape[-1]
-        p, q = (answers.reshape(-1, n_categories) for answers in (observer, network))
-        q = np.clip(q, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-        return Errors(rel_entr(p, q).sum(axis=-1), rel_entr(p, 1 / n_categories).sum(axis=-1))
-
-    @staticmethod
-    def test_loss(truth: Float[np.ndarray, "*answer"], answer: Float[np.ndarray, "*answer"], variant: Variant) -> float:
-        """Return the mean cross-entropy; an observer that is undefined counts as chance."""
-        p = np.where(np.isnan(answer), 1 / truth.shape[-1], answer)
-        p = np.clip(p, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-        return float(-np.mean(np.sum(truth * np.log(p), axis=-1)))
-
-
-@RESPONSES.register
 class Value(AbstractResponse):
     """Any value at each step of the response epoch."""
 
@@ -279,6 +236,49 @@ class Value(AbstractResponse):
     def read(values: Shaped[Any, "trial response output"], step: int) -> Shaped[Any, " trial *answer"]:
         """Return every step of the response epoch: (trial, time), or (trial, time, output) for several outputs."""
         return values[..., 0] if values.shape[-1] == 1 else values
+
+
+@RESPONSES.register
+class Category(AbstractResponse):
+    """The probabilities of several categories, one output each, that sum to 1."""
+
+    name = "category"
+    unit = "probability"
+    error_unit = "nats"
+    readout = "softmax"
+    is_probability = True
+    error_names = Probability.error_names
+    error_names_without_observer = Probability.error_names_without_observer
+
+    @staticmethod
+    def training_loss(
+        outputs: Float[Array, "*batch output"], targets: Float[Array, "*batch output"]
+    ) -> Float[Array, ""]:
+        """Return the mean cross-entropy of the categories (the readout keeps outputs inside [10⁻⁶, 1 − 10⁻⁶])."""
+        return -jnp.mean(jnp.sum(targets * jnp.log(outputs), axis=-1))
+
+    @staticmethod
+    def errors(
+        truth: Float[np.ndarray, "*answer"],
+        observer: Float[np.ndarray, "*answer"],
+        network: Float[np.ndarray, "*answer"],
+        variant: Variant,
+    ) -> Errors:
+        """Return KL(observer‖network) and KL(observer‖chance), summed over the categories on the last axis.
+
+        Both variants are the same: the paper has no such answer, and no reason to drop one.
+        """
+        n_categories = truth.shape[-1]
+        p, q = (answers.reshape(-1, n_categories) for answers in (observer, network))
+        q = np.clip(q, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+        return Errors(rel_entr(p, q).sum(axis=-1), rel_entr(p, 1 / n_categories).sum(axis=-1))
+
+    @staticmethod
+    def test_loss(truth: Float[np.ndarray, "*answer"], answer: Float[np.ndarray, "*answer"], variant: Variant) -> float:
+        """Return the mean cross-entropy; an observer that is undefined counts as chance."""
+        p = np.where(np.isnan(answer), 1 / truth.shape[-1], answer)
+        p = np.clip(p, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+        return float(-np.mean(np.sum(truth * np.log(p), axis=-1)))
 
 
 def angular_distance(
