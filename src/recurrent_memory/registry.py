@@ -84,8 +84,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             if same_name and _place(known) == _place(entry):
                 continue  # the same entry, defined again
             if same_name or (code is not None and code == code_of(known)):
-                taken = f"The name {name!r}" if same_name else f"The code {code!r} of {name!r}"
-                raise InputError(f"{taken} belongs to another {self.kind}, {known_name!r}: choose another.")
+                raise InputError(
+                    f"{_called(entry)} cannot have {_named(name, code)}: {_called(known)} has "
+                    f"{_named(known_name, code_of(known))}. Choose another."
+                )
         self._entries = {
             known: of for known, of in self._entries.items() if known == name or plain(known) != plain(name)
         }
@@ -176,3 +178,11 @@ def _place(entry: Any) -> tuple[Any, Any] | None:
     """Return where an entry is defined; None for a row of a table, which has no place of its own."""
     module, name = getattr(entry, "__module__", None), getattr(entry, "__qualname__", None)
     return None if name is None else (module, name)
+
+
+def _called(entry: Any) -> str:
+    return str(getattr(entry, "__name__", None) or getattr(entry, "name", entry))
+
+
+def _named(name: str, code: Any) -> str:
+    return f"the name {name!r}" + ("" if code is None else f" and code {code}")
