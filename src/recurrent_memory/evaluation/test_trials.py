@@ -50,11 +50,12 @@ def answer_batches(
     Answers on the host, with leading axis trial (batches·batch_size).
     """
     parts = []
-    for first in range(0, batches, BATCHES_AT_ONCE):
+    at_once = min(batches, BATCHES_AT_ONCE)
+    for first in range(0, batches, at_once):
         # The last stretch does a few batches more than asked, rather than compile a second program.
-        part = _answer(network, task, key, batch_size, until, first + jnp.arange(BATCHES_AT_ONCE))
+        part = _answer(network, task, key, batch_size, until, first + jnp.arange(at_once))
         parts.append(jax.tree.map(lambda x: np.asarray(x)[: batches - first], part))  # noqa: B023 (used at once)
-        on_batches(min(first + BATCHES_AT_ONCE, batches))
+        on_batches(min(first + at_once, batches))
     return join_batches(jax.tree.map(lambda *xs: np.concatenate(xs), *parts))
 
 
