@@ -245,7 +245,7 @@ class Experiment(Settings):
 
     @property
     def own_files(self) -> list[str]:
-        """Names of the files, not of this package, in which its tasks, conditions and cell are defined."""
+        """Names of the files, not of this package, in which what it uses is defined."""
         return own_files(_registered(dict(self)))
 
     @property
@@ -276,16 +276,18 @@ _values_of_shape = operator.attrgetter(*(name for name in Experiment.model_field
 
 
 def _registered(values: Mapping[str, Any]) -> list[Any]:
-    """Return the tasks, conditions and cell of an experiment, so far as its values are valid."""
-    from . import networks, tasks
+    """Return all that an experiment uses of what can be registered, so far as its values are valid."""
+    from . import networks, tasks, training
 
-    if not values.keys() >= {"task", "condition", "model", "curriculum"}:
+    if not values.keys() >= {"task", "condition", "model", "curriculum", "optimizer", "learning_rate_schedule"}:
         return []
     of_task, _ = split_condition(values["condition"])
     return [
         *map(tasks.find, values["curriculum"] or (values["task"],)),
         *(tasks.CONDITIONS[part] for part in of_task),
         networks.CELLS[values["model"]],
+        training.OPTIMIZERS[values["optimizer"]],
+        training.SCHEDULES[values["learning_rate_schedule"]],
     ]
 
 
