@@ -84,9 +84,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             if same_name and _place(known) == _place(entry):
                 continue  # the same entry, defined again
             if same_name or (code is not None and code == code_of(known)):
+                wanted, taken = f"the name {name!r}", f"the name {known_name!r}"
+                if code is not None or code_of(known) is not None:
+                    wanted, taken = f"{wanted} and code {code}", f"{taken} and code {code_of(known)}"
                 raise InputError(
-                    f"{_called(entry)} cannot have {_named(name, code)}: {_called(known)} has "
-                    f"{_named(known_name, code_of(known))}. Choose another."
+                    f"{_called(entry)} cannot have {wanted}: {_called(known)} has {taken}. Choose another."
                 )
         self._entries = {
             known: of for known, of in self._entries.items() if known == name or plain(known) != plain(name)
@@ -182,7 +184,3 @@ def _place(entry: Any) -> tuple[Any, Any] | None:
 
 def _called(entry: Any) -> str:
     return str(getattr(entry, "__name__", None) or getattr(entry, "name", entry))
-
-
-def _named(name: str, code: Any) -> str:
-    return f"the name {name!r}" + ("" if code is None else f" and code {code}")

@@ -95,7 +95,7 @@ def clip_gradient(x: Float[Array, "*shape"], bound: float) -> Float[Array, "*sha
     Examples
     --------
     >>> import jax
-    >>> float(jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(1.0))
+    >>> float(jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(jnp.ones(())))
     10.0
     """
     return x
