@@ -187,7 +187,7 @@ def test_full_disk_is_a_short_message(command: Any, tmp_path: Path, monkeypatch:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "run"))
 
-    monkeypatch.setattr("recurrent_memory.storage.save_file", full)
+    monkeypatch.setattr("recurrent_memory.storage.arrays.save_file", full)
     outcome = command("train", *words(small_experiment()), "--out", tmp_path / "run")
     assert outcome.code == 1
     assert "No space left on device" in outcome.err

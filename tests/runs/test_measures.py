@@ -71,7 +71,8 @@ def test_one_entry_is_there_for_each_task_of_a_curriculum() -> None:
 @pytest.mark.usefixtures("mean_activity")
 def test_one_entry_is_in_data_sets_tables_and_pictures_of_sweeps(tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text(
-        "[experiment]\nn_hidden = 8\nbatch_size = 4\niterations = 2\ntest_batches = 2\n[axes]\nlambda0 = [0.8, 0.9]\n"
+        '[experiment]\ntask = "de1"\nn_hidden = 8\nbatch_size = 4\niterations = 2\ntest_batches = 2\n'
+        "[axes]\nlambda0 = [0.8, 0.9]\n"
     )
     sweep = load(tmp_path / "sweep.toml")
     store = Store(sweep.store)

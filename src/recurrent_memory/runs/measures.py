@@ -146,7 +146,7 @@ MEASURES: Registry[Measure] = Registry("measure", check=_check)
 """All measures by their names."""
 
 
-def register(of: Source, **settings: Any) -> Callable[[Function], Function]:
+def register(of: str, **settings: Any) -> Callable[[Function], Function]:
     """Add a measure of your own: a decorator of the function that computes it.
 
     Parameters
