@@ -12,6 +12,10 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import pytest
+
+# Before optax, which imports absl: submitit sets up logging anew when it is imported, which closes absl's handler, and
+# this one closes the standard error that it found, which is pytest's own.
+import submitit  # noqa: F401
 from jaxtyping import install_import_hook
 
 sys.path.insert(0, str(Path(__file__).parent))
