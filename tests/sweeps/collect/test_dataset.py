@@ -15,6 +15,7 @@ import xarray as xr
 import recurrent_memory as rm
 from recurrent_memory import storage
 from recurrent_memory.errors import InputError, InterruptedRunError
+from recurrent_memory.experiment import FOLLOWING
 from recurrent_memory.runs.folder import RunFolder
 from recurrent_memory.runs.run import recorded
 from recurrent_memory.runs.session import Watch
@@ -38,7 +39,7 @@ from recurrent_memory.sweeps.store.layout import RESULT
 from small import small_experiment, stops_after
 
 CURVES: tuple[Part, ...] = ("curves",)
-SMALL = {name: value for name, value in small_experiment() if name not in ("task", "seed", "curriculum")}
+SMALL = {name: value for name, value in small_experiment() if name not in ("task", "seed", "curriculum", *FOLLOWING)}
 
 
 def sweep_of(*axes: dict[str, tuple[Any, ...]], **more: Any) -> Sweep:

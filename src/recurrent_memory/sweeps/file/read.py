@@ -15,7 +15,7 @@ from .fields import check_first, check_name, is_field
 from .source import Source, flat, store_of
 from .sweep import Sweep
 
-_NAMES = ("store", "save", "import", "experiment", "axes", "zip", "exclude")
+_NAMES = ("store", "save", "experiment", "axes", "zip", "exclude", "import")
 
 
 def load(
