@@ -105,7 +105,7 @@ def testing(n_hidden: int) -> Rows:
 TRAIN = """
 import sys, time; started = time.perf_counter()
 from recurrent_memory.cli.process import cache_compiled_programs; cache_compiled_programs()
-from recurrent_memory.course import fresh_state, trainer
+from recurrent_memory.runs.start import fresh_state, trainer
 from recurrent_memory.experiment import Experiment
 e = Experiment(task="de1", n_hidden=500); t = trainer(e, e.make_task()); s = fresh_state(e)
 imported = time.perf_counter() - started
