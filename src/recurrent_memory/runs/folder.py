@@ -12,12 +12,15 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .. import storage
 from ..errors import FolderInUseError, InputError
 from ..evaluation.history import History
 from ..experiment import Experiment
 from ..networks import Network
+
+# Not by the lazy names of `storage`: threads would load their libraries, while others ask which libraries are loaded.
+from ..storage.arrays import flatten, load_arrays, save_arrays, unflatten
 from ..storage.atomic import write_atomically
+from ..storage.datasets import save_dataset
 from ..training import TrainingState
 from .claims import Claims
 
@@ -161,10 +164,10 @@ class RunFolder:
 
     def save_checkpoint(self, state: TrainingState, history: History, seconds: float, name: str = CHECKPOINT) -> None:
         """Save the whole state of training."""
-        arrays = storage.flatten(eqx.filter(state, eqx.is_array), "state.") | {
+        arrays = flatten(eqx.filter(state, eqx.is_array), "state.") | {
             f"history.{name}": values for name, values in history._asdict().items()
         }
-        storage.save_arrays(self / name, arrays, {"format": FORMAT, "seconds": f"{seconds:.3f}"})
+        save_arrays(self / name, arrays, {"format": FORMAT, "seconds": f"{seconds:.3f}"})
 
     def load_checkpoint(
         self, like: TrainingState, name: str = CHECKPOINT
@@ -179,9 +182,9 @@ class RunFolder:
         path = self / name
         if not path.exists():
             return None
-        arrays, metadata = storage.load_arrays(path)
+        arrays, metadata = load_arrays(path)
         dynamic, static = eqx.partition(like, eqx.is_array)
-        restored = storage.unflatten(dynamic, arrays, path, "state.")
+        restored = unflatten(dynamic, arrays, path, "state.")
         state = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
         return state, _history(arrays, path), float(metadata["seconds"])
 
@@ -189,14 +192,14 @@ class RunFolder:
         """Return the history of an unfinished run, empty before its first checkpoint."""
         if not (self / CHECKPOINT).exists():
             return History.empty()
-        arrays, _ = storage.load_arrays(self / CHECKPOINT)
+        arrays, _ = load_arrays(self / CHECKPOINT)
         return _history(arrays, self / CHECKPOINT)
 
     def save_result(self, network: Network, result: xr.Dataset, timing: dict[str, Any]) -> None:
         """Save the final weights and the result, the result last; then the checkpoint is no longer needed."""
-        storage.save_arrays(self / WEIGHTS, storage.flatten(eqx.filter(network, eqx.is_array)), {"format": FORMAT})
+        save_arrays(self / WEIGHTS, flatten(eqx.filter(network, eqx.is_array)), {"format": FORMAT})
         self._write_json(TIMING, timing)
-        storage.save_dataset(self / RESULT, result)
+        save_dataset(self / RESULT, result)
         (self / CHECKPOINT).unlink(missing_ok=True)
 
     def load_weights(self, like: Network) -> Network:
@@ -212,7 +215,7 @@ class RunFolder:
         InputError
             Where the weights are missing, damaged, or of another shape.
         """
-        arrays, _ = storage.load_arrays(self / WEIGHTS)
+        arrays, _ = load_arrays(self / WEIGHTS)
         return with_weights(like, arrays, self / WEIGHTS)
 
     def log(self, line: str) -> None:
@@ -257,6 +260,6 @@ def with_weights(like: Network, arrays: dict[str, np.ndarray], source: Path, pre
         Where the file has no weights, or such of another shape or precision.
     """
     dynamic, static = eqx.partition(like, eqx.is_array)
-    restored = storage.unflatten(dynamic, arrays, source, prefix)
+    restored = unflatten(dynamic, arrays, source, prefix)
     network: Network = eqx.combine(jax.tree.map(jax.numpy.asarray, restored), static)
     return network
