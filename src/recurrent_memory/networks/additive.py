@@ -19,9 +19,10 @@ from .precision import product
 class AdditiveCell(AbstractCell):
     """Weights and input drive of the models whose units add up their inputs: all but the gated ones."""
 
+    # First: the squares of the parameters are summed in this order, which decides how the sum is rounded.
+    W_rec: Float[Array, "unit unit"]
     W_in: Float[Array, "neuron unit"]
     b_in: Float[Array, " unit"]
-    W_rec: Float[Array, "unit unit"]
     b_rec: Float[Array, " unit"]
 
     gradient_clip: Annotated[

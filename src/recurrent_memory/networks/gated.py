@@ -30,9 +30,10 @@ class GRUCell(AbstractCell):
     readout_gain = 0.05
     blocks = 3
 
+    # First: the squares of the parameters are summed in this order, which decides how the sum is rounded.
+    W_rec: Float[Array, "unit block"]
     W_in: Float[Array, "neuron block"]
     b_in: Float[Array, " block"]
-    W_rec: Float[Array, "unit block"]
 
     gradient_clip: Annotated[
         float,
