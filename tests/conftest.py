@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 MOST_MAPS = 12_000
-"""Memory maps of compiled programs that a test process keeps: with those it stays below 1 GB (without a bound, 3.5)."""
+"""Memory maps of compiled programs that a test process keeps: about 1.1 GB (estimate; 3.5 GB without a bound)."""
 
 
 @pytest.hookimpl(trylast=True)

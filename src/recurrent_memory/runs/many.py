@@ -21,8 +21,6 @@ from .sinks import FolderSink, Sink
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ManyProgress", "Plan", "plan", "run_many"]
-
 
 class ManyProgress(NamedTuple):
     """How far many networks have come, for whoever shows it."""

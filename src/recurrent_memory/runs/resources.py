@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,13 @@ SCHEDULERS: Registry[AbstractScheduler] = Registry(
 def current_job() -> Job | None:
     """Return the job of a cluster that this process belongs to; None outside of one."""
     return next((job for scheduler in SCHEDULERS.values() if (job := scheduler.job()) is not None), None)
+
+
+def machine() -> dict[str, str]:
+    """Return the name of this machine and the kind of its first device, which results and failures are stored with."""
+    import jax
+
+    return {"host": platform.node(), "device": jax.devices()[0].device_kind}
 
 
 def cores() -> int:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import jax
 
 from ..errors import FolderInUseError, InterruptedRunError
 from ..evaluation import answer_batches, record_batches
@@ -16,7 +13,7 @@ from ..experiment import Experiment
 from ..networks import Network
 from ..training import Answers, TrainingState
 from .folder import RunFolder, folder_claims
-from .resources import blas_on_one_thread
+from .resources import blas_on_one_thread, machine
 from .session import Progress, Session, Watch, train
 from .sinks import FolderSink, Sink, Trained
 from .start import carry_over, fresh_state, stream
@@ -210,6 +207,5 @@ def _timing(training: float, testing: float) -> dict[str, Any]:
     return {
         "training_seconds": round(training, 3),
         "testing_seconds": round(testing, 3),
-        "host": platform.node(),
-        "device": jax.devices()[0].device_kind,
+        **machine(),
     }

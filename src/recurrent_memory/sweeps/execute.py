@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import collections
-import platform
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import xarray as xr
 
 from ..errors import DivergedError, InputError, InterruptedRunError
 from ..runs.claims import Claims as Claims
 from ..runs.pool import Job, Plan, Supply, is_out_of_memory, plan, run_pool
-from ..runs.resources import blas_on_one_thread
+from ..runs.resources import blas_on_one_thread, machine
 from ..runs.result import load
 from ..runs.session import Progress, Watch
 from .grid import Network, listed
@@ -191,12 +189,12 @@ class _Claimed(Supply):
     def diverged(self, job: Job, error: DivergedError) -> None:
         iteration = len(error.history)
         message = f"the loss of iteration {iteration} is not finite"
-        self._fail(job, Failure("diverged", message, iteration, _where()))
+        self._fail(job, Failure("diverged", message, iteration, machine()))
 
     def failed(self, jobs: Sequence[Job], error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
         for job in jobs:
-            self._fail(job, Failure("out of memory" if is_out_of_memory(error) else "error", text, None, _where()))
+            self._fail(job, Failure("out of memory" if is_out_of_memory(error) else "error", text, None, machine()))
 
     def interrupted(self, jobs: Sequence[Job], error: InterruptedRunError) -> None:
         if self._stopped:
@@ -349,7 +347,3 @@ class _Claimed(Supply):
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
-
-
-def _where() -> dict[str, Any]:
-    return {"host": platform.node(), "device": jax.devices()[0].device_kind}
