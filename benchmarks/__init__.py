@@ -1,1 +1,4 @@
-"""How fast this is on the machine at hand, beside the machine's limit and beside others: ``python -m benchmarks``."""
+"""How fast training is on this machine, compared with the machine's limit and with other libraries.
+
+``python -m benchmarks`` measures it.
+"""

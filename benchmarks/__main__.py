@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: print the tables of docs/performance.md for this machine, and keep them."""
+"""``python -m benchmarks``: print the tables of docs/performance.md for this machine, and save them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from recurrent_memory.runs.resources import cores
 
 from . import parts, sizes
 from .measure import Times, compare, table
+from .sides import AFTER, LIMIT
 
 
 @click.command()
-@click.option("--repetitions", default=5, show_default=True, help="Times that each side is measured, in turns")
+@click.option("--repetitions", default=5, show_default=True, help="Measurements of each contender, in turns")
 @click.option("--units", default="500,100", show_default=True, help="Numbers of units")
 @click.option("--out", default="benchmark-results", show_default=True, type=click.Path(path_type=Path))
-@click.option("--only-iteration", is_flag=True, help="Leave out everything but the training iteration")
+@click.option("--only-iteration", is_flag=True, help="Measure only the training iteration")
 def main(repetitions: int, units: str, out: Path, only_iteration: bool) -> None:
-    """Time training here, beside the machine's limit and beside others."""
+    """Time training on this machine, and compare it with the machine's limit and with other libraries."""
     machine = f"{platform.machine()}, {_processor()}, {cores()} cores; JAX {jax.__version__}; {compiled.description()}"
     click.echo(machine)
     found = {n: compare(n, repetitions, lambda line: click.echo(line, err=True)) for n in map(int, units.split(","))}
     for n, times in found.items():
-        click.echo("\n".join(["", f"N = {n}", "", *table(times)]))
+        click.echo("\n".join(["", f"N = {n}", "", *table(times), "", _distance_from_limit(n, times)]))
     rows: parts.Rows = []
     costs: list[sizes.Costs] = []
     if not only_iteration:
@@ -54,7 +55,18 @@ def main(repetitions: int, units: str, out: Path, only_iteration: bool) -> None:
     _draw(found, out / "benchmark.png")
     if costs:
         sizes.draw(costs, out / "cost.png")
-    click.echo(f"\nkept in {out}")
+    click.echo(f"\nsaved in {out}")
+
+
+def _distance_from_limit(n_hidden: int, times: list[Times]) -> str:
+    """Say how far a trained network is from the time of the products with what is not zero."""
+    median = {one.name: one.median for one in times}
+    share = parts.needed(n_hidden)
+    least, trained = share * median[LIMIT], median.get(AFTER, float("nan"))
+    return (
+        f"After 1000 iterations, {share:.0%} of the limit's multiplications have no factor of zero, which take "
+        f"{least:.1f} ms at the limit's rate. Ours takes {trained / least:.1f} times as long."
+    )
 
 
 def _processor() -> str:
@@ -75,7 +87,7 @@ def _draw(found: dict[int, list[Times]], path: Path) -> None:
         colors = ["0.6" if "limit" in name else "C0" if "ours" in name else "C1" for name in names]
         ax.barh(names[::-1], medians[::-1], xerr=[s[::-1] for s in spread], color=colors[::-1], capsize=3)
         ax.set_title(f"N = {n}")
-        ax.set_xlabel("ms an iteration (median, minimum to maximum)")
+        ax.set_xlabel("ms per iteration (median, minimum to maximum)")
     figure.savefig(path, dpi=150)
 
 

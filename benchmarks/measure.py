@@ -1,17 +1,18 @@
-"""Time several sides fairly: in turns, in one process, and as ratios within each turn."""
+"""Time several contenders ("sides") fairly: in turns, in one process, with ratios taken within each turn."""
 
 from __future__ import annotations
 
 import gc
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .sides import OURS, PER_CALL, SIDES, Iteration, MissingError
+from .sides import OURS, PER_CALL, SIDES, Iteration, MissingError, Side
 
 
 class Times(NamedTuple):
-    """Milliseconds an iteration, one for each repetition."""
+    """A side's milliseconds per iteration, one value for each repetition."""
 
     name: str
     milliseconds: list[float]
@@ -28,7 +29,7 @@ class Times(NamedTuple):
 
 
 def milliseconds(iteration: Iteration, per_call: int, seconds: float = 0.5) -> float:
-    """Return the time of one iteration, over at least so many seconds."""
+    """Return the mean time of one iteration, measured over at least so many seconds."""
     calls, started = 0, time.perf_counter()
     while calls == 0 or time.perf_counter() - started < seconds:
         iteration()
@@ -36,10 +37,13 @@ def milliseconds(iteration: Iteration, per_call: int, seconds: float = 0.5) -> f
     return (time.perf_counter() - started) * 1e3 / (calls * per_call)
 
 
-def compare(n_hidden: int, repetitions: int, say: Any) -> list[Times]:
-    """Time all sides that are installed, each once a repetition, after a warm-up."""
+def compare(n_hidden: int, repetitions: int, say: Any, sides: Mapping[str, Side] = SIDES) -> list[Times]:
+    """Time all sides that are installed, each once per repetition, after a warm-up.
+
+    A call of a side whose name begins with "ours" does ``PER_CALL`` iterations, any other side's one.
+    """
     made: dict[str, Iteration] = {}
-    for name, side in SIDES.items():
+    for name, side in sides.items():
         try:
             made[name] = side(n_hidden)
             made[name]()
@@ -57,7 +61,7 @@ def compare(n_hidden: int, repetitions: int, say: Any) -> list[Times]:
 def table(times: list[Times]) -> list[str]:
     """Return the lines of a Markdown table of times, and of ratios to ours at the start of training."""
     reference = next((t for t in times if t.name == OURS), times[0])
-    lines = ["| side | ms an iteration (median) | over ours (median, min–max) |", "|---|---|---|"]
+    lines = ["| side | ms per iteration (median) | ratio to ours (median, min–max) |", "|---|---|---|"]
     for side in times:
         ratio, low, high = side.over(reference)
         lines.append(f"| {side.name} | {side.median:.1f} | {ratio:.2f} ({low:.2f}–{high:.2f}) |")

@@ -1,4 +1,4 @@
-"""Timings beside the iteration itself: drawing trials, many networks, testing, starting, memory."""
+"""Timings of everything but the iteration itself: drawing trials, many networks, testing, starting, memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from recurrent_memory import analysis, tasks
 from recurrent_memory import kernel as compiled
@@ -20,13 +21,14 @@ from recurrent_memory.evaluation.test_trials import record_batches
 from recurrent_memory.runs.many import run_many
 from recurrent_memory.runs.run import run
 from recurrent_memory.runs.start import fresh_state, trainer
+from recurrent_memory.training.loop import CHUNK_CAPACITY
 
 from .sides import PER_CALL, TRIALS, environment, experiment, ours
 
 Rows = list[tuple[str, str]]
 
 REPETITIONS = 5
-"""Times that whole runs and starts are measured, in turns."""
+"""Number of times that whole runs and starts are measured, in turns."""
 
 
 def drawing() -> Rows:
@@ -41,16 +43,16 @@ def drawing() -> Rows:
 
 
 def profile(n_hidden: int) -> Rows:
-    """Time the parts of an iteration, by the kernel and in XLA's loop.
+    """Time the parts of an iteration, with the kernel and in XLA's loop.
 
-    Each part is a program of its own here, which gets new memory for what it returns at each call; in one program the
-    memory is used again, so the whole takes less than its parts.
+    Each part is a separate program here, which allocates memory for its results at each call. A single program reuses
+    that memory, so the whole takes less time than the sum of its parts.
     """
     made = experiment(n_hidden)
     on, start = trainer(made, made.make_task()), fresh_state(made)
     rows = []
     for way in ("on", "off"):
-        jax.clear_caches()  # the switch is looked at when a program is compiled
+        jax.clear_caches()  # the switch is read when a program is compiled
         with environment(compiled.SWITCH, way):
             draw = eqx.filter_jit(lambda key: (t := on.task.sample(key, TRIALS)).inputs + t.targets[:, :, :1])
             forward = eqx.filter_jit(lambda network, trials: network(trials.inputs, None, on.objective.resp_dur)[0])
@@ -62,7 +64,7 @@ def profile(n_hidden: int) -> Rows:
             whole = _least(ours(n_hidden, by_kernel=way == "on")) / PER_CALL
         text = f"alone {drawing:.1f} drawing, {there:.1f} forth, {back:.1f} back; in one program {whole:.1f} ms"
         rows.append((f"an iteration at N = {n_hidden}, {'kernel' if way == 'on' else 'XLA loop'}", text))
-    jax.clear_caches()  # so that what is timed next does not use programs without the kernel
+    jax.clear_caches()  # otherwise the next timings would use programs without the kernel
     return rows
 
 
@@ -72,7 +74,7 @@ def _least(call: Callable[..., Any], *given: Any) -> float:
 
 
 def many(n_hidden: int, networks: int, iterations: int) -> Rows:
-    """Time networks one after the other, and in one call, in turns."""
+    """Time networks one after another and in one call, in turns."""
     made = [experiment(n_hidden, iterations=iterations, test_batches=50, seed=seed) for seed in range(networks)]
     run(made[0])
     ratios = []
@@ -84,8 +86,25 @@ def many(n_hidden: int, networks: int, iterations: int) -> Rows:
     return [(title, spread(ratios))]
 
 
+def needed(n_hidden: int, after: int = 1000) -> float:
+    """Return the share of the three large products' multiplications whose factors are both not zero.
+
+    Measured in a network that has trained for some iterations. A unit without activity has no gradient either, so of
+    the products with the weights, forward and backward, the share is that of the units that are active; of the product
+    that gives the weights' gradient, it is that of the pairs of a unit active at a step and one active at the next.
+    """
+    made = experiment(n_hidden)
+    on = trainer(made, made.make_task())
+    state = fresh_state(made)
+    for _ in range(0, after, CHUNK_CAPACITY):
+        state, _ = on.advance(state, CHUNK_CAPACITY)
+    trials = on.task.sample(jax.random.key(0), TRIALS)
+    active = (np.asarray(state.network(trials.inputs)[1]) > 0).mean(axis=-1)  # (trial, time)
+    return float((2 * active.mean() + (active[:, 1:] * active[:, :-1]).mean()) / 3)
+
+
 def testing(n_hidden: int) -> Rows:
-    """Time activity and sequentiality of 300 test trials."""
+    """Time the computation of activity and sequentiality of 300 test trials."""
     made = experiment(n_hidden)
     network, task = fresh_state(made).network, made.make_task()
 
@@ -118,7 +137,7 @@ print(int(peak[0].split()[1]) / 1e6)
 
 
 def starting() -> Rows:
-    """Time imports, help, and the first training iteration without and with compiled programs kept; and memory."""
+    """Time imports, help, and the first training iteration, without and with cached programs; measure memory."""
     rows = []
     for title, words in (
         ("import recurrent_memory", ["-c", "import recurrent_memory"]),
@@ -150,7 +169,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def seconds(call: Callable[..., Any], *given: Any, **named: Any) -> float:
-    """Return how long a call takes, until all arrays that it returns are there."""
+    """Return how long a call takes until all arrays that it returns are computed."""
     started = time.perf_counter()
     jax.block_until_ready(jax.tree.leaves(eqx.filter(call(*given, **named), eqx.is_array)))
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.precision``: what the precision of products does to learning and to sequentiality."""
+"""``python -m benchmarks.precision``: how the precision of matrix products affects learning and sequentiality."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PRECISIONS = get_args(Precision)
 
 
 @click.command()
-@click.option("--seeds", default=8, show_default=True, help="Networks of each precision")
-@click.option("--n-hidden", default=100, show_default=True, help="Units")
+@click.option("--seeds", default=8, show_default=True, help="Networks per precision")
+@click.option("--n-hidden", default=100, show_default=True, help="Units of each network")
 @click.option("--iterations", default=3000, show_default=True)
 @click.option("--out", default="benchmark-results/precision", show_default=True, type=click.Path(path_type=Path))
 def main(seeds: int, n_hidden: int, iterations: int, out: Path) -> None:
     """Train networks with the same seeds in each precision, and compare their learning and their sequentiality.
 
-    A run that was stopped goes on where it was.
+    Runs that were stopped are resumed.
     """
     found = {}
     for precision in PRECISIONS:
@@ -51,7 +51,7 @@ def main(seeds: int, n_hidden: int, iterations: int, out: Path) -> None:
     click.echo("\n".join(_table(rows, found)))
     (out / "precision.json").write_text(json.dumps(rows, indent=2) + "\n")
     _draw(found, out / "precision.png")
-    click.echo(f"\nkept in {out}")
+    click.echo(f"\nsaved in {out}")
 
 
 def _values(results: list[xr.Dataset], name: str) -> np.ndarray:

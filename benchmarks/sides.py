@@ -1,7 +1,7 @@
-"""What is timed: one training iteration of the same network, by this package and by others.
+"""The contenders ("sides"): one training iteration of the same network, in this package and in other libraries.
 
-Each side is made for N units and returns a function that does one iteration and waits for its end. All train DE-1
-with the paper's sizes (150 steps, 50 trials, 50 input neurons) in single precision.
+A side takes the number of units N and returns a function that does one iteration and waits for its end. All sides
+train DE-1 with the paper's sizes (150 steps, 50 trials, 50 input neurons) in single precision.
 """
 
 from __future__ import annotations
@@ -23,27 +23,30 @@ from recurrent_memory.runs.resources import cores
 from recurrent_memory.runs.start import fresh_state, trainer
 from recurrent_memory.training import Optimizer, task_loss
 
+from .onednn import NotBuiltError, Primitive
+
 Iteration = Callable[[], Any]
+Side = Callable[[int], Iteration]
 STEPS, TRIALS, NEURONS, RESPONSE = 150, 50, 50, 25
 PER_CALL = 10
-"""Iterations that one call of ours does: the unit of training is a compiled chunk."""
+"""Iterations in one call of our sides, because this package trains in compiled chunks of iterations."""
 
 
 class MissingError(RuntimeError):
-    """What a side needs is not installed."""
+    """A library that a side needs is not installed."""
 
 
 def experiment(n_hidden: int, **changes: Any) -> Experiment:
-    """Return the experiment that all sides do."""
-    return Experiment(task="de1", n_hidden=n_hidden, lambda0=0.98, sigma0=0.0, **changes)
+    """Return the experiment that all sides train on."""
+    return Experiment(**{"task": "de1", "n_hidden": n_hidden, "lambda0": 0.98, "sigma0": 0.0, **changes})
 
 
-def limit(n_hidden: int, rows: int = STEPS * TRIALS) -> Iteration:
-    """Return the machine's limit: the three large products of an iteration, each in one piece.
+def limit(n_hidden: int, rows: int = STEPS * TRIALS, blocks: int = 1) -> Iteration:
+    """Return the machine's limit: the three large matrix products of an iteration, each as one product.
 
-    ``rows`` are steps times trials.
+    ``rows`` is the number of steps times the number of trials; ``blocks`` that of recurrent inputs of a unit.
     """
-    a, b = (jax.random.normal(jax.random.key(i), (rows, n_hidden)) for i in range(2))
+    a, b = (jax.random.normal(jax.random.key(i), (rows, n * n_hidden)) for i, n in enumerate((1, blocks)))
     product = jax.jit(lambda a, b: a.T @ b)
 
     def iteration() -> None:
@@ -54,9 +57,9 @@ def limit(n_hidden: int, rows: int = STEPS * TRIALS) -> Iteration:
 
 
 def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True, **changes: Any) -> Iteration:
-    """Return this package's training, trials drawn, from a given number of iterations on.
+    """Return this package's training, including the drawing of trials, after a network has trained for some iterations.
 
-    ``changes`` are of the experiment.
+    ``changes`` are changes to the experiment.
     """
     if by_kernel and compiled.instruction_set() is None:
         raise MissingError("the package was installed without a compiler")
@@ -72,7 +75,7 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True, **changes: An
 
         return eqx.combine(jax.lax.fori_loop(0, PER_CALL, body, arrays), static)
 
-    jax.clear_caches()  # or trials would be drawn as they were for the side before, with or without the kernel
+    jax.clear_caches()  # otherwise trials would be drawn as for the previous side, with or without the kernel
     with environment(compiled.SWITCH, "on" if by_kernel else "off"):
         start = fresh_state(made)
         # For good: when the caches are cleared for the next side, this one must not compile again while it is timed.
@@ -90,7 +93,7 @@ def ours(n_hidden: int, *, after: int = 0, by_kernel: bool = True, **changes: An
 def plain_scan(n_hidden: int) -> Iteration:
     """Return the same iteration as one would first write it in JAX: a scan, differentiated automatically.
 
-    Its trials are ready-made.
+    Its trials are drawn in advance.
     """
     made = experiment(n_hidden)
     task, state = made.make_task(), fresh_state(made)
@@ -123,7 +126,7 @@ def plain_scan(n_hidden: int) -> Iteration:
 
 
 def torch_loop(n_hidden: int, *, built_in: bool = False) -> Iteration:
-    """Return the same iteration in PyTorch, on ready-made trials: a plain loop, or its own ``nn.RNN``."""
+    """Return the same iteration in PyTorch, as a plain loop or with ``nn.RNN``, on trials drawn in advance."""
     torch = _import("torch", "pip install torch")
     torch.set_num_threads(cores())
     task = experiment(n_hidden).make_task()
@@ -163,9 +166,10 @@ def torch_loop(n_hidden: int, *, built_in: bool = False) -> Iteration:
 
 
 def neuralrnn(n_hidden: int) -> Iteration:
-    """Return a step of NeuralRNN's own trainer on ready-made trials: its continuous-time network with dt = τ, a relu.
+    """Return a step of NeuralRNN's own trainer: its continuous-time network with dt = τ and relu.
 
-    It has no circular error, so it learns the orientation by squared error in the response epoch.
+    Its trials are drawn in advance. It offers no circular error, so it minimises the squared error of the orientation
+    in the response epoch.
     """
     torch = _import("torch", "pip install torch")
     package = _import("neuralrnn", "pip install gymnasium tqdm && pip install --no-deps neuralrnn")
@@ -190,9 +194,46 @@ def neuralrnn(n_hidden: int) -> Iteration:
     return trainer.train  # type: ignore[no-any-return]
 
 
+def onednn(n_hidden: int) -> Iteration:
+    """Return oneDNN's recurrent primitive, forward and backward with the gradients of the weights.
+
+    Neither trials nor losses nor the optimizer are part of it. Its numbers are compared with a plain loop's first.
+    """
+    made = experiment(n_hidden)
+    cell: Any = fresh_state(made).network.cell
+    spikes = made.make_task().sample(jax.random.key(0), TRIALS).inputs.swapaxes(0, 1)
+    inputs, w_in, w_rec = (np.asarray(a, np.float32) for a in (spikes, cell.W_in, cell.W_rec))
+    try:
+        primitive = Primitive(inputs, w_in, w_rec)
+    except NotBuiltError as reason:
+        raise MissingError(str(reason)) from None
+    primitive.forward()
+    primitive.gradient_of_activity[-RESPONSE:] = np.random.default_rng(0).normal(size=(RESPONSE, TRIALS, n_hidden))
+    primitive.backward()
+    gradient = _gradient_of_recurrent_weights(inputs, w_in, w_rec, primitive.gradient_of_activity)
+    np.testing.assert_allclose(primitive.gradient_of_recurrent_weights, gradient, atol=1e-4 * np.abs(gradient).max())
+
+    def iteration() -> None:
+        primitive.forward()
+        primitive.backward()
+
+    return iteration
+
+
+def _gradient_of_recurrent_weights(inputs: Any, w_in: Any, w_rec: Any, gradient_of_activity: Any) -> np.ndarray:
+    h = [np.zeros((inputs.shape[1], len(w_rec)))]
+    for x in inputs:
+        h.append(np.maximum(x @ w_in + h[-1] @ w_rec, 0))
+    gradient, following = np.zeros(w_rec.shape), np.zeros(h[0].shape)
+    for t in reversed(range(len(inputs))):
+        following = (gradient_of_activity[t] + following @ w_rec.T) * (h[t + 1] > 0)
+        gradient += h[t].T @ following
+    return gradient
+
+
 @contextlib.contextmanager
 def environment(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable for a while."""
+    """Set an environment variable within a `with` block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
@@ -210,15 +251,16 @@ def _import(module: str, how: str) -> Any:
         raise MissingError(f"{module} is not installed ({how})") from None
 
 
-LIMIT, OURS = "limit: three large products", "ours, first iterations"
-SIDES: dict[str, Callable[[int], Iteration]] = {
+LIMIT, OURS, AFTER = "limit: three large products", "ours, first iterations", "ours, after 1000 iterations"
+SIDES: dict[str, Side] = {
     LIMIT: limit,
     OURS: ours,
-    "ours, after 1000 iterations": lambda n: ours(n, after=1000),
+    AFTER: lambda n: ours(n, after=1000),
     "ours without the kernel": lambda n: ours(n, by_kernel=False),
     "plain jax.lax.scan": plain_scan,
+    "oneDNN's vanilla_rnn": onednn,
     "torch.nn.RNN": lambda n: torch_loop(n, built_in=True),
     "plain PyTorch loop": torch_loop,
     "NeuralRNN": neuralrnn,
 }
-"""By name; those of ours do ``PER_CALL`` iterations a call."""
+"""All sides by name; a call of one of ours does ``PER_CALL`` iterations."""

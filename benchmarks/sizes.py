@@ -1,4 +1,4 @@
-"""Cost against size: time of an iteration for numbers of units, trials, steps and networks, beside the limit."""
+"""Cost against size: time per iteration for different numbers of units, trials, steps and networks, and its limit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .measure import milliseconds
 from .sides import PER_CALL, RESPONSE, STEPS, TRIALS, Iteration, experiment, limit, ours
 
 N_HIDDEN = 100
-"""Units where something else is varied."""
+"""Number of units if another size is varied."""
 
 
 class Costs(NamedTuple):
-    """Milliseconds an iteration of one network, against one size."""
+    """Milliseconds per iteration of one network, for several values of one size."""
 
     size: str
     values: list[int]
@@ -32,7 +32,7 @@ class Costs(NamedTuple):
 
 
 def measure(say: Callable[[str], None]) -> list[Costs]:
-    """Time training at each size, at its start, where nothing can be left out yet."""
+    """Time training at each size, at its start, when few units are silent and the kernel can skip little."""
     delays = [25, 50, 100, 200, 400, 800]
     ways: list[tuple[str, list[int], Callable[[int], Iteration], Callable[[int], Iteration]]] = [
         ("units", [50, 100, 200, 500, 1000, 2000], ours, limit),
@@ -69,14 +69,15 @@ def measure(say: Callable[[str], None]) -> list[Costs]:
 
 
 def networks(number: int) -> Iteration:
-    """Return some iterations of several networks, one a core, as :func:`recurrent_memory.run_many` trains them."""
+    """Return ``PER_CALL`` iterations of several networks, one per core, as in :func:`recurrent_memory.run_many`."""
     made = [experiment(N_HIDDEN, seed=seed) for seed in range(number)]
     trainers = [trainer(one, one.make_task()) for one in made]
     states = [fresh_state(one) for one in made]
     at_once = min(number, cores())
 
     def advance(i: int) -> Any:
-        state = jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, states[i])  # it is given away
+        # A copy, because `advance` reuses the memory of the state that it is given.
+        state = jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, states[i])
         return trainers[i].advance(state, PER_CALL)[1].losses
 
     advance(0)
@@ -93,7 +94,7 @@ def networks(number: int) -> Iteration:
 
 
 def draw(found: list[Costs], path: Path) -> None:
-    """Draw the time of an iteration against each size."""
+    """Draw the time per iteration against each size."""
     figure, axes = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.1), layout="constrained")
     for ax, costs in zip(axes, found, strict=True):
         ax.plot(costs.values, costs.ours, "o-", color="C0", label="ours, first iterations")
@@ -104,7 +105,7 @@ def draw(found: list[Costs], path: Path) -> None:
         ax.set_yticks(ticks := [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)], map(str, ticks))
         ax.set_ylim(0.8 * min(costs.ours + costs.limit), 1.25 * max(costs.ours + costs.limit))
     axes[-1].set_ylim(1, 30)
-    axes[0].set_ylabel("ms an iteration of one network")
+    axes[0].set_ylabel("ms per iteration of one network")
     axes[0].legend(frameon=False)
     figure.savefig(path, dpi=150)
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""How fast sweeps are: ``python -m benchmarks.sweeps``. Those that are looked at have results that are made up."""
+"""``python -m benchmarks.sweeps``: how fast the commands for sweeps are, on a large sweep with made-up results."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ seed = {{ range = [0, 20] }}
     type=click.IntRange(2),
     default=10,
     show_default=True,
-    help="Values of ρ; there are 10,000 networks for each",
+    help="Number of values of ρ, each with 10,000 networks",
 )
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/synthetic-sweep"), show_default=True)
 def main(rhos: int, folder: Path) -> None:
-    """Time the commands that look at made-up results of many networks, and what a sweep costs beside its networks."""
+    """Time the commands that read the made-up results of many networks, and the overhead of running a sweep."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "big.toml"
     file.write_text(FILE.format(rhos=rhos))
@@ -51,7 +51,7 @@ def main(rhos: int, folder: Path) -> None:
     for words in (["plan"], ["status"], ["status"], ["collect", "-o", str(folder / "big.nc")]):
         command = [sys.executable, "-m", "recurrent_memory", "sweep", words[0], str(file), *words[1:]]
         started = time.perf_counter()
-        # In a process of its own, since the operating system tells the largest of all children so far.
+        # In a separate process, because the operating system reports the largest memory of all children so far.
         done = subprocess.run([sys.executable, "-c", MEASURED, *command], check=True, capture_output=True, text=True)
         took = time.perf_counter() - started
         click.echo(f"| `sweep {words[0]}` | {took:.1f} | {int(done.stdout.split()[-1]) / 1e6:.2f} |")
@@ -69,7 +69,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def _fill(store: Store, every: Sequence[Network]) -> None:
-    """Publish a made-up result of each network that has none: one real network's, with other numbers."""
+    """Give each network without a result a made-up one: a real network's result with other numbers."""
     store.prepare()
     missing = [one for one in every if not store.is_finished(one.identity)]
     if not missing:
@@ -85,7 +85,7 @@ def _fill(store: Store, every: Sequence[Network]) -> None:
 
 
 def _seconds_to_first(file: Path) -> float:
-    """Return how long the command takes, none of whose networks has been trained, until one of them trains."""
+    """Return the seconds from the start of `sweep run`, on a sweep without results, until a network starts to train."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / "fresh.toml"
         fresh.write_text(file.read_text())
@@ -105,7 +105,7 @@ def _seconds_to_first(file: Path) -> float:
 
 
 def _overhead() -> float:
-    """Return how many times as long networks take in a sweep as in one call that keeps nothing."""
+    """Return the time that networks take in a sweep, divided by the time in one call that saves nothing."""
     shared = {"task": "de1", "n_hidden": 100, "iterations": 500, "test_batches": 50}
     every = networks(Sweep(experiment=shared, axes=({"seed": tuple(range(8))},)))
     with tempfile.TemporaryDirectory() as folder:

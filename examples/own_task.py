@@ -1,6 +1,6 @@
-"""A task of your own, with an ideal observer: was the cue in the first or in the second half of the neurons?
+"""A task of your own, with an ideal observer: did the cue activate the first or the second half of the neurons?
 
-Run it with ``python examples/own_task.py``; it takes some seconds.
+Run it with ``python examples/own_task.py``; it takes a few seconds.
 """
 
 from typing import ClassVar
@@ -24,22 +24,22 @@ class WhichHalf(AbstractTask):
     remembered: ClassVar[str] = "which half of the neurons was active"
     response: ClassVar = "probability"  # or "category", "angle", or "value" together with a method `targets`
 
-    # A setting beyond the usual ones (`delay_dur` and so on), with its range: task_options={"cue_rate": 0.8}.
-    cue_rate: float = Field(default=0.2, gt=0.02, le=1, description="expected spikes a step of a cued neuron")
+    # A setting besides those of every task (such as `delay_dur`), with its range: task_options={"cue_rate": 0.8}.
+    cue_rate: float = Field(default=0.2, gt=0.02, le=1, description="expected spikes per step of a cued neuron")
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
-        """Draw one trial's hidden variables: what is shown, and the label to report."""
+        """Draw one trial's hidden variables: the stimuli, and the label to report."""
         label = jr.bernoulli(key).astype(int)
         return label.astype(float).reshape(1, 1), label
 
     def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> HeldRates:
-        """Return every neuron's expected spikes a step in each epoch; the spikes are drawn for you."""
+        """Return every neuron's expected spikes per step in each epoch; the package draws the spikes."""
         half = jnp.arange(self.n_neurons) >= self.n_neurons // 2
         noise = jnp.full(self.n_neurons, 0.02)
         return self.over_time(jnp.where(half == label, self.cue_rate, noise), noise, noise)
 
     def observe(self, evidence: Evidence, variant: str = "paper", until: int | None = None) -> Float[np.ndarray, "..."]:
-        """Return P(second half) given the spikes of the cue (if both halves are of one size)."""
+        """Return P(second half) given the spikes during the cue; this assumes that both halves are equally large."""
         counts = np.asarray(evidence.counts[:, 0], float)
         sign = np.where(np.arange(self.n_neurons) >= self.n_neurons // 2, 1, -1)
         return np.asarray(1 / (1 + np.exp(-counts @ sign * np.log(self.cue_rate / 0.02))))
@@ -55,6 +55,6 @@ if __name__ == "__main__":
         learning_rate=5e-3,
         test_batches=10,
     )
-    result = run(experiment)  # run(experiment, "runs/which-half") would keep it in a folder
-    print(f"{experiment.task}: cross-entropy {float(result['test_loss']):.3f} nats, by chance 0.693")
+    result = run(experiment)  # run(experiment, "runs/which-half") would save it in a folder
+    print(f"{experiment.task}: cross-entropy {float(result['test_loss']):.3f} nats (chance: 0.693)")
     print(f"fractional loss {float(result['fractional_loss']):.3f}, {'solved' if result['solved'] else 'not solved'}")

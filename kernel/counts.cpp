@@ -2,6 +2,10 @@
 // recurrence.cpp without anything of the standard library.
 #include "counts.hpp"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace counts {
 namespace {
 
@@ -45,56 +49,84 @@ struct Row {
   float* drawn;
 };
 
-// Count L neurons of a row, from neuron j on.
+// Whether any of L numbers, each 0 or -1, is not 0. A compiler does not find these instructions by itself.
+template <class Integers>
+INLINE bool any(const Integers& of) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof of == 64) return _mm512_test_epi32_mask((__m512i)of, (__m512i)of) != 0;
+#endif
+#if defined(__AVX2__)
+  if constexpr (sizeof of == 32) return !_mm256_testz_si256((__m256i)of, (__m256i)of);
+#endif
+  int32_t found = 0;
+  for (unsigned i = 0; i < sizeof of / 4; i++) found |= of[i];
+  return found != 0;
+}
+
+constexpr int64_t LIKELY_TERMS = 3;
+
+// Count L neurons of a row, from neuron j on. Most counts are 0, 1 or 2, and thresholds fall: as soon as no word lies
+// below one of them, none lies below the next.
 template <int L>
-INLINE void count(const Shape& s, const Row& row, int64_t j, typename Lanes<L>::Words uniform) {
+INLINE void count(int64_t terms, int64_t levels, const Row& row, int64_t j, typename Lanes<L>::Words uniform) {
   using Words = typename Lanes<L>::Words;
   using Floats = typename Lanes<L>::Floats;
   typename Lanes<L>::Integers below = {};
-  for (int64_t k = 0; k < s.terms; k++)
-    below -= uniform < *reinterpret_cast<const Words*>(row.thresholds + k * s.stretches * s.neurons + j);
+  for (int64_t k = 0; k < terms; k++) {
+    const typename Lanes<L>::Integers here = uniform < *reinterpret_cast<const Words*>(row.thresholds + k * levels + j);
+    if (k >= LIKELY_TERMS && !any(here)) break;
+    below -= here;
+  }
   *reinterpret_cast<Floats*>(row.drawn + j) =
       *reinterpret_cast<const Floats*>(row.zero + j) + __builtin_convertvector(below, Floats);
 }
 
 template <int L>
-INLINE void draw_neurons(const Shape& s, const Key& key, uint32_t first, const Row* rows, bool both, int64_t j) {
+INLINE void draw_neurons(const Shape& s, const Group& g, const Key& key, uint32_t first, const Row* rows, bool both,
+                         int64_t j) {
   typename Lanes<L>::Words left, right = {};
   for (int i = 0; i < L; i++) left[i] = first + static_cast<uint32_t>(j) + i;
   encrypt(key, left, right);
-  count<L>(s, rows[0], j, left);
-  if (both) count<L>(s, rows[1], j, right);
+  const int64_t levels = g.stretches * g.neurons;
+  count<L>(s.terms, levels, rows[0], j, left);
+  if (both) count<L>(s.terms, levels, rows[1], j, right);
 }
 
-INLINE Row row_at(const Shape& s, int64_t step, const uint32_t* thresholds, const float* zero, float* drawn) {
+// The rows of a group, one step after the other.
+struct Rows {
+  const Shape& s;
+  const Group& g;
+  float* drawn;
   int64_t stretch = 0;
-  while (stretch < s.stretches - 1 && step >= s.ends[stretch]) stretch++;
-  const int64_t at = stretch * s.neurons;
-  return {thresholds + at, zero + at, drawn + step * s.neurons};
-}
+
+  INLINE Row at(int64_t step) {
+    while (stretch < g.stretches - 1 && step >= g.ends[stretch]) stretch++;
+    const int64_t level = stretch * g.neurons;
+    return {g.thresholds + level, g.zero + level, drawn + step * s.neurons + g.first};
+  }
+};
 
 }  // namespace
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
-void PASTE(draw_, INSTRUCTION_SET)(const Shape& s, const uint32_t* key_words, const uint32_t* thresholds,
-                                   const float* zero, float* drawn) {
+void PASTE(draw_, INSTRUCTION_SET)(const Shape& s, const Group& g, const uint32_t* key_words, float* drawn) {
   const Key key(key_words);
   const int64_t half = (s.steps + 1) / 2;
+  Rows of_first{s, g, drawn}, of_second{s, g, drawn};
   for (int64_t t = 0; t < half; t++) {
     const bool both = t + half < s.steps;
-    const Row rows[2] = {row_at(s, t, thresholds, zero, drawn),
-                         row_at(s, both ? t + half : t, thresholds, zero, drawn)};
-    const uint32_t first = static_cast<uint32_t>(t * s.neurons);
+    const Row rows[2] = {of_first.at(t), of_second.at(both ? t + half : t)};
+    const uint32_t first = static_cast<uint32_t>(t * s.neurons + g.first);
     int64_t j = 0;
-    for (; j + LANES <= s.neurons; j += LANES) draw_neurons<LANES>(s, key, first, rows, both, j);
-    if (j < s.neurons && s.neurons >= LANES) {
+    for (; j + LANES <= g.neurons; j += LANES) draw_neurons<LANES>(s, g, key, first, rows, both, j);
+    if (j < g.neurons && g.neurons >= LANES) {
       // The last vector overlaps the one before: a neuron's words depend on nothing but its number and step.
-      draw_neurons<LANES>(s, key, first, rows, both, s.neurons - LANES);
+      draw_neurons<LANES>(s, g, key, first, rows, both, g.neurons - LANES);
       continue;
     }
-    for (; j < s.neurons; j++) draw_neurons<1>(s, key, first, rows, both, j);
+    for (; j < g.neurons; j++) draw_neurons<1>(s, g, key, first, rows, both, j);
   }
 }
 

@@ -11,18 +11,25 @@
 namespace counts {
 
 struct Shape {
-  int64_t steps, neurons, stretches, terms;
-  const int64_t* ends;  // (stretch): step after the last of each
+  int64_t steps, neurons, terms;
 };
 
-// Draw one trial. `key` are two words; `thresholds` is (term, stretch, neuron), falling along the terms; `zero` is
-// (stretch, neuron), what a count of 0 is written as: NaN where there is no valid rate. `drawn` is (step, neuron).
-using Draw = void (*)(const Shape&, const uint32_t* key, const uint32_t* thresholds, const float* zero, float* drawn);
+// Neighbouring neurons whose rates change at the same steps. `thresholds` is (term, stretch, neuron), falling along the
+// terms; `zero` is (stretch, neuron), what a count of 0 is written as: NaN where there is no valid rate.
+struct Group {
+  int64_t first, neurons, stretches;
+  const int64_t* ends;  // (stretch): step after the last of each
+  const uint32_t* thresholds;
+  const float* zero;
+};
 
-void draw_baseline(const Shape&, const uint32_t*, const uint32_t*, const float*, float*);
+// Draw one group of one trial. `key` are two words; `drawn` is (step, neuron), with the neurons of all groups.
+using Draw = void (*)(const Shape&, const Group&, const uint32_t* key, float* drawn);
+
+void draw_baseline(const Shape&, const Group&, const uint32_t*, float*);
 #if defined(__x86_64__)
-void draw_avx2(const Shape&, const uint32_t*, const uint32_t*, const float*, float*);
-void draw_avx512(const Shape&, const uint32_t*, const uint32_t*, const float*, float*);
+void draw_avx2(const Shape&, const Group&, const uint32_t*, float*);
+void draw_avx512(const Shape&, const Group&, const uint32_t*, float*);
 #endif
 
 }  // namespace counts

@@ -43,7 +43,7 @@ def assert_trees_close(actual: PyTree, expected: PyTree, tolerance: float) -> No
 
 
 class Outcome(NamedTuple):
-    """What a call of the command line came to."""
+    """Exit code and output of a call of the command line."""
 
     code: int
     out: str

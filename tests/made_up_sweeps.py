@@ -1,4 +1,4 @@
-"""Collected data sets of sweeps that nobody trained."""
+"""Made-up data sets of sweeps, as `collect` would return them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file of one's own, with a task and a cell, and registries that forget what a test registers."""
+"""A user's file with a task and a cell, and registries that forget what a test registers."""
 
 from __future__ import annotations
 

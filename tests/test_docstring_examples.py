@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ast
-import copy
 import doctest
-import gc
 import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from recurrent_memory.registry import Registry
 
 SOURCE = Path(__file__).parents[1] / "src"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -37,17 +33,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@pytest.fixture
-def _registries_as_before() -> Iterator[None]:
-    """Take back what an example registers."""
-    registries = [thing for thing in gc.get_objects() if type(thing) is Registry]
-    before = [copy.copy(registry._loaded()) for registry in registries]
-    yield
-    for registry, entries in zip(registries, before, strict=True):
-        registry._entries = entries
-
-
-@pytest.mark.usefixtures("_registries_as_before")
+@pytest.mark.usefixtures("registries_as_before")
 @pytest.mark.parametrize(
     ("path", "line", "text"),
     [pytest.param(*found, id=f"{module_of(found[0])}:{found[1]}") for found in docstrings_with_examples()],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from recurrent_memory.errors import InputError
@@ -142,3 +145,40 @@ def test_goes_through_json_unchanged() -> None:
     )
     text = json.dumps(experiment.model_dump(mode="json"))
     assert Experiment(**json.loads(text)) == experiment
+
+
+def test_scalars_of_arrays_are_stored_as_numbers() -> None:
+    of_jax = Experiment(
+        task="de1", task_options={"delay_dur": jnp.asarray(5)}, seed=np.int64(3), lambda0=np.float64(0.9)
+    )
+    assert of_jax == Experiment(task="de1", task_options={"delay_dur": 5}, seed=3, lambda0=0.9)
+    assert json.loads(of_jax.model_dump_json())["task_options"] == {"delay_dur": 5}
+
+
+@pytest.mark.parametrize("value", ["5", True])
+def test_an_option_that_only_looks_like_a_number_is_refused(value: Any) -> None:
+    with pytest.raises(InputError, match=f"`delay_dur` = {value!r} is not allowed: it must be a number"):
+        Experiment(task="de1", task_options={"delay_dur": value})
+
+
+def test_a_preset_makes_an_experiment() -> None:
+    experiment = Experiment.preset("quick", task="comp", seed=3)
+    assert experiment == Experiment(task="comp", seed=3, **preset("quick"))
+    assert Experiment.preset("quick", task="comp", n_hidden=20).n_hidden == 20
+    with pytest.raises(InputError, match=r"There is no preset 'quik': use one of paper, quick\. Do you mean quick\?"):
+        Experiment.preset("quik", task="comp")
+
+
+@pytest.mark.parametrize(
+    ("values", "suggested"),
+    [
+        ({"task": "comp", "n_hiden": 5}, "Do you mean n_hidden"),
+        ({"task": "comb"}, "Do you mean comp"),
+        ({"task": "comp", "model": "rellu"}, "Do you mean relu"),
+        ({"task": "comp", "task_options": {"delay_durr": 5}}, "Do you mean delay_dur"),
+        ({"task": "comp", "condition": "dynamik"}, "Do you mean dynamic"),
+    ],
+)
+def test_a_misspelt_word_suggests_the_closest(values: dict[str, Any], suggested: str) -> None:
+    with pytest.raises(InputError, match=re.escape(suggested)):
+        Experiment(**values)

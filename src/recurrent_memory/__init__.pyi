@@ -8,12 +8,17 @@ from . import tasks as tasks
 from . import training as training
 from .errors import DamagedResultError as DamagedResultError
 from .errors import DivergedError as DivergedError
+from .errors import FileError as FileError
 from .errors import FolderInUseError as FolderInUseError
 from .errors import InputError as InputError
 from .errors import InterruptedRunError as InterruptedRunError
+from .errors import RefusedError as RefusedError
 from .errors import StuckError as StuckError
+from .errors import UnreadableFileError as UnreadableFileError
 from .experiment import Experiment as Experiment
+from .loading import load as load
 from .runs import measures as measures
+from .runs.further import train as train
 from .runs.many import run_many as run_many
 from .runs.run import run as run
 

@@ -14,20 +14,12 @@ from pydantic import Field, field_validator, model_serializer, model_validator
 from .errors import InputError, suggestion
 from .own_code import fingerprint, own_files
 from .settings import Settings
+from .settings.presets import PRESETS as PRESETS
+from .settings.presets import preset as preset
 
 if TYPE_CHECKING:
     from .registry import Registry
     from .tasks import AbstractTask
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "quick": {"n_hidden": 100, "learning_rate": 2.5e-4, "iterations": 6001, "stop_at": 0.25, "test_batches": 501},
-}
-"""Named sets of values: ``paper`` is the defaults; ``quick`` solves delayed estimation in about a minute.
-
-It stops by itself, and learns in smaller steps, so that the test rarely finds the network in one of the short
-setbacks that training has.
-"""
 
 OWN_CONDITIONS: dict[str, dict[str, Any]] = {
     "tethered": {"activity_penalty": 0.1, "readout_step": -10},
@@ -35,25 +27,34 @@ OWN_CONDITIONS: dict[str, dict[str, Any]] = {
 }
 """Conditions that do not change the task, and the values of an experiment that they stand for.
 
-``tethered`` wants little activity at the end of a trial and reads the answer earlier; ``hebbian`` is short for a model.
+``tethered`` penalizes activity at the end of a trial more and reads the answer earlier; ``hebbian`` selects a model.
 """
 
 OF_ONE_PROGRAM = ("lambda0", "sigma0", "rho", "seed", "learning_rate", "activity_penalty", "iterations", "stop_at")
 """Fields of an experiment in which networks of one compiled program may differ."""
 
+VARIANTS = ("task", "model", "optimizer", "learning_rate_schedule")
+"""Fields that name an entry of a registry: see `variants`."""
+
 FOLLOWING = ("code",)
-"""Fields of an experiment that follow from the others, so that nobody gives them."""
+"""Fields of an experiment that follow from the others, and that users do not set."""
 
 
 class Experiment(Settings):
     """One network trained on one task: everything that determines the result.
 
-    All fields but ``task`` have defaults, those of Orhan & Ma (2019).
+    All fields but ``task`` have defaults: the values of Orhan & Ma (2019).
 
     Raises
     ------
     InputError
-        Where a value is unknown or outside its range.
+        If a value is unknown or out of range.
+
+    Examples
+    --------
+    >>> experiment = Experiment(task="DE-1", lambda0=0.9, condition="tethered")
+    >>> experiment.task, experiment.n_hidden, experiment.readout_step
+    ('de1', 500, -10)
     """
 
     task: Annotated[str, Field(description="Task: a name or the published integer code")]
@@ -64,55 +65,51 @@ class Experiment(Settings):
             "joined by +"
         ),
     ] = "basic"
-    model: Annotated[str, Field(description="Model: a name or the published basic script's code")] = "relu"
+    model: Annotated[str, Field(description="Model: a name or its code in the published basic script")] = "relu"
     n_hidden: Annotated[int, Field(ge=1, le=100_000, description="Number of recurrent units N")] = 500
     lambda0: Annotated[float, Field(description="Initial self-connection λ0 of every unit")] = 0.98
     sigma0: Annotated[
-        float,
-        Field(ge=0, description="Initial coupling σ0: off-diagonal weights have standard deviation σ0/√N"),
+        float, Field(ge=0, description="Initial coupling σ0: off-diagonal weights have standard deviation σ0/√N")
     ] = 0.0
     rho: Annotated[float, Field(ge=0, description="Coefficient ρ of the sum of squares of all parameters")] = 0.0
     iterations: Annotated[int, Field(ge=0, description="Training iterations, each with a fresh batch")] = 25_001
     batch_size: Annotated[int, Field(ge=1, le=1_000_000, description="Trials in a batch")] = 50
-    learning_rate: Annotated[float, Field(gt=0, description="Learning rate, at the height of its schedule")] = 5e-4
+    learning_rate: Annotated[float, Field(gt=0, description="Learning rate; with a schedule, its peak")] = 5e-4
     learning_rate_schedule: Annotated[
-        str, Field(description="Course of the learning rate: constant, linear, cosine or exponential")
+        str, Field(description="Schedule of the learning rate: constant, linear, cosine or exponential")
     ] = "constant"
     schedule_options: Annotated[
         dict[str, Any],
         Field(
-            description="Settings of the schedule: end (the last learning rate, as a share of the highest) and warmup "
-            "(the share of the iterations in which it rises)"
+            description="Settings of the schedule: end (final learning rate as a fraction of the peak) and warmup "
+            "(fraction of the iterations in which it rises)"
         ),
     ] = {}  # noqa: RUF012 (copied for each experiment)
     optimizer: Annotated[
         str, Field(description="Optimizer: paper_adam (Adam as published), or one of optax, such as adam, adamw, sgd")
     ] = "paper_adam"
     optimizer_options: Annotated[
-        dict[str, Any],
-        Field(description="Settings of the optimizer that differ from its defaults, such as weight_decay"),
+        dict[str, Any], Field(description="Settings of the optimizer other than its defaults, such as weight_decay")
     ] = {}  # noqa: RUF012 (copied for each experiment)
     gradient_clip_norm: Annotated[
         float | None,
-        Field(gt=0, description="Largest norm of the gradient over all parameters; a longer one is shortened to it"),
+        Field(gt=0, description="Largest norm of the gradient over all parameters; a larger one is scaled down to it"),
     ] = None
     test_batches: Annotated[int, Field(ge=1, description="Batches of fresh trials in the test")] = 2_501
     seed: Annotated[int, Field(ge=0, lt=2**32, description="Seed of the weights and of all trials")] = 0
     stop_at: Annotated[
-        float | None,
-        Field(description="Stop training when the fractional loss over 100 iterations falls to this value"),
+        float | None, Field(description="End training when the fractional loss over 100 iterations falls to this value")
     ] = None
+    snapshots: Annotated[
+        tuple[int, ...],
+        Field(description="Numbers of iterations after which weights and measures are kept as well, as in 0,100,1000"),
+    ] = ()
     activity_penalty: Annotated[float, Field(ge=0, description="Coefficient of mean(h²) over the last 5 steps")] = 1e-4
     readout_step: Annotated[
-        int,
-        Field(
-            le=-1,
-            description="Step at which the answer is read, counted from the end of the trial (−1: last)",
-        ),
+        int, Field(le=-1, description="Step at which the answer is read, counted from the end of the trial (−1: last)")
     ] = -5
     curriculum: Annotated[
-        tuple[str, ...],
-        Field(description="Tasks to learn one after the other, as in cd1,2afc; the last is `task`"),
+        tuple[str, ...], Field(description="Tasks to learn one after the other, as in cd1,2afc; the last is `task`")
     ] = ()
     readout: Annotated[
         Literal["auto", "linear", "sigmoid", "softmax"],
@@ -121,50 +118,37 @@ class Experiment(Settings):
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"],
         Field(
-            description="What the factors of matrix products are rounded to; all else is float32. GPUs are faster "
-            "for tf32 and bfloat16; other devices round as they do, and are slower"
+            description="Precision of the factors of matrix products; all else is float32. GPUs are faster with tf32 "
+            "and bfloat16; other devices round in the same way, and are slower"
         ),
     ] = "float32"
     separate_clipping: Annotated[
-        bool, Field(description="Clip the gradients of task loss and activity term one by one, as published")
+        bool, Field(description="Clip the gradients of task loss and activity penalty separately, as published")
     ] = False
     judge_after_step: Annotated[
-        bool,
-        Field(
-            description="While training, judge the answers after each step, in a second pass over its batch, as "
-            "published; otherwise those that the step was made from"
-        ),
+        bool, Field(description="In training, judge answers after each step (a second pass, as published), not before")
     ] = False
     task_options: Annotated[
-        dict[str, Any],
-        Field(description="Settings of the task that differ from the paper's, such as delay_dur"),
+        dict[str, Any], Field(description="Settings of the task that differ from the paper's, such as delay_dur")
     ] = {}  # noqa: RUF012 (copied for each experiment)
     model_options: Annotated[
-        dict[str, Any],
-        Field(description="Settings of the model that differ from the paper's, such as gamma"),
+        dict[str, Any], Field(description="Settings of the model that differ from the paper's, such as gamma")
     ] = {}  # noqa: RUF012 (copied for each experiment)
     code: Annotated[
-        str, Field(description="Fingerprint of the code that is not of this package, such as an own task's")
+        str, Field(description="Fingerprint of the code that is not part of this package, such as your own task's")
     ] = ""
 
     @field_validator("code", mode="before")
     @classmethod
     def _fingerprint(cls, code: Any, info: Any) -> Any:
-        # A stored description keeps the fingerprint of the code that the experiment was run with.
+        # A stored experiment keeps the fingerprint of the code that it was run with.
         return code or fingerprint(_registered(info.data))
 
     @model_serializer(mode="wrap")
-    def _without_empty_fingerprint(self, written: Any) -> dict[str, Any]:
+    def _without_what_is_empty(self, written: Any) -> dict[str, Any]:
         values: dict[str, Any] = written(self)
-        return values if self.code else {name: value for name, value in values.items() if name != "code"}
-
-    @field_validator("task", mode="before")
-    @classmethod
-    def _known_task(cls, task: Any) -> str:
-        # Tasks and models are looked up only when an experiment is made: they import JAX, which takes a second.
-        from . import tasks
-
-        return tasks.find(task).name if isinstance(task, str | int) else task
+        # As in files of earlier versions, which did not have them.
+        return {name: value for name, value in values.items() if value or name not in ("code", "snapshots")}
 
     @model_validator(mode="before")
     @classmethod
@@ -176,39 +160,37 @@ class Experiment(Settings):
     def _spell_out_condition(cls, values: dict[str, Any]) -> dict[str, Any]:
         return values if "condition" not in values else _spelled_out(values)
 
-    @field_validator("model", mode="before")
-    @classmethod
-    def _known_model(cls, model: Any) -> str:
-        from .networks import find_model
-
-        return find_model(model)
-
-    @field_validator("optimizer", "learning_rate_schedule", mode="before")
+    @field_validator(*VARIANTS, mode="before")
     @classmethod
     def _known_name(cls, name: Any, info: Any) -> str:
-        from .training import OPTIMIZERS, SCHEDULES
+        return variants(info.field_name).spelled(name)
 
-        variants: Registry[Any] = OPTIMIZERS if info.field_name == "optimizer" else SCHEDULES
-        return str(variants.name_of(variants.find(name)))
-
-    @field_validator("optimizer_options", "schedule_options")
+    @field_validator("snapshots", mode="before")
     @classmethod
-    def _options_of_that_name(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
-        from .training import check_optimizer_options, check_schedule_options
+    def _listed(cls, snapshots: Any) -> Any:
+        words = snapshots.split(",") if isinstance(snapshots, str) else snapshots
+        is_list = isinstance(words, list | tuple)
+        return [int(w) if isinstance(w, str) and w.strip().isdecimal() else w for w in words] if is_list else words
+
+    @field_validator("snapshots")
+    @classmethod
+    def _within_training(cls, snapshots: tuple[int, ...], info: Any) -> tuple[int, ...]:
+        most = info.data.get("iterations")
+        if most is not None and any(not 0 <= number <= most for number in snapshots):
+            raise ValueError(f"must be numbers of iterations from 0 to `iterations` = {most}")
+        return tuple(sorted(set(snapshots)))
+
+    @field_validator("model_options", "optimizer_options", "schedule_options")
+    @classmethod
+    def _known_options(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
+        from . import networks, training
 
         of, check = {
-            "optimizer_options": ("optimizer", check_optimizer_options),
-            "schedule_options": ("learning_rate_schedule", check_schedule_options),
+            "model_options": ("model", networks.check_options),
+            "optimizer_options": ("optimizer", training.check_optimizer_options),
+            "schedule_options": ("learning_rate_schedule", training.check_schedule_options),
         }[info.field_name]
-        return check(info.data[of], options) if of in info.data else options
-
-    @field_validator("model_options")
-    @classmethod
-    def _options_of_model(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
-        from .networks import check_options
-
-        # Without a model there is a complaint about that already.
-        return check_options(info.data["model"], options) if "model" in info.data else options
+        return check(info.data[of], options) if of in info.data else options  # an unknown name is reported by itself
 
     @model_validator(mode="after")
     def _readout_fits(self) -> Experiment:
@@ -220,7 +202,7 @@ class Experiment(Settings):
         return self
 
     def _check_readout(self, task: AbstractTask) -> None:
-        """Refuse a readout that the task has no use for, and a read-out step before the response epoch."""
+        """Raise an error for a readout that does not suit the task, or a read-out step before the response epoch."""
         if self.readout == "softmax" and task.n_outputs < 2:
             raise InputError(
                 "`readout` = 'softmax' is not allowed: the task has a single output, which would always be 1. Use auto."
@@ -233,7 +215,12 @@ class Experiment(Settings):
             )
 
     def make_task(self) -> AbstractTask:
-        """Return the task, with its options set."""
+        """Return the task in its condition and with its options.
+
+        Returns
+        -------
+        A new instance of the task.
+        """
         from . import tasks
 
         return tasks.make(self.task, self.task_condition, **self.task_options)
@@ -245,12 +232,12 @@ class Experiment(Settings):
 
     @property
     def own_files(self) -> list[str]:
-        """Names of the files, not of this package, in which what it uses is defined."""
+        """Names of the user's files that define tasks, cells and other variants that the experiment uses."""
         return own_files(_registered(dict(self)))
 
     @property
     def shape(self) -> str:
-        """What networks that one compiled program can train have in common: all but the fields `OF_ONE_PROGRAM`."""
+        """A text that is equal for networks that one compiled program can train: all fields but `OF_ONE_PROGRAM`."""
         return repr(_values_of_shape(self))
 
     @property
@@ -261,11 +248,38 @@ class Experiment(Settings):
 
     @property
     def stage(self) -> int:
-        """How many tasks come before this one's."""
+        """Number of tasks of the curriculum before the last."""
         return max(len(self.curriculum) - 1, 0)
 
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Experiment:
+        """Return an experiment with the values of a preset, such as ``Experiment.preset("quick", task="comp")``.
+
+        Parameters
+        ----------
+        name
+            A name in `PRESETS`.
+        **changes
+            Further values by name; they replace those of the preset.
+
+        Returns
+        -------
+        The experiment.
+        """
+        return cls(**{**preset(name), **changes})
+
     def replace(self, **changes: Any) -> Experiment:
-        """Return a copy with some values changed, validated anew; a new condition brings the values it stands for."""
+        """Return a validated copy with some values changed; a new condition brings the values that it stands for.
+
+        Parameters
+        ----------
+        **changes
+            New values by name.
+
+        Returns
+        -------
+        The copy.
+        """
         implied = dict(Experiment(task=self.task, condition=self.condition))
         own = {name: value for name, value in self if name in ("task", "condition") or value != implied[name]}
         own = {name: value for name, value in own.items() if name not in FOLLOWING}
@@ -275,35 +289,58 @@ class Experiment(Settings):
 _values_of_shape = operator.attrgetter(*(name for name in Experiment.model_fields if name not in OF_ONE_PROGRAM))
 
 
-def _registered(values: Mapping[str, Any]) -> list[Any]:
-    """Return all that an experiment uses of what can be registered, so far as its values are valid."""
+def variants(field: str) -> Registry[Any]:
+    """Return the registry of what a field names.
+
+    Parameters
+    ----------
+    field
+        Name of the field: one of `VARIANTS`.
+
+    Returns
+    -------
+    The registry.
+
+    Examples
+    --------
+    >>> variants("optimizer").spelled("AdamW")
+    'adamw'
+    """
+    # Imported only when an experiment is made: tasks and models import JAX, which takes a second.
     from . import networks, tasks, training
 
-    if not values.keys() >= {"task", "condition", "model", "curriculum", "optimizer", "learning_rate_schedule"}:
+    registries: tuple[Registry[Any], ...] = (tasks.TASKS, networks.CELLS, training.OPTIMIZERS, training.SCHEDULES)
+    return dict(zip(VARIANTS, registries, strict=True))[field]
+
+
+def _registered(values: Mapping[str, Any]) -> list[Any]:
+    """Return the registered variants that an experiment uses; none if one of its values is invalid."""
+    from . import tasks
+
+    if not values.keys() >= {"condition", "curriculum", *VARIANTS}:
         return []
     of_task, _ = split_condition(values["condition"])
     return [
         *map(tasks.find, values["curriculum"] or (values["task"],)),
         *(tasks.CONDITIONS[part] for part in of_task),
-        networks.CELLS[values["model"]],
-        training.OPTIMIZERS[values["optimizer"]],
-        training.SCHEDULES[values["learning_rate_schedule"]],
+        *(variants(field)[values[field]] for field in VARIANTS if field != "task"),
     ]
 
 
 def _with_last_task(values: dict[str, Any]) -> dict[str, Any]:
-    """Write the tasks of a curriculum in one way, and take its last for the experiment's task."""
+    """Write the names of a curriculum's tasks in one way, and make its last task the experiment's."""
     from . import tasks
 
     given = values["curriculum"]
     words = given.split(",") if isinstance(given, str) else given
-    names = tuple(tasks.find(word).name for word in words)
+    is_list = isinstance(words, list | tuple) and all(isinstance(word, str | int) for word in words)
+    names = tuple(tasks.find(word).name for word in words) if is_list else ()
     if len(names) < 2:
         raise InputError(
-            f"`curriculum` = {given!r} is not allowed: one task after another takes at least two. Name them in order, "
-            "as in cd1,2afc; for a single one give `task` alone."
+            f"`curriculum` = {given!r} is not allowed: it needs at least two tasks. Name them in order, as in "
+            "cd1,2afc; for a single one give `task` alone."
         )
-    if "task" in values and tasks.find(values["task"]).name != names[-1]:
+    if not isinstance(task := values.get("task", names[-1]), str | int) or tasks.find(task).name != names[-1]:
         raise InputError(
             f"`task` = {values['task']!r} is not the last of `curriculum` = {','.join(names)}: leave it out, or give "
             f"{names[-1]!r}."
@@ -312,12 +349,26 @@ def _with_last_task(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def split_condition(condition: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parts of a condition that change the task, and those of `OWN_CONDITIONS`, each in a fixed order.
+    """Split a condition into the parts that change the task and those of `OWN_CONDITIONS`.
+
+    Parameters
+    ----------
+    condition
+        One or several names, joined by +.
+
+    Returns
+    -------
+    The names of both kinds, each in a fixed order.
 
     Raises
     ------
     InputError
-        Where one is unknown.
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> split_condition("tethered+dynamic")
+    (('dynamic',), ('tethered',))
     """
     from . import tasks
 
@@ -336,29 +387,14 @@ def split_condition(condition: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _spelled_out(values: dict[str, Any]) -> dict[str, Any]:
-    """Write a condition in one way, and set the values that it stands for, so far as they are not given."""
-    from .networks import find_model
-
+    """Write a condition in one way, and add the values that it stands for unless they are given."""
     of_task, own = split_condition(values["condition"])
     model = values.get("model", "fast_weights")
-    if "hebbian" in own and find_model(model) != "fast_weights":
+    if "hebbian" in own and variants("model").spelled(model) != "fast_weights":
         raise InputError(
-            f"The condition hebbian is short for the model fast_weights, so it cannot be with `model` = {model!r}: "
-            "leave out one of the two."
+            f"The condition hebbian selects the model fast_weights, which contradicts `model` = {model!r}: leave out "
+            "one of the two."
         )
     implied = {name: value for word in own for name, value in OWN_CONDITIONS[word].items()}
     condition = "+".join((*of_task, *(word for word in own if word != "hebbian"))) or "basic"
     return {**implied, **values, "condition": condition}
-
-
-def preset(name: str) -> dict[str, Any]:
-    """Return the values of a preset.
-
-    Raises
-    ------
-    InputError
-        Where there is no such preset.
-    """
-    if name not in PRESETS:
-        raise InputError(f"There is no preset {name!r}: use one of {', '.join(PRESETS)}.")
-    return dict(PRESETS[name])

@@ -1,7 +1,7 @@
-"""The compiled kernel (``kernel/``): whether it can be used here, and calls of it from JAX.
+"""The compiled kernel (``kernel/``): whether it can be used here, and its calls from JAX.
 
-Installation builds the kernel if there is a C++ compiler, for CPUs only. Every caller has a path without it, with the
-same numbers up to rounding.
+Installation builds the kernel, for CPUs only, if it finds a C++ compiler. Every caller has a path without the kernel,
+with the same numbers up to rounding.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib.metadata
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -23,13 +23,13 @@ HANDLERS = ("forward", "backward", "draw")
 
 
 def _load() -> tuple[Any, str]:
-    """Return the kernel, registered with XLA, and an empty text; or None, and why it cannot be used."""
+    """Return the kernel, registered with XLA, and an empty text; or None and the reason why it cannot be used."""
     try:
         kernel = importlib.import_module("._kernel", __package__)
     except ImportError:  # installed without a compiler, or for another machine
         return None, "no compiled kernel: none was built when the package was installed"
-    # Look before registering: JAX may put off what it is given until it starts, and a handler that does not fit then
-    # breaks JAX itself. A kernel from before version numbers were kept has none.
+    # Check before registering: JAX may postpone registration until it starts, and a handler of another version then
+    # breaks JAX itself. A kernel that was built before versions were recorded has none.
     mismatch = _mismatch(getattr(kernel, "interface", None), _interface_of_jaxlib())
     if mismatch:
         return None, mismatch
@@ -39,9 +39,9 @@ def _load() -> tuple[Any, str]:
 
 
 def _mismatch(built_for: tuple[int, int] | None, offered: tuple[int, int] | None) -> str:
-    """Return why a kernel does not fit the jaxlib that runs; empty if it fits.
+    """Return why a kernel does not fit the installed jaxlib; empty if it fits.
 
-    XLA runs handlers that were built for its own version of the interface (major, minor) or for an earlier minor one.
+    XLA runs handlers built for its own version of the interface (major, minor) or for an earlier minor version.
     """
     if built_for is not None and offered is not None and built_for[0] == offered[0] and built_for[1] <= offered[1]:
         return ""
@@ -82,18 +82,18 @@ def instruction_set() -> str | None:
 
 
 def description() -> str:
-    """Return in words how recurrences and spike counts are computed here, and why if not by the kernel."""
+    """Say how recurrences and spike counts are computed here and, if not by the kernel, why."""
     if _kernel is None:
         return f"XLA ({_why_not})"
     if os.environ.get(SWITCH) == "off":
         return f"XLA (compiled kernel turned off by {SWITCH})"
     if jax.default_backend() != "cpu":
         return f"XLA (compiled kernel is for CPUs, this is {jax.default_backend()})"
-    return f"compiled kernel ({instruction_set()}) for relu and orthogonal in float32 and for spikes, XLA for the rest"
+    return f"compiled kernel ({instruction_set()}) for built-in models in float32 and for spikes, XLA for the rest"
 
 
 def limit_threads(number: int) -> None:
-    """Limit the threads of each call; 0 for no limit but XLA's. The numbers do not depend on it."""
+    """Limit the threads of each call of the kernel; 0: XLA's own limit. The numbers do not depend on it."""
     if _kernel is not None:
         _kernel.set_thread_limit(number)
 
@@ -103,8 +103,31 @@ def call(name: str, results: Any, *arguments: Any, vmap_method: str, **attribute
     return jax.ffi.ffi_call(f"recurrent_memory_{name}", results, vmap_method=vmap_method)(*arguments, **attributes)
 
 
+class Cell(NamedTuple):
+    """What has to be known of one of the kernel's cells to call it; see ``kernel/recurrence.hpp``."""
+
+    blocks: int
+    """Recurrent inputs of a unit."""
+    deltas: int
+    """Gradients of a unit's inputs: one for each block, and one more if that of the last block's drive differs."""
+    kept: int
+    """Numbers of a unit that the reverse pass needs besides activity."""
+    marks: bool
+    """Whether activity is -0.0 if the pre-activation was below 0."""
+
+
+def cell(name: str) -> Cell:
+    """Return what has to be known of one of the kernel's cells."""
+    return Cell(*_kernel.cells[name])
+
+
+def padded(n_units: int) -> int:
+    """Return the number of units after rows of them are padded to whole vectors."""
+    return -(-n_units // int(_kernel.vector_width)) * int(_kernel.vector_width)
+
+
 def panel_starts(n_units: int) -> list[int]:
-    """Return the first unit of each panel into which the kernel packs so many units, followed by their number."""
+    """Return the first unit of each panel into which the kernel packs `n_units` units, followed by `n_units`."""
     return list(_kernel.panels(n_units))
 
 

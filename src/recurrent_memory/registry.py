@@ -24,13 +24,13 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     Parameters
     ----------
     kind
-        What the entries are, in the singular, for messages.
+        Noun for an entry, in messages.
     named_by
-        The attribute with an entry's name; a function without it goes by its own name.
+        Attribute that holds an entry's name; a function without it goes by its own name.
     check
         Function that raises an InputError if an entry is not complete.
     homes
-        Modules that register the entries of this package; they are imported on first use.
+        Modules that register the entries of this package; imported on first use.
 
     Examples
     --------
@@ -58,8 +58,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def register(self, entry: Own) -> Own:
         """Add an entry under its name (a decorator).
 
-        An entry that is defined again in the same place, for example by a notebook cell that runs twice, replaces the
-        first.
+        An entry that is defined again in the same place, as by a notebook cell that runs twice, replaces the first.
 
         Parameters
         ----------
@@ -74,9 +73,17 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         ------
         InputError
             If the entry is not complete, or its name or code belongs to another entry.
+
+        Examples
+        --------
+        >>> shapes = Registry("shape")
+        >>> @shapes.register
+        ... def round_one(): ...
+        >>> "round_one" in shapes
+        True
         """
         self._check(entry)
-        name, code = self.name_of(entry), code_of(entry)
+        name, code = self._name_of(entry), code_of(entry)
         if not isinstance(name, str) or not plain(name):
             raise InputError(f"{entry!r} has no `{self._named_by}`: give it one, so that it can be found.")
         for known_name, known in self._entries.items():
@@ -98,15 +105,40 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return entry
 
     def remove(self, name: str) -> None:
-        """Take an entry out, as a notebook does with one that is no longer wanted; none of this name is no error."""
+        """Remove an entry, such as one that a notebook no longer needs.
+
+        Parameters
+        ----------
+        name
+            The entry's name as registered; a name without an entry is no error.
+        """
         self._entries.pop(name, None)
 
     def alias(self, name: str, of: str) -> None:
-        """Add another spelling for the name of an entry."""
+        """Give an entry another name.
+
+        Parameters
+        ----------
+        name
+            The other name, by which `find` returns the entry too.
+        of
+            The name of the entry.
+        """
         self._aliases[plain(name)] = of
 
     def names(self) -> tuple[str, ...]:
-        """Return all names, in the order of their registration."""
+        """List all names.
+
+        Returns
+        -------
+        Names, in the order of their registration.
+
+        Examples
+        --------
+        >>> shapes = Registry("shape")
+        >>> shapes.names()
+        ()
+        """
         return tuple(self)
 
     def find(self, name: Any) -> Entry:
@@ -115,7 +147,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         Parameters
         ----------
         name
-            Name or code.
+            Name, in any spelling, another name from `alias`, or published code.
 
         Returns
         -------
@@ -135,6 +167,33 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
                     return entry
         raise InputError(self._no_such(name))
 
+    def spelled(self, name: Any) -> str:
+        """Return the one spelling of a name.
+
+        Parameters
+        ----------
+        name
+            What `find` takes.
+
+        Returns
+        -------
+        The name under which the entry is registered.
+
+        Raises
+        ------
+        InputError
+            If there is no such entry.
+
+        Examples
+        --------
+        >>> shapes = Registry("shape")
+        >>> @shapes.register
+        ... def round_one(): ...
+        >>> shapes.spelled("Round-One")
+        'round_one'
+        """
+        return str(self._name_of(self.find(name)))
+
     def __getitem__(self, name: str) -> Entry:
         return self._loaded()[name]
 
@@ -149,8 +208,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             importlib.import_module(self._homes.pop(0))
         return self._entries
 
-    def name_of(self, entry: Any) -> Any:
-        """Return the name by which an entry goes; None if it has none."""
+    def _name_of(self, entry: Any) -> Any:
         own = getattr(entry, self._named_by, None)
         return getattr(entry, "__name__", None) if own is None and inspect.isfunction(entry) else own
 
@@ -177,7 +235,7 @@ def plain(name: str) -> str:
 
 
 def _place(entry: Any) -> tuple[Any, Any] | None:
-    """Return where an entry is defined; None for a row of a table, which has no place of its own."""
+    """Return the module and name under which an entry is defined; None for a row of a table, which has neither."""
     module, name = getattr(entry, "__module__", None), getattr(entry, "__qualname__", None)
     return None if name is None else (module, name)
 

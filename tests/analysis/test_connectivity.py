@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,3 +165,65 @@ class TestConnectivityProfile:
     def test_bin_width(self) -> None:
         with pytest.raises(InputError, match="`bin_width` must be at least 1, got 0"):
             connectivity_profile(np.ones((3, 3)), [0, 1], bin_width=0)
+
+
+def ramps(n_units: int = 40) -> Array:
+    """All units ramp: each peaks in the last step."""
+    return np.linspace(0, 1, 50)[None, :, None] * (1 + 0.1 * np.random.default_rng(0).random((6, 1, n_units)))
+
+
+class TestTiedPeaks:
+    @pytest.mark.parametrize("order_of", [peak_order, lambda activity: cross_validated_order(activity)["unit"]])
+    def test_units_that_all_peak_together_have_no_order(self, order_of: Callable[[Array], Any]) -> None:
+        profile = connectivity_profile(np.triu(np.ones((40, 40)), 1), order_of(ramps()))
+        for name in ("forward_mean", "backward_mean", "forward_minus_backward"):
+            assert np.isnan(profile[name])
+        assert profile.attrs["reason"] == "all 40 active units peak in the same step: none is earlier than another"
+        assert profile.attrs["n_tied_pairs"] == 40 * 39 / 2
+        assert profile["difference"].values.tolist() == [0]  # the self-connections alone
+
+    @settings(max_examples=30, deadline=None)
+    @given(peaks=st.lists(st.integers(0, 4), min_size=2, max_size=8), data=st.data())
+    def test_the_numbers_of_the_units_do_not_matter(self, peaks: list[int], data: st.DataObject) -> None:
+        n_units = len(peaks)
+        new = data.draw(st.permutations(range(n_units)))
+        weights, activity = np.random.default_rng(0).normal(size=(n_units, n_units)), bumps(peaks, 5)
+        one = connectivity_profile(weights, peak_order(activity))
+        other = connectivity_profile(weights[np.ix_(new, new)], peak_order(activity[:, :, new]))
+        xr.testing.assert_allclose(one, other)
+        assert one.attrs == other.attrs
+
+    def test_only_pairs_with_different_peaks_count(self) -> None:
+        weights = np.arange(16.0).reshape(4, 4)
+        profile = connectivity_profile(weights, peak_order(bumps([60, 20, 60, 100])))
+        earlier_to_later = [weights[1, 0], weights[1, 2], weights[1, 3], weights[0, 3], weights[2, 3]]
+        assert float(profile["forward_mean"]) == pytest.approx(np.mean(earlier_to_later))
+        assert profile.attrs["n_tied_pairs"] == 1
+        assert profile["difference"].values.tolist() == [-3, -1.5, 0, 1.5, 3]
+        assert profile["n_weights"].values.tolist() == [1, 4, 4, 4, 1]
+
+    @pytest.mark.parametrize(
+        "kept", [copy.copy, copy.deepcopy, lambda order: pickle.loads(pickle.dumps(order)), lambda order: order[::-1]]
+    )
+    def test_an_order_keeps_its_ties(self, kept: Callable[[Any], Any]) -> None:
+        order = kept(peak_order(ramps(6)))
+        assert connectivity_profile(np.ones((6, 6)), order).attrs["n_tied_pairs"] == 15
+        assert connectivity_profile(np.ones((6, 6)), order[:4]).attrs["n_tied_pairs"] == 6
+
+    def test_peak_times_of_a_plain_order(self) -> None:
+        order, weights = [2, 0, 1], np.arange(9.0).reshape(3, 3)
+        assert connectivity_profile(weights, order).attrs["n_tied_pairs"] == 0
+        tied = connectivity_profile(weights, order, peak_time=[5, 8, 8])
+        assert tied.attrs["n_tied_pairs"] == 1
+        assert float(tied["forward_minus_backward"]) == (6 + 7) / 2 - (2 + 5) / 2
+
+    @pytest.mark.parametrize("peak_time", [[1, 2], [1.0, np.nan, 2.0], ["a", "b", "c"]])
+    def test_peak_times_of_another_kind_are_refused(self, peak_time: Any) -> None:
+        with pytest.raises(InputError, match="`peak_time` must be one finite number for each of the 3 units"):
+            connectivity_profile(np.ones((3, 3)), [2, 0, 1], peak_time=peak_time)
+
+    def test_an_order_is_an_array_otherwise(self) -> None:
+        order = peak_order(ramps(3))
+        assert repr(order) == "array([0, 1, 2])"
+        assert type(order + 1) is type(order == 1) is np.ndarray
+        assert type(order.max()) is np.int64

@@ -8,12 +8,21 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from recurrent_memory.analysis import READERS, VARIANTS, read_activity, sequentiality_index
 from recurrent_memory.analysis.variants import Variant
 from recurrent_memory.errors import InputError
+
+
+def cells(parts: list[Any]) -> np.ndarray:
+    """An array of arrays, such as a cell array of MATLAB."""
+    found = np.empty(len(parts), dtype=object)
+    found[:] = parts
+    return found
+
 
 VALUES = np.random.default_rng(0).random((3, 20, 4)).astype(np.float32)
 
@@ -49,13 +58,23 @@ def reader_of_spikes() -> Iterator[None]:
         VALUES,
         jnp.asarray(VALUES),
         list(VALUES),
+        tuple(VALUES),
         VALUES.tolist(),
+        cells(list(VALUES)),
+        cells(list(VALUES)).reshape(1, 3),
+        [pd.DataFrame(trial, columns=list("abcd")) for trial in VALUES],
+        [pd.DataFrame(trial).astype("Float32") for trial in VALUES],
+        [xr.DataArray(trial.T, dims=("neuron", "step")) for trial in VALUES],
+        [jnp.asarray(trial) for trial in VALUES],
         xr.DataArray(VALUES, dims=("trial", "time", "unit")).transpose("unit", "trial", "time"),
         xr.DataArray(VALUES, dims=("sweep", "sample", "channel")),
         xr.Dataset({"activity": (("time", "trial", "unit"), VALUES.swapaxes(0, 1)), "loss": 0.5}),
     ],
-    ids=["numpy", "jax", "trials", "lists", "data_array", "other_names", "dataset"],
-)
+    ids=[
+        "numpy", "jax", "trials", "tuple", "lists", "cells", "row of cells", "data_frames", "nullable", "data_arrays",
+        "jax_trials", "data_array", "other_names", "dataset",
+    ],
+)  # fmt: skip
 def test_each_kind_gives_the_same_numbers(activity: Any) -> None:
     read = read_activity(activity)
     assert read.dims == ("trial", "time", "unit")
@@ -67,8 +86,40 @@ def test_coordinates_of_a_data_set_are_kept() -> None:
     assert read_activity(activity)["unit"].values.tolist() == [7, 5, 3, 1]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "uint16", "bool"])
+def test_other_numbers_are_numbers_too(dtype: str) -> None:
+    values = jnp.asarray(VALUES * 5, dtype)
+    np.testing.assert_array_equal(read_activity(values), np.asarray(values, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("activity", "message"),
+    [
+        ([VALUES[0], VALUES[1, :, :3]], r"trial 1 has the shape \(20, 3\), trial 0 \(20, 4\)"),
+        ([VALUES[0], VALUES[1, 0]], r"trial 1 has the shape \(4,\)"),
+        (cells([VALUES[0], VALUES[1, :, :3]]), r"trial 1 has the shape \(20, 3\)"),
+        ([[[1.0, 2.0], [3.0]]], r"trial 0 is not \(time, unit\)"),
+        ([VALUES, VALUES[:2]], "can't be read as an array"),
+        ([pd.DataFrame(VALUES[0], columns=[*columns]) for columns in ("abcd", "abdc")], "trial 1 names its units diff"),
+        ([xr.DataArray(VALUES[0], dims=("time", "x"))], r"must be time, unit, in any order; they are .*`x` \(not und"),
+        (pd.DataFrame(VALUES[0]), r"got a DataFrame of shape \(20, 4\).\nGive a list of one DataFrame"),
+        ([pd.DataFrame({"a": ["x"]})], "must hold real numbers, got DataFrame of type"),
+        (list(VALUES.astype(complex)), "must hold real numbers, got ndarray of type complex"),
+        (VALUES.astype(str), "must hold real numbers, got ndarray of type <U"),
+        (VALUES.astype(object), "must hold real numbers, got ndarray of type object"),
+        (VALUES.astype("timedelta64[s]"), "must hold real numbers, got ndarray of type timedelta"),
+        ({0: VALUES[0]}, "must hold real numbers, got dict"),
+        ([], "must have three axes"),
+    ],
+)
+def test_what_is_no_activity_is_refused(activity: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        sequentiality_index(activity)
+    assert len(str(error.value).splitlines()) <= 4
+
+
 def test_data_set_without_activity() -> None:
-    with pytest.raises(InputError, match="`activity` can't be read as an array"):
+    with pytest.raises(InputError, match=r"`activity` can't be read as an array(.|\n)*It has: rates. Give one"):
         read_activity(xr.Dataset({"rates": (("trial", "time", "unit"), VALUES)}))
 
 

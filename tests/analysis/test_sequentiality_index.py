@@ -188,7 +188,7 @@ class TestEdgeCases:
             )
 
     @pytest.mark.parametrize("variant", ["paper", "exact"])
-    def test_background_floor_makes_it_finite_and_counts_only_below_itself(self, variant: str) -> None:
+    def test_background_floor_makes_the_index_finite_and_raises_only_lower_backgrounds(self, variant: str) -> None:
         activity = np.zeros((1, N_STEPS, 1))
         activity[0, 70] = 50
         measured = sequentiality_index(activity, variant=variant, background_floor=0.01)
@@ -216,6 +216,38 @@ class TestEdgeCases:
         activity[:, 70, 0] = 50
         assert np.isnan(index(activity, variant="exact"))
         assert "zero or negative background" in sequentiality_index(activity).attrs["reason"]
+
+    def test_z_scores_have_no_index(self) -> None:
+        rates = bumps(8, n_units=60) + noise(0, (4, N_STEPS, 60))
+        z_scored = (rates - rates.mean(axis=(0, 1))) / rates.std(axis=(0, 1)) + 0.2  # more than half are still active
+        paper, exact = (sequentiality_index(z_scored, variant=variant) for variant in ("paper", "exact"))
+        assert np.isfinite(paper["sequentiality_index"])  # as published
+        assert np.isnan(exact["trial_sequentiality_index"]).all()
+        for measured in (paper, exact):
+            assert "active units have activity below zero, but the index needs rates of at least" in measured.reason
+            assert "give the rates, not z-scores or differences from a baseline" in measured.reason
+            assert "60 active units have activity below zero" in str(measured["trial_reason"].values[0])
+
+    @pytest.mark.parametrize("variant", ["paper", "exact"])
+    def test_negative_activity_by_rounding_or_of_units_left_out_does_no_harm(self, variant: str) -> None:
+        activity = noise()
+        activity[:, 3, 0] = -1e-8
+        activity[:, :, 1] = -5
+        measured = sequentiality_index(activity, variant=variant)
+        assert np.isfinite(measured["sequentiality_index"])
+        assert measured.reason == ""
+
+    def test_units_left_out_are_counted(self) -> None:
+        activity = noise()
+        activity[:, :, :15] *= 0.1
+        activity[0, :, 15] = 0
+        measured = sequentiality_index(activity)
+        assert float(measured["n_units"]) == measured["n_active_units"].attrs["n_units"] == 60
+        assert measured["trial_n_active_units"].values.tolist() == [44, 45, 45]
+        assert measured.attrs["left_out"] == (
+            "15.33 of 60 units (mean over trials): their mean over time is not above `min_rate` = 0.1"
+        )
+        assert "left_out" not in sequentiality_index(noise()).attrs
 
     def test_published_window_of_one_holds_no_step(self) -> None:
         measured = sequentiality_index(noise(), window=1)
@@ -375,7 +407,7 @@ class TestErrors:
 
     def test_ragged(self) -> None:
         with pytest.raises(InputError, match="can't be read as an array"):
-            sequentiality_index([[[1.0]], [[1.0], [2.0]]])
+            sequentiality_index([[[1.0]], [[1.0, 2.0]]])
 
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -1,4 +1,4 @@
-"""The command line called in this process, and run folders to call it on."""
+"""Calls of the command line in this process, and run folders to call it on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jax
 import pytest
 
 from helpers import Outcome, call
@@ -17,18 +16,6 @@ from recurrent_memory.runs.run import run
 from small import small_experiment, stops_after
 
 Command = Callable[..., Outcome]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep compiled programs in a folder of the test session, not in the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("xla")
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
-        before = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        yield
-        jax.config.update("jax_compilation_cache_dir", before)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whatever the user gives wrongly: exit code 2, a short message that names it, and no file touched."""
+"""Invalid input: exit code 2, a short message that names the mistake, and no file touched."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from recurrent_memory import storage
+from recurrent_memory.cli.main import _explain
 from small import contents, small_experiment, words
 
 SHORT_RESPONSE = ("--task-option", "resp_dur=6")
@@ -219,3 +220,14 @@ def test_refuses_damaged_description(damage: Callable[[Path], None], command: An
         outcome = command(*given, finished)
         assert_refused(outcome.code, outcome.err, (str(finished / "experiment.json"), "damaged"))
     assert contents(finished) == before
+
+
+def test_a_device_that_jax_does_not_know_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "Unable to initialize backend 'tpuu': Backend 'tpuu' is not in the list of known backends: ['cpu', 'tpu']."
+    assert _explain(RuntimeError(f"{words} (set JAX_PLATFORMS='' to automatically choose an available backend)")) == 2
+    assert (
+        capsys.readouterr().err
+        == f"Error: JAX cannot use this device: {words}\nUnset JAX_PLATFORMS, or set it to cpu.\n"
+    )
+    with pytest.raises(RuntimeError, match="other"):
+        _explain(RuntimeError("other"))

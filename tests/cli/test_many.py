@@ -1,4 +1,4 @@
-"""Several networks in one call of ``train``, and what is installed."""
+"""Several networks in one call of ``train``; ``--version``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRID = ("--seeds", "1:3", "--lambda0", "0.5,0.9")
 
 
 def without(name: str) -> list[str]:
-    """Return the words of the small experiment but for one option."""
+    """Return the command-line words of the small experiment, without one option."""
     given = words(small_experiment())
     place = given.index(name)
     return given[:place] + given[place + 2 :]
@@ -45,7 +45,7 @@ def test_ranges_are_as_many_networks_each_in_its_folder(command: Any, tmp_path: 
     assert contents(tmp_path / "grid") == before
 
 
-def test_one_that_diverges_is_told_by_table_and_exit_code(command: Any, tmp_path: Path) -> None:
+def test_divergence_shows_in_the_table_and_the_exit_code(command: Any, tmp_path: Path) -> None:
     given = [w for w in words(small_experiment()) if w not in ("--lambda0", "0.98")]
     done = command("train", *given, "--lambda0", "0.9,1e30", "--out", tmp_path / "grid")
     assert done.code == 3

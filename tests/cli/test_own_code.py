@@ -88,7 +88,7 @@ def test_a_run_of_changed_code_is_refused(command: Any, my_lab: Path, tmp_path: 
         (("sweep", "plan", "s.toml", "--set", "code=abc"), "'code' is not a field of an experiment"),
     ],
 )
-def test_mistakes_are_told_in_a_line(words: tuple[str, ...], told: str, command: Any) -> None:
+def test_mistakes_are_reported_in_one_message(words: tuple[str, ...], told: str, command: Any) -> None:
     for name, text in {
         "bad.py": "x = 1\nx / 0\n",
         "notes.txt": "",
@@ -139,7 +139,7 @@ def test_a_sweep_whose_code_is_named_beside_its_file(command: Any, my_lab: Path)
     assert "There is no task 'half'" in command("sweep", "plan", "s.toml").err
     assert "4 networks" in command("sweep", "plan", "s.toml", "--import", my_lab).out
     told = command("sweep", "status", "s.toml", "--import", my_lab, "--set", "rho=0.1").out
-    assert f"`recurrent-memory sweep run s.toml --set rho=0.1 --import {my_lab}` goes on" in told
+    assert f"`recurrent-memory sweep run s.toml --set rho=0.1 --import {my_lab}` resumes it" in told
     script = command("sweep", "export-sbatch", "s.toml", "--import", my_lab).out
     assert f"--import {my_lab} --part" in script
 

@@ -1,21 +1,24 @@
-"""What the commands do when all is well, and when training is cut off or diverges."""
+"""The commands for single runs: finished, interrupted and diverged."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xarray as xr
 
+import recurrent_memory as rm
 from small import contents, small_experiment, words
 
 CALL = [sys.executable, "-c", "from recurrent_memory.cli.main import main; main()"]
@@ -27,6 +30,7 @@ def test_train_writes_result_weights_and_pictures(command: Any, tmp_path: Path) 
     assert first.code == 0, first.err
     for line in ("sequentiality index", "fractional loss", "test loss", "as published", "files:"):
         assert line in first.out
+    assert re.search(r"active units \(mean activity above 0.1\) .* of \d+ .* of \d+ ", first.out)
     assert "training 12/12" in first.err
     assert "testing 2/2" in first.err
     found = contents(tmp_path / "run")
@@ -66,7 +70,7 @@ def test_train_takes_an_optimizer_and_its_options(command: Any, tmp_path: Path) 
     assert described["schedule_options"] == {"warmup": 0.1, "end": 0.2}
 
 
-def test_train_goes_on_from_where_a_run_was_cut_off(command: Any, unfinished: Path, finished: Path) -> None:
+def test_train_resumes_an_interrupted_run(command: Any, unfinished: Path, finished: Path) -> None:
     outcome = command("train", *words(small_experiment()), "--out", unfinished)
     assert outcome.code == 0, outcome.err
     assert "going on from iteration " in outcome.err
@@ -141,6 +145,14 @@ def test_train_help_states_defaults_and_ranges(command: Any) -> None:
         assert part in outcome.out
 
 
+def test_a_clone_that_is_not_installed_says_that_its_version_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", not_installed)
+    assert rm.__version__ == "unknown"
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])
 def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     look = (
@@ -199,7 +211,7 @@ def test_full_disk_is_a_short_message(command: Any, tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("hangup_ends_children")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, command: Any, number: int) -> None:
+def test_a_signal_saves_and_the_same_command_resumes(tmp_path: Path, command: Any, number: int) -> None:
     experiment = small_experiment(iterations=30_000)
     process = subprocess.Popen(
         [*CALL, "train", *words(experiment), "--out", str(tmp_path / "run")],

@@ -67,10 +67,10 @@ def test_init_writes_a_file_that_can_be_planned(command: Any, tmp_path: Path, pr
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["new.toml", "working_folder"]  # nothing is begun
     again = command("sweep", "init", path)
     assert again.code == 2
-    assert "is there already" in again.err
+    assert "already exists" in again.err
 
 
-def test_status_says_what_became_of_all(command: Any, file: Path) -> None:
+def test_status_counts_finished_and_failed_networks(command: Any, file: Path) -> None:
     outcome = command("sweep", "status", file)
     assert outcome.code == 0
     assert "4 of 4 networks done" in outcome.out
@@ -78,7 +78,7 @@ def test_status_says_what_became_of_all(command: Any, file: Path) -> None:
     assert "2 × diverged: the loss of iteration 0 is not finite" in outcome.out
     outcome = command("sweep", "status", file, "--set", "learning_rate=0.001")  # another sweep in the same store
     assert "finished 0, failed 0, running 0, waiting 4" in outcome.out
-    assert "nobody trains it" in outcome.out
+    assert "no worker is training it" in outcome.out
 
 
 @pytest.mark.parametrize("damage", [b"", b"no such networks", b"\xff", None])
@@ -135,7 +135,7 @@ def test_status_needs_neither_jax_nor_a_description_of_networks(command: Any, fi
 def test_what_failed_is_retried(command: Any, file: Path) -> None:
     assert "2 networks will be trained again" in command("sweep", "retry", file, "--failed").out
     assert "finished 2, failed 0, running 0, waiting 2" in command("sweep", "status", file).out
-    assert "1 networks will be" in command("sweep", "retry", file, "--where", "lambda0 < 1 and seed == 1").out
+    assert "1 network will be" in command("sweep", "retry", file, "--where", "lambda0 < 1 and seed == 1").out
     outcome = command("sweep", "run", file)
     assert outcome.code == 3
     assert "networks 4/4  2 finished, 2 failed" in outcome.err
@@ -263,8 +263,8 @@ def test_any_file_is_planned_or_refused_in_one_message(command: Any, tmp_path: P
     assert not [entry for entry in tmp_path.iterdir() if entry.name not in ("any.toml", "working_folder")]
 
 
-def test_a_store_that_cannot_be_written_to_is_told_before_anything_starts(command: Any, tmp_path: Path) -> None:
-    """Root can write anywhere but to what is mounted so, and to kernel file systems."""
+def test_a_store_that_cannot_be_written_to_is_reported_before_anything_starts(command: Any, tmp_path: Path) -> None:
+    """Tested below /proc, because root can write anywhere but to kernel file systems and read-only mounts."""
     path = tmp_path / "s.toml"
     path.write_text(f'store = "/proc/sweep"\n{FILE}')
     outcome = command("sweep", "run", path)

@@ -1,4 +1,4 @@
-"""Where the commands for sweeps may write: nothing of the user's is lost, and mistakes are told before any work."""
+"""Where the commands for sweeps write: no file of the user is lost, and mistakes are reported before any work."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def file(tmp_path: Path) -> Path:
         (["collect", "FILE", "-o", "found.nc", "--csv", "nowhere/found.csv"], "There is no folder"),
         (["collect", "FILE", "-o", "found.nc", "--parquet", "found.csv"], "must end in .parquet"),
         (["export-sbatch", "FILE", "-o", "FILE"], "the sweep's own file"),
-        (["export-sbatch", "FILE", "-o", "notes.txt"], "no script"),
+        (["export-sbatch", "FILE", "-o", "notes.txt"], "not a script"),
         (["export-sbatch", "FILE", "-o", "nowhere/sweep.sh"], "There is no folder"),
         (["init", "nowhere/sweep.toml"], "There is no folder"),
         (["init", "folder.nc"], "folder.nc is a folder"),
-        (["init", "FILE"], "is there already"),
+        (["init", "FILE"], "already exists"),
     ],
 )
 def test_no_file_is_written_where_it_does_not_belong(words: list[str], told: str, command: Any, file: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_script_can_be_written_again(command: Any, file: Path) -> None:
     [(r"a\u0000b", "null byte"), (300 * "a", "File name too long"), ("~nobody-of-that-name/a", "home directory")],
 )
 @pytest.mark.parametrize("name", ["plan", "status", "run"])
-def test_a_store_that_cannot_be_is_told(name: str, store: str, told: str, command: Any, file: Path) -> None:
+def test_an_impossible_store_is_refused(name: str, store: str, told: str, command: Any, file: Path) -> None:
     file.write_text(f'store = "{store}"\n{SWEEP}')
     done = command("sweep", name, file)
     assert done.code == 2
@@ -86,9 +86,7 @@ def test_commands_that_are_advised_can_be_pasted_into_a_shell(command: Any, file
     assert f"recurrent-memory sweep run '{file.parent}/my sweep.toml' --set n_hidden=5" in told
 
 
-def test_a_command_that_is_told_to_end_leaves_no_half_file(
-    command: Any, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminated_command_leaves_no_half_file(command: Any, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def told_to_end(*_: Any, **__: Any) -> bytes:
         assert list(Path.cwd().glob(".found*")), "nothing is being written yet"
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""``recurrent-memory sweep show``: of finished and unfinished sweeps, and of whatever is asked for wrongly."""
+"""``recurrent-memory sweep show``, of finished and unfinished sweeps and with invalid options."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_before_any_network_has_finished(command: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_where_only_one_number_varies_there_are_lines_alone(command: Any, tmp_path: Path) -> None:
+def test_if_only_one_number_varies_there_are_only_lines(command: Any, tmp_path: Path) -> None:
     outcome = command("sweep", "show", make(tmp_path, FILE.replace("[0.0, 0.1]", "[0.0]")), "--measure", "solved")
     assert [Path(path).name for path in outcome.out.split()] == ["solved_lines.png"]
 

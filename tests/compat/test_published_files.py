@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -39,6 +40,13 @@ def test_compute_si_takes_trials_of_different_lengths() -> None:
 def test_compute_si_refuses_what_is_no_activity(wrong: Any) -> None:
     with pytest.raises(InputError):
         compute_SI(wrong)
+
+
+def test_compute_si_takes_the_published_arguments() -> None:
+    activity = np.random.default_rng(0).random((2, 60, 30))
+    assert compute_SI(activity, 20, 5, 0.1) == compute_SI(activity)
+    expected = rm.analysis.sequentiality_index(activity, variant="paper", n_bins=10, window=7, min_rate=0.45)
+    assert compute_SI(activity, entrpy_bins=10, window_size=7, r_threshold=0.45) == float(expected.sequentiality_index)
 
 
 def test_file_names_are_the_published_ones() -> None:
@@ -186,3 +194,105 @@ def test_files_of_another_kind_are_refused(saved: tuple[Path, xr.Dataset, Any], 
             load_mat(path)
     with pytest.raises(InputError, match="There is no file"):
         load_mat(tmp_path / "none.mat")
+
+
+def _cells(*arrays: Any) -> np.ndarray:
+    found = np.empty(len(arrays), object)
+    found[:] = arrays
+    return found
+
+
+WEIGHTS = _cells(np.ones((10, 8)), np.ones(8), 2 * np.ones((8, 8)), np.zeros(8), np.ones((8, 1)), np.ones(1))
+GOOD: dict[str, Any] = {
+    "hidResps": np.random.default_rng(0).random((2, 25, 8)),
+    "inpResps": np.ones((2, 25, 10)),
+    "all_params_list": WEIGHTS,
+}
+
+
+def test_every_variable_of_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "vardelay_sigma0.010000_lambda-0.500000_rho0.000000_model0_task0.mat"
+    more = {"frac_rmse_test": 0.3, "frac_rmse_vec": [2.0, 1.0, 0.5], "delay_vec": [10, 40]}
+    savemat(path, {**GOOD, **more})
+    back = load_mat(path)
+    assert back.attrs["lambda0"] == -0.5
+    assert back["report_fractional_loss"].values.tolist() == [2.0, 1.0, 0.5]
+    assert back["trial_delay"].values.tolist() == [10, 40]
+    shapes = {name: back[name].shape for name in ("input_weights", "input_bias", "recurrent_bias", "output_weights")}
+    assert shapes == {
+        "input_weights": (10, 8), "input_bias": (8,), "recurrent_bias": (8,), "output_weights": (8, 1)
+    }  # fmt: skip
+    assert back["recurrent_weights"].values.max() == 2
+
+
+def test_trials_of_unequal_length_are_masked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    activity, inputs = ([rng.random((n, units)) for n in (30, 25)] for units in (8, 10))
+    savemat(tmp_path / "a.mat", {**GOOD, "hidResps": _cells(*activity), "inpResps": _cells(*inputs)})
+    back = load_mat(tmp_path / "a.mat")
+    assert back["mask"].sum("time").values.tolist() == [30, 25]
+    np.testing.assert_array_equal(back["activity"].values[1, :25], activity[1])
+    assert float(back["sequentiality_index"]) == pytest.approx(compute_SI(activity))
+
+
+def test_files_of_two_tasks_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "8jobidx12_model0_cd1_har12_everything.mat"
+    losses = {"infloss_test_first": 0.2, "infloss_test_second": 0.6, "SI": 0.0, "jobidx": 12}
+    savemat(path, {"all_params_list": WEIGHTS, **losses, "infloss_vec_first": [1.0], "infloss_vec_second": [1.0, 0.6]})
+    back = load_mat(path)
+    assert back["stage_fractional_loss"].values.tolist() == [0.2, 0.6]
+    assert (back.attrs["task"], back.attrs["curriculum"], back.attrs["seed"]) == ("2afc", "cd1,2afc", 12)
+    assert back.attrs["lambda0"] == pytest.approx(0.82)
+    assert back.attrs["sigma0"] == pytest.approx(0.002 * math.sqrt(8))
+
+
+def test_files_of_version_7_3_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name in ("hidResps", "inpResps"):
+            file[name] = GOOD[name].T
+            file[name].attrs["MATLAB_class"] = np.bytes_("double")
+        places = [file.create_dataset(f"#refs#/{i}", data=np.atleast_2d(a).T).ref for i, a in enumerate(WEIGHTS)]
+        file.create_dataset("all_params_list", data=np.array([places]).T, dtype=h5py.ref_dtype)
+        file["all_params_list"].attrs["MATLAB_class"] = np.bytes_("cell")
+        file["infloss_test"] = [[0.25]]
+    back = load_mat(path)
+    np.testing.assert_array_equal(back["activity"], GOOD["hidResps"])
+    assert float(back["fractional_loss"]) == 0.25
+    assert back["input_weights"].shape == (10, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("hidResps", np.ones((2, 25, 8)) * 1j, "hidResps must hold real numbers, but is complex"),
+        ("hidResps", np.ones((2, 25, 8), bool), "hidResps must hold real numbers, but is Boolean"),
+        ("hidResps", np.zeros((0, 25, 8)), "hidResps must hold real numbers, but is empty"),
+        ("hidResps", "text", "hidResps must hold real numbers, but is text"),
+        ("infloss_test", "low", "infloss_test must hold real numbers, but is text"),
+        ("infloss_test", [0.1, 0.2], "infloss_test must be one number"),
+    ],
+)
+def test_what_is_no_numbers_is_refused(name: str, value: Any, message: str, tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {**GOOD, name: value})
+    with pytest.raises(InputError, match=message):
+        load_mat(tmp_path / "a.mat")
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "SciPy crashes on it, with signal 11"),
+        ("raise MemoryError", "takes more than 1.0 GB"),
+        ("import resource, signal, os; os.kill(os.getpid(), signal.SIGXCPU)", "takes more than 8 s"),
+        ("raise ValueError('odd')", "or damaged .odd."),
+    ],
+)
+def test_a_reader_that_dies_is_an_error(
+    program: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.mat").write_bytes(b"x")
+    (tmp_path / "child.py").write_text(program)
+    monkeypatch.setattr("recurrent_memory.compat.matchild.__file__", str(tmp_path / "child.py"))
+    with pytest.raises(InputError, match=message):
+        load_mat(tmp_path / "a.mat")

@@ -542,6 +542,54 @@ class TestRecurrentWeights:
         expected = result["recurrent_weights"].values.astype(float)
         np.testing.assert_allclose(shown[~np.eye(40, dtype=bool)], expected[~np.eye(40, dtype=bool)])
 
+    def test_units_that_all_peak_in_one_step_have_no_profile(self) -> None:
+        ramp = np.linspace(0, 1, N_STEPS)[None, :, None] * np.linspace(1, 2, 30)
+        words = texts(draw_and_return(recurrent_weights(make_result(np.repeat(ramp, 3, axis=0)))))
+        assert "all 30 active units peak in the same step:\nnone is earlier than another" in words
+
+
+def draw_and_return(figure: Figure) -> Figure:
+    draw(figure)
+    return figure
+
+
+class TestRecordings:
+    """Pictures of activity read it as all measures do."""
+
+    def recording(self, activity: Array, mask: Array, **dims: str) -> xr.Dataset:
+        variables = {"activity": (("trial", "time", "unit"), activity), "mask": (("trial", "time"), mask)}
+        weights = (("source", "target_unit"), np.random.default_rng(0).normal(size=(activity.shape[2],) * 2))
+        return xr.Dataset({**variables, "recurrent_weights": weights}).rename(dims)
+
+    @pytest.mark.parametrize("name", SHOWING_ACTIVITY)
+    @pytest.mark.parametrize("n_complete", [0, 2])
+    def test_what_stands_under_the_mask_does_not_matter(self, name: str, n_complete: int) -> None:
+        activity = tiling(30, 4, 0).astype(float)
+        mask = np.ones(activity.shape[:2], bool)
+        mask[n_complete:, 100:] = False
+        images = []
+        for value in (np.nan, 1e9):
+            figure = PICTURES[name](self.recording(np.where(mask[..., None], activity, value), mask))
+            images.append(image(figure.axes[0]))
+        draw(figure)
+        np.testing.assert_array_equal(images[0], images[1])
+
+    @pytest.mark.parametrize("name", SHOWING_ACTIVITY)
+    def test_axes_may_have_other_names_and_another_order(self, name: str) -> None:
+        activity = tiling(30, 4, 0)
+        result = self.recording(activity, np.ones(activity.shape[:2], bool))
+        other = result.rename(trial="epoch", time="bin", unit="neuron").transpose("neuron", "bin", ...)
+        drawn, expected = (image(PICTURES[name](of).axes[0]) for of in (other, result))
+        np.testing.assert_array_equal(drawn, expected)
+
+    def test_negative_activity_is_marked_at_the_colour_bar(self) -> None:
+        activity = tiling(30, 4, 0)
+        mask = np.ones(activity.shape[:2], bool)
+        bars = [
+            activity_heatmap(self.recording(activity - shift, mask)).axes[0].images[0].colorbar for shift in (0.0, 0.1)
+        ]
+        assert [bar.extend for bar in bars if bar is not None] == ["neither", "min"]
+
 
 def test_a_picture_of_your_own_is_one_function() -> None:
     @figures.picture("activity")

@@ -91,7 +91,7 @@ class TestMap:
         assert "$σ_0$ = 0.4" in words(figure)
         assert "Test loss (radians)" in words(figure)
 
-    def test_of_networks_that_failed_or_have_not_finished_there_is_grey(self) -> None:
+    def test_failed_and_unfinished_networks_are_grey(self) -> None:
         dataset = sweep(
             {"lambda0": LAMBDA0, "sigma0": SIGMA0, "seed": [0, 1]},
             left=lambda t: (t.lambda0 == 0.98) | ((t.sigma0 == 0) & (t.seed == 1)),
@@ -176,7 +176,7 @@ class TestMap:
         dataset = sweep({"lambda0": LAMBDA0, "task": TASKS})
         assert not has_map(dataset)
         assert has_map(dataset, y="task")
-        with pytest.raises(InputError, match="no field but 'lambda0' to draw a map over: give `y`"):
+        with pytest.raises(InputError, match="another field besides 'lambda0': give `y`"):
             measure_map(dataset)
         with pytest.raises(InputError, match=r"'test_los' is not .* Do you mean test_loss\?"):
             measure_map(dataset, "test_los", y="task")
@@ -186,7 +186,7 @@ class TestMap:
             measure_map(dataset, x="identity")
         with pytest.raises(InputError, match="'task' is given twice"):
             measure_map(dataset, y="task", by=["task"])
-        with pytest.raises(InputError, match=r"There would be 101 panels for lambda0, of at most 64"):
+        with pytest.raises(InputError, match=r"There would be 101 panels for lambda0, and a picture has at most 64"):
             measure_map(sweep({"lambda0": np.linspace(0, 1, 101).tolist()}), x="task", y="model", by=["lambda0"])
 
 
@@ -285,7 +285,7 @@ def test_which_axes_a_sweep_has() -> None:
     assert sweep_measures(delays) == ["sequentiality_index", "fractional_loss", "test_loss", "solved"]
 
 
-def test_what_there_are_too_many_panels_for_is_averaged_over_and_told() -> None:
+def test_fields_with_too_many_panels_are_averaged_over_and_reported() -> None:
     axes = {"lambda0": LAMBDA0, "sigma0": SIGMA0, "rho": np.linspace(0, 1, 15).tolist(), "task": TASKS}
     figure = measure_map(sweep(axes), "solved")
     assert len(panels(figure)) == 7
@@ -329,7 +329,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_everything_is_within_the_edges_and_nothing_lies_on_something_else(case: str) -> None:
+def test_everything_is_within_the_edges_and_nothing_overlaps(case: str) -> None:
     dataset = CASES[case]
     about = "sweep.toml where task == '$' and " + "lambda0 > 0.95 and " * 20
     before = dataset.copy(deep=True)

@@ -1,4 +1,7 @@
-"""The compiled kernel against automatic differentiation through the plain loop, and against itself on other threads."""
+"""The compiled kernel against the plain loop, and against itself on other threads; relu in every detail.
+
+All sizes of all cells are compared with plain loops in C++ (``kernel_check.cpp``), which takes no compiling by XLA.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -16,8 +20,9 @@ from jaxtyping import Array, Float
 
 from helpers import TOLERANCE, assert_trees_close
 from recurrent_memory import kernel as compiled
-from recurrent_memory.networks import FastWeightsCell, ReluCell, recur, recur_by_autodiff
-from recurrent_memory.networks import sparse as kernel
+from recurrent_memory import networks
+from recurrent_memory.networks import AbstractCell, FastWeightsCell, ReluCell, recur, recur_by_autodiff, recur_by_loop
+from recurrent_memory.networks import compiled as kernel
 
 pytestmark = pytest.mark.skipif(
     compiled.instruction_set() is None, reason="the package was installed without a compiler"
@@ -150,6 +155,152 @@ def test_networks_can_be_batched() -> None:
         jax.tree.map(lambda t, a, i=i: np.testing.assert_array_equal(t[i], a), together, alone)
 
 
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "orthogonal": ("orthogonal", {}),
+    "fast_weights": ("fast_weights", {"gamma": 0.02, "gradient_clip": 1.0}),
+    "gru": ("gru", {"gradient_clip": 0.5}),
+    "leaky": ("leaky", {"gradient_clip": 0.5}),
+    "leaky, tanh and noise": ("leaky", {"activation": "tanh", "alpha": 0.5, "noise": 0.3}),
+    "leaky, softplus": ("leaky", {"activation": "softplus"}),
+    "leaky, elu, Dale's law": ("leaky", {"activation": "elu", "fraction_excitatory": 0.8}),
+    "leaky, sigmoid, sparse": ("leaky", {"activation": "sigmoid", "connection_probability": 0.3, "alpha": 1.0}),
+}
+"""Cells other than relu: model and options."""
+
+
+def cell_and_trials(
+    case: str, units: int, trials: int, steps: int, neurons: int, **options: Any
+) -> tuple[AbstractCell, Array, Array]:
+    """Return a cell without a weight or bias at 0, inputs (time first), and a mask."""
+    model, own = CASES[case]
+    rng = np.random.default_rng(units)
+    cell = networks.CELLS[model].initialize(jr.key(0), neurons, units, lambda0=0.5, sigma0=0.5, **{**own, **options})
+    weights, rest = eqx.partition(cell, eqx.is_inexact_array)
+    weights = jax.tree.map(lambda w: w + jnp.asarray(rng.normal(size=w.shape) / units, w.dtype), weights)
+    counts = jnp.asarray(rng.poisson(0.5, (steps, trials, neurons)), jnp.float32)
+    return eqx.combine(weights, rest), counts, jnp.asarray(rng.random((steps, trials)) < 0.6)
+
+
+def program(run: Any, cell: AbstractCell, last: int | None = None) -> Any:
+    """Return a compiled function of weights, inputs, mask and signal: activity and gradients as from `gradients`."""
+    rest = eqx.partition(cell, eqx.is_inexact_array)[1]
+
+    def loss(weights: Any, inputs: Array, mask: Array | None, signal: Array) -> tuple[Array, Array]:
+        activity = run(eqx.combine(weights, rest), inputs, mask, last, jr.key(5))
+        return jnp.sum(signal * activity), activity
+
+    return jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+
+
+def given(cell: AbstractCell, inputs: Array, mask: Array | None, last: int | None = None) -> Any:
+    """Return what a `program` takes."""
+    kept = len(inputs) if last is None else last
+    return (
+        eqx.filter(cell, eqx.is_inexact_array),
+        inputs,
+        mask,
+        jr.normal(jr.key(1), (kept, inputs.shape[1], cell.n_hidden)),
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("units", "trials", "steps", "neurons", "last", "masked"),
+    [(3, 1, 4, 2, 4, False), (17, 6, 7, 4, 2, True), (100, 13, 12, 20, 12, True)],
+    ids=["3 units", "17 units, masked, last 2 steps", "100 units, masked"],
+)
+def test_every_cell_is_as_in_the_loop(
+    case: str, units: int, trials: int, steps: int, neurons: int, last: int, masked: bool
+) -> None:
+    cell, inputs, mask = cell_and_trials(case, units, trials, steps, neurons)
+    assert kernel.is_for(cell, inputs)
+    all_of = given(cell, inputs, mask if masked else None, last)
+    ours, plain = (program(run, cell, last)(*all_of) for run in (recur, recur_by_loop))
+    assert_trees_close(ours, plain, 1e-5)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "noise" not in case])
+def test_every_cell_is_as_in_double_precision(case: str) -> None:
+    cell, inputs, mask = cell_and_trials(case, 21, 5, 9, 4)
+    ours = program(recur, cell)(*given(cell, inputs, mask))
+    all_of = jax.tree.map(np.asarray, given(cell, inputs, mask))
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda x: jnp.asarray(x, x.dtype if x.dtype == bool else float), all_of)
+        plain = jax.tree.map(np.asarray, program(recur_by_autodiff, cell)(*double))
+    assert_trees_close(ours, plain, 1e-5)
+
+
+@pytest.mark.parametrize("case", ["fast_weights", "gru", "leaky, tanh and noise"])
+def test_no_cell_depends_on_the_number_of_threads(case: str) -> None:
+    cell, inputs, mask = cell_and_trials(case, 47, 23, 12, 6)
+    run, all_of = program(recur, cell), given(cell, inputs, mask)
+    together = run(*all_of)
+    for number in (1, 2, 3):
+        compiled.limit_threads(number)
+        try:
+            jax.tree.map(np.testing.assert_array_equal, run(*all_of), together)
+        finally:
+            compiled.limit_threads(0)
+
+
+@pytest.mark.parametrize("case", ["fast_weights", "gru", "leaky"])
+def test_no_trial_of_any_cell_depends_on_those_beside_it(case: str) -> None:
+    cell, inputs, mask = cell_and_trials(case, 40, 9, 12, 5)
+    whole = recur(cell, inputs, mask)
+    np.testing.assert_array_equal(recur(cell, inputs[:, 4:], mask[:, 4:]), whole[:, 4:])
+    # Nor on how many steps the others take, after which trials are ordered.
+    other = mask.at[:, 0].set(True).at[:, 1:3].set(False)
+    np.testing.assert_array_equal(recur(cell, inputs, other)[:, 3:], whole[:, 3:])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_no_cell_does_what_is_not_a_number_get_lost(case: str) -> None:
+    cell, inputs, _ = cell_and_trials(case, 10, 5, 6, 3)
+    activity = recur(cell, inputs.at[2, 1, 0].set(jnp.nan), key=jr.key(0))
+    assert bool(jnp.isnan(activity[2:, 1]).all())
+    assert bool(jnp.isfinite(activity[:, 2:]).all())
+    assert bool(jnp.isfinite(activity[:2]).all())
+
+
+POINTS = np.concatenate([np.linspace(-120, 120, 997), np.geomspace(1e-30, 3e38, 500), -np.geomspace(1e-30, 3e38, 500)])
+PHI: dict[str, Any] = {
+    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0) + 0.5 * (x == 0)),
+    "tanh": (np.tanh, lambda x: (1 - np.tanh(x)) * (1 + np.tanh(x))),
+    "softplus": (lambda x: np.logaddexp(x, 0), lambda x: np.exp(-np.logaddexp(-x, 0))),
+    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda x: np.exp(np.minimum(x, 0))),
+    "sigmoid": (lambda x: np.exp(-np.logaddexp(-x, 0)), lambda x: np.exp(-np.logaddexp(x, 0) - np.logaddexp(-x, 0))),
+}
+"""Activations and their slopes in double precision."""
+
+
+@pytest.mark.parametrize("activation", PHI)
+def test_activations_are_accurate_everywhere(activation: str) -> None:
+    """One unit without weights to itself: at the first step its activity is φ of its input."""
+    x = jnp.asarray(np.concatenate([POINTS, [0, np.inf, -np.inf]]), jnp.float32)[None, :, None]
+    one, none = jnp.ones((1, 1)), jnp.zeros(1)
+    fields: Any = {"W_in": one, "b_in": none, "W_rec": one, "b_rec": none, "activation": activation, "alpha": 1.0}
+    cell = networks.LeakyCell(**fields)
+    assert kernel.is_for(cell, x)
+    values, back = jax.vjp(lambda x: recur(cell, x), x)
+    (slopes,) = back(jnp.ones_like(values))
+    value, slope = (phi(np.asarray(x, np.float64).ravel()) for phi in PHI[activation])
+    least = float(4 * np.finfo(np.float32).tiny)  # smaller ones may be 0
+    np.testing.assert_allclose(np.ravel(values), value.astype(np.float32), rtol=4e-7, atol=least)
+    np.testing.assert_allclose(np.ravel(slopes), slope, atol=2e-7, rtol=1e-6)
+
+
+def test_decayed_activity_is_zero() -> None:
+    """Numbers below the normal ones would make a step many times slower."""
+    cell, inputs, _ = cell_and_trials("leaky", 20, 5, 80, 3, alpha=0.9)
+    cell = eqx.tree_at(lambda c: (c.W_rec, c.b_rec), cell, (jnp.zeros((20, 20)), -jnp.ones(20)))
+    inputs = (10 * inputs).at[2:].set(0)
+    activity = np.asarray(recur(cell, inputs))
+    assert (activity[1] > 0.1).any()
+    assert not activity[-1].any()
+    assert (activity[activity != 0] >= np.finfo(np.float32).tiny).all()
+    assert_trees_close(activity, recur_by_loop(cell, inputs), 1e-6)
+
+
 class SquaredCell(ReluCell):
     """A cell of one's own that changes what a step does."""
 
@@ -165,8 +316,8 @@ def test_only_what_it_can_do_is_given_to_it(monkeypatch: pytest.MonkeyPatch) -> 
     cell, inputs, _ = problem(6, 2, 3, 2)
     fields: Any = {"W_in": cell.W_in, "b_in": cell.b_in, "W_rec": cell.W_rec, "b_rec": cell.b_rec}
     assert kernel.is_for(cell, inputs)
+    assert kernel.is_for(FastWeightsCell(**fields), inputs)
     assert not kernel.is_for(SquaredCell(**fields), inputs)
-    assert not kernel.is_for(FastWeightsCell(**fields), inputs)
     with jax.enable_x64(True):
         assert not kernel.is_for(cell, inputs.astype(jnp.float64))
     assert "compiled kernel (" in compiled.description()

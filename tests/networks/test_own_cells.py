@@ -1,4 +1,4 @@
-"""Cells of one's own: whatever their methods read is differentiated, and their fields may be of any type."""
+"""Own cells: every parameter that their methods read is differentiated, and their fields may have any type."""
 
 from __future__ import annotations
 
@@ -244,15 +244,16 @@ class OptionsCell(LowRankCell):
         raise NotImplementedError
 
 
-def test_options_are_read_off_the_cell() -> None:
+def test_options_are_read_off_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     options = OptionsCell.options()
     assert list(options) == ["leak", "steps", "fast", "anything"]  # `unused` is none: initialize does not pass it on
     assert options["leak"].description == "Share of the new state"
     allowed = [option.allowed for option in options.values()]
     assert allowed == ["a number > 0 and ≤ 1", "a whole number", "true | false", "anything"]
     given = {"leak": 1, "steps": "2", "fast": "true", "anything": [1]}
-    assert networks.options.validated("x", options, given) == {"leak": 1.0, "steps": 2, "fast": True, "anything": [1]}
+    monkeypatch.setattr(networks.CELLS, "_entries", {**networks.CELLS, "x": OptionsCell})
+    assert networks.check_options("x", given) == {"leak": 1.0, "steps": 2, "fast": True, "anything": [1]}
     with pytest.raises(InputError, match="model 'x' needs the option 'leak'"):
-        networks.options.validated("x", options, {})
+        networks.check_options("x", {})
     with pytest.raises(InputError, match=r"`model_options.leak` = 1.5 is not allowed: must be less than or equal to 1"):
-        networks.options.validated("x", options, {"leak": 1.5})
+        networks.check_options("x", {"leak": 1.5})

@@ -1,4 +1,4 @@
-"""Whatever an own task does differently shows in the fingerprint; nothing of this package has one."""
+"""Every change in what an own task does changes its fingerprint; tasks of this package have none."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""Files of one's own are imported once, anew when they change, and refused with their line."""
+"""The user's files are imported once, imported again when they change, and refused with the line of an error."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +99,22 @@ def test_a_file_that_fails_leaves_the_one_before(my_lab: Path) -> None:
         import_file(my_lab)
     assert sys.modules[module.__name__] is module
     assert tasks.find("half") is module.Half
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**33)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is not a file: name a Python file"),
+        (Path.mkdir, "is a folder: name a Python file"),
+        (sparse, "has 8,589,934,592 bytes: it is hardly a Python file"),
+    ],
+)
+def test_what_is_no_python_file_is_not_read(make: Callable[[Path], Any], words: str, tmp_path: Path) -> None:
+    make(tmp_path / "lab.py")
+    with pytest.raises(InputError, match=words):
+        OwnFile.read(tmp_path / "lab.py")

@@ -29,6 +29,13 @@ _NAMES = re.compile(
 )
 
 
+@functools.cache
+def _made(task: str, condition: str, **settings: Any) -> tuple[Experiment, AbstractTask]:
+    """Make an experiment and its task, once for the hundreds of tests that need them."""
+    experiment = Experiment(task=task, condition=condition, task_options=settings)
+    return experiment, experiment.make_task()
+
+
 @dataclass(frozen=True)
 class ReferenceFile:
     """A file and what its name says; ``kind`` is empty for a name that says nothing."""
@@ -59,12 +66,15 @@ class ReferenceFile:
 
         The basic script's VDE-1 has variable delays without being called so.
         """
-        condition = "variable_delay" if self.task == "VDE1" else CONDITIONS[self.condition]
-        return Experiment(task=self.task, condition=condition, task_options=settings)
+        return self._made(**settings)[0]
 
     def make_task(self, **settings: Any) -> AbstractTask:
         """Return the file's task in its condition."""
-        return self.experiment(**settings).make_task()
+        return self._made(**settings)[1]
+
+    def _made(self, **settings: Any) -> tuple[Experiment, AbstractTask]:
+        condition = "variable_delay" if self.task == "VDE1" else CONDITIONS[self.condition]
+        return _made(self.task, condition, **settings)
 
     @property
     def cannot_run(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,13 +25,21 @@ Arrays = dict[str, np.ndarray]
 BLOCKS = {"r": 0, "u": 1, "c": 2}
 """The published GRU's suffixes (reset, update, candidate) and our order of the blocks."""
 NO_CLIPPING = 1e30
+AT_ONCE = 20
+"""Steps of training that are one program if there are hundreds."""
 
 QUICK = {
     "xla_backend_optimization_level": 0,
     "xla_cpu_use_fusion_emitters": False,
     "xla_cpu_parallel_codegen_split_count": 1,
 }
-"""Programs that run for milliseconds and would take minutes to optimise are _compiled without: four times as fast."""
+"""Programs that run a few times are compiled without optimisations: four times as fast."""
+OPTIMIZED = {
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_cpu_use_fusion_emitters": True,
+}
+"""Programs that run hundreds of times are compiled with all of them, whatever is the default of all tests."""
 
 
 def _forward(objective: Objective, network: Network, trials: Trials) -> tuple[Terms, jax.Array, jax.Array]:
@@ -43,9 +52,10 @@ def _gradient(objective: Objective, network: Network, trials: Trials) -> tuple[j
 
 
 @functools.cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], *, optimized: bool = False) -> Callable[..., Any]:
     """Compile a function whose arguments hold nothing but arrays; files with the same shapes share a program."""
-    return jax.jit(function, compiler_options={k: v for k, v in QUICK.items() if _is_option(k, v)})
+    wanted: dict[str, int | bool] = OPTIMIZED if optimized else QUICK
+    return jax.jit(function, compiler_options={k: v for k, v in wanted.items() if _is_option(k, v)})
 
 
 def _is_option(name: str, value: int | bool) -> bool:
@@ -230,19 +240,43 @@ class Step(NamedTuple):
 
 
 def steps(
-    objective: Objective, network: Network, batches: Iterable[Trials], learning_rate: jax.Array
+    objective: Objective, network: Network, batches: Iterable[Trials], learning_rate: jax.Array, *, many: bool = False
 ) -> Iterator[Step]:
-    """Train a network on batches of trials, one step each, in order."""
-    state = Optimizer().start(network)
-    for trials in batches:
-        loss, _, gradient = _compiled(_gradient)(objective, network, trials)
-        network, state = _compiled(_step)(network, gradient, state, learning_rate)
-        terms, outputs, _ = _compiled(_forward)(objective, network, trials)
-        yield Step(float(loss), float(sum(terms)), np.asarray(outputs), network)
+    """Train a network on batches of trials (if ``many``, hundreds), one step each, in order."""
+    given, state = iter(batches), Optimizer().start(network)
+    if not many:
+        gradient_of, step, forward = (_compiled(of) for of in (_gradient, _step, _forward))
+        for trials in given:
+            loss, _, gradient = gradient_of(objective, network, trials)
+            network, state = step(network, gradient, state, learning_rate)
+            terms, outputs, _ = forward(objective, network, trials)
+            yield Step(float(loss), float(sum(terms)), np.asarray(outputs), network)
+    while some := list(itertools.islice(given, AT_ONCE)):
+        padded = some + some[-1:] * (AT_ONCE - len(some))
+        stacked = jax.tree.map(lambda *of_batches: np.stack(of_batches), *padded)
+        (network, state), done = _compiled(_several, optimized=True)(objective, network, state, stacked, learning_rate)
+        for i in range(len(some)):
+            yield Step(*jax.tree.map(lambda of_all: np.asarray(of_all)[i], done))  # noqa: B023 (used at once)
 
 
 def _step(network: Network, gradient: Network, state: Any, learning_rate: Any) -> tuple[Network, Any]:
     return Optimizer().step(network, gradient, state, learning_rate)
+
+
+def _several(
+    objective: Objective, network: Network, state: Any, batches: Trials, learning_rate: Any
+) -> tuple[tuple[Network, Any], Step]:
+    """Take one step for each of the batches, in one program: one for each step would ask for new memory each time."""
+
+    def one(carry: tuple[Network, Any], trials: Trials) -> tuple[tuple[Network, Any], Any]:
+        network, state = carry
+        loss, _, gradient = _gradient(objective, network, trials)
+        network, state = _step(network, gradient, state, learning_rate)
+        terms, outputs, _ = _forward(objective, network, trials)
+        return (network, state), (loss, sum(terms), outputs, network)
+
+    after, done = jax.lax.scan(one, (network, state), batches)
+    return after, Step(*done)
 
 
 def _our_weights(published: Arrays) -> Arrays:

@@ -128,7 +128,7 @@ def trajectory(file: ReferenceFile, precision: str) -> Trajectory:
         predictions: list[np.ndarray] = []
         weights: dict[int, Arrays] = {}
         for done, step in enumerate(
-            steps(objective, network, batches(), jnp.asarray(settings.learning_rate, dtype)), 1
+            steps(objective, network, batches(), jnp.asarray(settings.learning_rate, dtype), many=True), 1
         ):
             losses.append(step.loss_before)
             predictions.append(step.outputs_after[:, settings.readout_step])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ import pytest
 
 from recurrent_memory.runs import claims
 from recurrent_memory.runs.claims import Claims
+from recurrent_memory.storage import makers
 
 
 class Clock:
@@ -106,7 +109,7 @@ def test_another_process_of_the_same_number_is_not_the_owner(tmp_path: Path) -> 
     assert owner(tmp_path).acquire("abc")
 
 
-def test_a_claim_of_another_machine_is_dead_when_it_has_not_beaten_for_a_lease(tmp_path: Path) -> None:
+def test_a_claim_of_another_machine_is_dead_after_a_lease_without_a_heartbeat(tmp_path: Path) -> None:
     clock = Clock()
     assert owner(tmp_path).acquire("abc")
     elsewhere(tmp_path / "a" / "abc.json")
@@ -135,7 +138,7 @@ def test_a_damaged_claim_is_dead_after_a_lease(tmp_path: Path) -> None:
     "changes",
     [{"process": None}, {"process": "7"}, {"process": -7}, {"started": None}, {"restart": "1", "machine": ""}],
 )
-def test_a_claim_that_does_not_say_whose_it_is_is_dead_after_a_lease(
+def test_a_claim_without_an_owner_is_dead_after_a_lease(
     tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
@@ -152,7 +155,7 @@ def test_a_claim_that_does_not_say_whose_it_is_is_dead_after_a_lease(
     assert other.acquire("abc")
 
 
-def test_owners_are_told_in_words(tmp_path: Path) -> None:
+def test_owners_are_described_in_words(tmp_path: Path) -> None:
     one = owner(tmp_path)
     assert one.owner("abc") is None
     assert one.acquire("abc")
@@ -171,19 +174,131 @@ def test_a_requeued_job_takes_its_own_claims_at_once(tmp_path: Path, monkeypatch
 
 
 def test_whoever_was_stopped_for_long_notices_that_it_lost(tmp_path: Path) -> None:
+    slow = owner(tmp_path, lease=60.0)
+    assert slow.acquire("abc")
+    slow._beat_once("abc")
+    assert not slow.is_lost("abc")
+    (tmp_path / "a" / "abc.json").unlink()
+    other = owner(tmp_path)
+    assert other.acquire("abc")
+    slow._beat_once("abc")
+    assert slow.is_lost("abc")
+    assert not slow.acquire("abc")
+    other._beat_once("abc")
+    assert not other.is_lost("abc")
+
+
+def test_a_claim_that_nobody_took_is_its_owners_however_long_that_was_stopped(tmp_path: Path) -> None:
     clock = Clock()
     slow = owner(tmp_path, clock, lease=60.0)
     assert slow.acquire("abc")
-    assert slow.acquire("abd")
-    slow._beat_once("abc", 0.0)
+    clock.now = 1e6
+    os.utime(tmp_path / "a" / "abc.json", (0, 0))
+    assert not owner(tmp_path, clock, lease=60.0).acquire("abc")
+    slow._beat_once("abc")
     assert not slow.is_lost("abc")
-    clock.now = 31.0  # half a lease: someone may be about to take it
-    slow._beat_once("abc", 0.0)
+    assert not slow.acquire("abc")  # by another thread of the same worker
+
+
+def test_a_claim_lost_from_memory_is_claimed_again_by_its_owner(tmp_path: Path) -> None:
+    one = owner(tmp_path)
+    assert one.acquire("abc")
+    one._held.clear()
+    assert not owner(tmp_path).acquire("abc")
+    assert one.acquire("abc")
+
+
+def test_a_claim_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    one = owner(tmp_path)
+    assert one.acquire("abc")
+    (tmp_path / "a" / "abc.json").unlink()
+    one._beat_once("abc")
+    assert not one.is_lost("abc")
+    assert not owner(tmp_path).acquire("abc")
+
+
+def test_a_claim_that_could_not_be_given_back_dies_with_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    with owner(tmp_path) as one:
+        assert one.acquire("abc")
+        monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.undo()
+    assert (tmp_path / "a" / "abc.json").exists()
+    assert owner(tmp_path).acquire("abc")  # of the same process, which is alive
+
+
+def test_a_beat_that_was_stopped_half_way_does_not_overwrite_the_claim_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other, path = owner(tmp_path), owner(tmp_path), tmp_path / "a" / "abc.json"
+    assert slow.acquire("abc")
+    text = slow._text
+
+    def stopped() -> bytes:
+        path.unlink()
+        assert other.acquire("abc")
+        return text()
+
+    monkeypatch.setattr(slow, "_text", stopped)
+    slow._beat_once("abc")
+    assert json.loads(path.read_text())["worker"] == other.worker
+    slow._beat_once("abc")
     assert slow.is_lost("abc")
-    (tmp_path / "a" / "abd.json").unlink()
-    assert owner(tmp_path).acquire("abd")
-    slow._beat_once("abd", clock.now)
-    assert slow.is_lost("abd")
+
+
+@pytest.mark.parametrize("name", ["namespace", "time_namespace", "machine"])
+def test_of_another_namespace_only_the_beats_count(tmp_path: Path, name: str) -> None:
+    clock = Clock()
+    one, other = owner(tmp_path), owner(tmp_path, clock, lease=60.0)
+    assert one.acquire("abc")
+    path = tmp_path / "a" / "abc.json"
+    # The number is that of no process here, and the times of start cannot be compared.
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: "another", "process": 2**22 + 1, "started": 1.0}))
+    assert not other.acquire("abc")
+    clock.now = 59.0
+    assert not other.acquire("abc")
+    one._beat_once("abc")
+    clock.now = 100.0
+    assert not other.acquire("abc")
+
+
+IN_ANOTHER_TIME = ["unshare", "--time", "--fork", "--boottime", "100000", "--monotonic", "100000"]
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*IN_ANOTHER_TIME, "true"], capture_output=True).returncode != 0,
+    reason="no time namespaces can be made here",
+)
+def test_an_owner_seen_from_another_time_namespace_keeps_its_claim(tmp_path: Path) -> None:
+    one = owner(tmp_path)
+    assert one.acquire("abc")
+    looks = "import sys; sys.path[:0] = ['tests/runs']; from pathlib import Path; from test_claims import owner; "
+    command = f"{looks}print(owner(Path(sys.argv[1])).acquire('abc'))"
+    found = subprocess.run(
+        [*IN_ANOTHER_TIME, sys.executable, "-c", command, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "False\n"
+    one.release("abc")
+
+
+def test_another_users_process_that_cannot_be_looked_at_keeps_its_claim_while_it_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    other = owner(tmp_path, clock, lease=60.0)
+    assert owner(tmp_path).acquire("abc")
+    path = tmp_path / "a" / "abc.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "process": os.getppid()}))
+    monkeypatch.setattr(makers, "_exists", lambda process: True)
+    started = makers._started
+    monkeypatch.setattr(makers, "_started", lambda process: started(process) if process == os.getpid() else None)
+    assert not other.acquire("abc")
+    clock.now = 61.0
+    assert other.acquire("abc")
 
 
 def test_claims_beat(tmp_path: Path) -> None:
@@ -215,14 +330,14 @@ def test_no_beat_brings_back_a_claim_that_is_given_back(tmp_path: Path, monkeypa
     begun, go_on = threading.Event(), threading.Event()
     with owner(tmp_path, beat=0.01) as held:
         assert held.acquire("abc")
-        write = held._write
+        rewrite = held._rewrite
 
-        def slowly(path: Path, *, replace: bool) -> bool:
+        def slowly(path: Path) -> bool:
             begun.set()
             go_on.wait(20)
-            return write(path, replace=replace)
+            return rewrite(path)
 
-        monkeypatch.setattr(held, "_write", slowly)
+        monkeypatch.setattr(held, "_rewrite", slowly)
         assert begun.wait(20)
         releasing = threading.Thread(target=held.release, args=("abc",))
         releasing.start()

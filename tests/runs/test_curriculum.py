@@ -1,4 +1,4 @@
-"""One task after another: what is carried over, what begins anew, and what the result tells of each stage."""
+"""One task after another: what is carried over, what starts afresh, and what the result says about each stage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_first_stage_is_the_first_task_alone() -> None:
     np.testing.assert_array_equal(both["stage_training_loss"][1], both["training_loss"])
 
 
-def test_the_second_stage_goes_on_with_weights_and_adam_as_published() -> None:
+def test_the_second_stage_continues_with_weights_and_adam_as_published() -> None:
     """Written out: the same steps, on the second task's own trials, from where the first task ended."""
     experiment = two_tasks(iterations=7)
     last, second = trained(experiment.stages[-2], 7), trainer(experiment, experiment.make_task())
@@ -56,7 +56,7 @@ def test_the_second_stage_goes_on_with_weights_and_adam_as_published() -> None:
     np.testing.assert_allclose(run(experiment)["training_loss"], chunk.losses, rtol=1e-6)
 
 
-def test_weights_of_another_shape_begin_anew_and_the_others_go_on() -> None:
+def test_weights_of_another_shape_start_afresh_and_the_others_are_kept() -> None:
     experiment = two_tasks(curriculum=("de1", "de2"))
     last, fresh = trained(experiment.stages[-2], 5), start(experiment)
     state: Any = carry_over(last, fresh)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -16,7 +17,7 @@ import xarray as xr
 from recurrent_memory import storage
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
-from recurrent_memory.runs.folder import CHECKPOINT
+from recurrent_memory.runs.folder import CHECKPOINT, RunFolder
 from recurrent_memory.runs.run import run
 from recurrent_memory.runs.session import Progress
 from small import contents, small_experiment, stops_after, words
@@ -173,3 +174,44 @@ def test_kills_every_few_seconds_cost_little(tmp_path: Path) -> None:
     assert kills >= 3
     assert same_results(tmp_path / "whole", tmp_path / "killed")
     assert killed - kills * restart <= 1.5 * whole, (killed, kills, restart, whole)
+
+
+@pytest.mark.parametrize("condition", ["finished", "interrupted", "result gone", "state copied"])
+def test_more_iterations_go_on_with_a_run(tmp_path: Path, condition: str) -> None:
+    """Whatever the last process was doing when it ended."""
+    short, long = (small_experiment(iterations=n, seed=5) for n in (20, 33))
+    whole = run(long, tmp_path / "whole")
+    place = RunFolder(tmp_path / "cut")
+    if condition == "interrupted":
+        with pytest.raises(InterruptedRunError):
+            run(short, place.path, should_stop=stops_after(3))
+    else:
+        first = run(short, place.path)
+    if condition in ("result gone", "state copied"):
+        (place / "training.checkpoint").write_bytes((place / "final.checkpoint").read_bytes())
+    if condition == "result gone":
+        (place / "result.nc").unlink()
+    lines: list[str] = []
+    xr.testing.assert_identical(run(long, place.path, on_message=lines.append), whole)
+    assert "going on from iteration" in lines[0]
+    of_first = {"result-20.nc", "weights-20.safetensors"} if condition in ("finished", "state copied") else set()
+    assert contents(place.path).keys() == contents(tmp_path / "whole").keys() | of_first
+    if of_first:  # what was finished is kept
+        xr.testing.assert_identical(storage.load_dataset(place / "result-20.nc"), first)
+    assert place.experiment() == long
+    with pytest.raises(InputError, match="holds another experiment"):  # fewer
+        run(short, place.path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"learning_rate_schedule": "cosine"}, {"task": "cd1", "curriculum": ("de1", "cd1")}, {"learning_rate": 1e-3}],
+)
+def test_more_iterations_that_would_change_earlier_ones_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    longer = small_experiment(**changes).replace(iterations=20)
+    before = small_experiment() if "learning_rate" in changes else small_experiment(**changes)
+    run(before, tmp_path / "run")
+    found = contents(tmp_path)
+    with pytest.raises(InputError, match="holds another experiment"):
+        run(longer, tmp_path / "run")
+    assert contents(tmp_path) == found

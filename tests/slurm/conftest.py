@@ -19,7 +19,7 @@ from .sweeps import Case, iterations_per_second, until
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Start Slurm; tests that cannot are skipped only where nobody is root, and not where `REQUIRE_SLURM` is set."""
+    """Start Slurm, or skip the tests if we are not root and `REQUIRE_SLURM` is not set."""
     if os.geteuid() != 0 and not os.environ.get("REQUIRE_SLURM"):
         pytest.skip("needs root: slurmd starts jobs as the user who submits them")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))

@@ -1,4 +1,4 @@
-"""Small sweeps, what they come to undisturbed, and what is told of them."""
+"""Small sweeps, their results without disturbance, and their logs."""
 
 from __future__ import annotations
 

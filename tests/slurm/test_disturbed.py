@@ -113,8 +113,9 @@ class Disturber(threading.Thread):
 def test_a_network_that_needs_more_time_than_a_job_has_is_trained_in_several(
     cluster: Cluster, case: Callable[[int, float], Case]
 ) -> None:
-    # A job of one minute may live for two, for Slurm looks at times twice a minute, and may warn a minute early.
-    sweep = case(1, 150)
-    finish(sweep.networks, sweep.sweep, sweep.store, Request(time="1"), look_every=0.5, checkpoint_after=10.0)
+    # Slurm looks at times twice a minute, and warns a job of two minutes 60 to 90 s after its start: a slow machine has
+    # trained for a while by then, and none has trained for 100 s.
+    sweep = case(1, 100)
+    finish(sweep.networks, sweep.sweep, sweep.store, Request(time="2"), look_every=0.5, checkpoint_after=10.0)
     assert sweep.went_on() >= 1
     sweep.check_ends()

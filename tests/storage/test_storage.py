@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import operator
+import os
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,9 @@ import xarray as xr
 from safetensors import SafetensorError
 
 from recurrent_memory import storage
-from recurrent_memory.errors import InputError
+from recurrent_memory.errors import FileError, InputError
 from recurrent_memory.runs.run import run
+from recurrent_memory.storage.atomic import append_line, create
 from small import contents, small_experiment
 
 ARRAYS = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(3, np.int32), "c": np.ones(2, np.float32)}
@@ -87,6 +92,8 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match="damaged or truncated"):
+            storage.load_notes(path)
+        with pytest.raises(InputError, match="damaged or truncated"):
             storage.load_arrays(path)
 
 
@@ -122,6 +129,61 @@ def test_dataset_comes_back_identical(tmp_path: Path) -> None:
     assert storage.load_dataset(tmp_path / "x.nc").identical(dataset)
 
 
+def test_what_a_user_adds_to_a_file_is_not_damage(tmp_path: Path) -> None:
+    path = tmp_path / "result.nc"
+    storage.save_dataset(path, xr.Dataset({"loss": ("iteration", [1.0, 0.5])}, attrs={"task": "de1", "steps": [0, 21]}))
+    with h5py.File(path, "r+") as file:
+        file["loss"].attrs["seen"] = "yes"
+        file.attrs["note"] = "mine"
+    assert storage.load_dataset(path).attrs["note"] == "mine"
+    xr.open_dataset(path, engine="h5netcdf").load().assign(own=("unit", [1, 2, 3])).to_netcdf(tmp_path / "again.nc")
+    again = storage.load_dataset(tmp_path / "again.nc")
+    assert again["own"].values.tolist() == [1, 2, 3]
+    xr.Dataset.to_netcdf(xr.open_dataset(path).load().assign(loss=("iteration", [0.1, 0.2])), tmp_path / "other.nc")
+    with pytest.raises(InputError, match="do not match its checksum"):
+        storage.load_dataset(tmp_path / "other.nc")
+
+
+def texts(file: h5py.File) -> None:
+    file.create_dataset("x", (200_000,), h5py.string_dtype(), compression="gzip", fillvalue="b" * 100_000)
+
+
+def zeros(file: h5py.File) -> None:
+    file.create_dataset("x", (10**6, 10**6), "f4", compression="gzip", chunks=(1000, 1000))
+
+
+def elsewhere(file: h5py.File) -> None:
+    file.create_dataset("x", (1000,), "i1", external=[("/dev/zero", 0, 1000)])
+
+
+def linked(file: h5py.File) -> None:
+    file["x"] = h5py.ExternalLink("other.nc", "x")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(texts, "unpack to"), (zeros, "unpack to"), (elsewhere, "in another file"), (linked, "a link to something else")],
+)
+def test_files_that_unpack_to_gigabytes_or_need_others_are_refused(
+    make: Callable[[h5py.File], None], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.nc"
+    with h5py.File(path, "w") as file:
+        make(file)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(InputError, match=message):
+        storage.load_dataset(path)
+
+
+def test_an_array_file_longer_than_its_header_says_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "arrays"
+    storage.save_arrays(path, ARRAYS, {})
+    with path.open("r+b") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    with pytest.raises(InputError, match="it has 1,099,511,627,776 bytes, more than"):
+        storage.load_arrays(path)
+
+
 def test_pytrees_keep_names_and_refuse_other_shapes(tmp_path: Path) -> None:
     tree = {"w": jnp.ones((2, 3)), "b": jnp.zeros(3)}
     arrays = storage.flatten(tree, "net.")
@@ -146,7 +208,7 @@ def test_double_precision_stays_double(tmp_path: Path) -> None:
     assert {str(array.dtype) for array in arrays.values()} == {"float64"}
 
 
-def test_a_full_disk_is_told_as_such_by_all_that_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_writer_reports_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
@@ -192,3 +254,98 @@ def test_a_disk_that_becomes_full_does_not_take_the_process_down(room: int, tmp_
     else:
         assert done.stdout == f"{errno.EFBIG} {path}\n"
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
+def test_without_hard_links_the_first_file_stays(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, "no links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    path = tmp_path / "file.txt"
+    assert storage.write_atomically(path, lambda temporary: temporary.write_text("first"), replace=False)
+    assert not storage.write_atomically(path, lambda temporary: temporary.write_text("second"), replace=False)
+    assert create(tmp_path / "claim", b"mine")
+    assert not create(tmp_path / "claim", b"mine, too")
+    assert contents(tmp_path) == {"claim": b"mine", "file.txt": b"first"}
+
+
+def test_a_link_whose_answer_was_lost_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def twice(*arguments: Any) -> None:
+        link(*arguments)
+        link(*arguments)
+
+    monkeypatch.setattr("os.link", twice)
+    assert create(tmp_path / "claim", b"mine")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO, errno.EACCES])
+def test_a_folder_that_cannot_be_synced_is_no_error(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def only_files(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(handle)
+
+    monkeypatch.setattr("os.fsync", only_files)
+    assert storage.write_atomically(tmp_path / "file.txt", lambda temporary: temporary.write_text("new"))
+
+
+def test_a_result_that_another_program_has_open_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "result.nc"
+    storage.save_dataset(path, xr.Dataset({"fractional_loss": 0.31}))
+    with h5py.File(path, "a"):
+        other = (
+            "import sys; from pathlib import Path; from recurrent_memory.storage import load_dataset, open_dataset; "
+        )
+        reads = f"{other}print(*[float(of(Path(sys.argv[1])).fractional_loss) for of in (load_dataset, open_dataset)])"
+        done = subprocess.run([sys.executable, "-c", reads, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "0.31 0.31\n"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_said_to_be_none(make: Any, tmp_path: Path) -> None:
+    make(tmp_path / "result.nc")
+    for read in (storage.load_dataset, storage.load_arrays, storage.load_notes):
+        with pytest.raises(FileError, match=r"is not a file, but a|is a folder"):
+            read(tmp_path / "result.nc")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_log_that_is_no_file_is_left_out(make: Any, tmp_path: Path) -> None:
+    make(tmp_path / "log.txt")
+    append_line(tmp_path / "log.txt", "starting")  # a named pipe would wait for a reader
+    append_line(tmp_path / "other.txt", "starting")
+    assert (tmp_path / "other.txt").read_text() == "starting\n"
+
+
+ADDED: dict[str, Callable[[h5py.File], object]] = {
+    "numbers": lambda file: file.create_dataset("mine", data=np.arange(5)),
+    "pairs": lambda file: file.create_dataset("mine", data=np.zeros(3, [("a", "f4"), ("b", "i4")])),
+    "complex numbers": lambda file: file.create_dataset("mine", data=np.zeros((2, 2), complex)),
+    "text": lambda file: file.create_dataset("mine", data="text"),
+    "group": lambda file: file.create_group("mine").create_dataset("x", data=1),
+    "loop": lambda file: operator.setitem(file.create_group("mine"), "up", file["/"]),
+    "no date": lambda file: file.create_dataset("mine", data=1.0).attrs.update(units="days since 2000-13-45"),
+    "units": lambda file: file["loss"].attrs.update(units="seconds"),
+}
+
+
+@pytest.mark.parametrize("add", ADDED.values(), ids=ADDED)
+def test_what_another_program_has_added_is_no_damage(add: Callable[[h5py.File], object], tmp_path: Path) -> None:
+    """With h5py, which names no dimensions."""
+    kept = xr.Dataset(
+        {"loss": ("iteration", np.arange(3.0)), "activity": (("trial", "time"), np.ones((2, 4)))},
+        {"time": np.arange(4)},
+    )
+    storage.save_dataset(tmp_path / "result.nc", kept)
+    with h5py.File(tmp_path / "result.nc", "r+") as file:
+        add(file)
+    xr.testing.assert_equal(storage.load_dataset(tmp_path / "result.nc").drop_vars("mine", errors="ignore"), kept)
+    with storage.open_dataset(tmp_path / "result.nc") as opened:
+        xr.testing.assert_equal(opened.drop_vars("mine", errors="ignore"), kept)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +19,15 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from recurrent_memory.errors import InterruptedRunError
+from recurrent_memory.errors import InterruptedRunError, UnreadableFileError
 from recurrent_memory.runs import pool
 from recurrent_memory.runs.session import train_in_lockstep
+from recurrent_memory.storage import reading
 from recurrent_memory.sweeps import Claims, Network, Part, Store, SweepProgress, collect, execute, identity
-from small import small_experiment, stops_after
+from recurrent_memory.sweeps.store.layout import Failure
+from small import contents, small_experiment, stops_after
 
-workers = sys.modules["recurrent_memory.sweeps.execute"]  # not the function of that name
+workers = sys.modules["recurrent_memory.sweeps.supply"]
 
 PARTS: tuple[Part, ...] = ("curves", "weights")
 
@@ -129,7 +134,7 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, undisturbed: Stor
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_a_damaged_result_is_noticed_told_and_trained_again(tmp_path: Path, undisturbed: Store, cut: bool) -> None:
+def test_a_damaged_result_is_reported_and_trained_again(tmp_path: Path, undisturbed: Store, cut: bool) -> None:
     networks, store = small_networks(2), Store(tmp_path / "store")
     execute(networks, store, PARTS)
     (path,) = (store.path / "networks").rglob(f"{networks[1].identity}.*")
@@ -144,7 +149,27 @@ def test_a_damaged_result_is_noticed_told_and_trained_again(tmp_path: Path, undi
     xr.testing.assert_identical(measures(networks, store), measures(networks, undisturbed))
 
 
-def test_a_damaged_failure_is_noticed_told_and_trained_again(tmp_path: Path) -> None:
+def test_what_is_discarded_meanwhile_is_trained_again(
+    tmp_path: Path, undisturbed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = small_networks(2)
+    store = Store(shutil.copytree(undisturbed.path, tmp_path / "store"))
+    (store.path / "log").rename(tmp_path / "log")
+    verify = Store.verify
+
+    def verified_while_the_user_discards_it(self: Store, identity: str) -> None:
+        verify(self, identity)
+        if not any((store.path / "log").iterdir()):
+            store.discard(identity)
+
+    monkeypatch.setattr(Store, "verify", verified_while_the_user_discards_it)
+    store.discard(networks[1].identity)
+    store.fail(networks[1].identity, Failure("diverged", "", 1, {}))
+    assert execute(networks, store, PARTS) == SweepProgress(2, 2, 0, 0, 1.0)
+    assert Counter(event["event"] for event in events(store)) == {"started": 2, "finished": 2}
+
+
+def test_a_damaged_failure_is_reported_and_trained_again(tmp_path: Path) -> None:
     networks, store = small_networks(2), Store(tmp_path / "store")
     execute(networks[:1], store, PARTS)
     path = store.file(networks[1].identity, ".json")
@@ -157,8 +182,54 @@ def test_a_damaged_failure_is_noticed_told_and_trained_again(tmp_path: Path) -> 
     assert not path.exists()
 
 
+def test_what_is_damaged_is_moved_aside_and_never_deleted(tmp_path: Path) -> None:
+    networks, store = small_networks(1), Store(tmp_path / "store")
+    execute(networks, store, PARTS)
+    path, found = store.file(networks[0].identity, ".safetensors"), []
+    for number in range(2):
+        path.write_bytes(b"damaged %d" % number)
+        execute(networks, store, PARTS)
+        store.verify(networks[0].identity)
+        found.append(b"damaged %d" % number)
+    assert sorted(path.read_bytes() for path in (store.path / "damaged").iterdir()) == found
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO, errno.EAGAIN])
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_what_cannot_be_read_is_left_as_it_is(
+    number: int, call: str, tmp_path: Path, undisturbed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    shutil.copytree(undisturbed.path, store.path)
+    networks = small_networks(2)
+    before, name = contents(store.path / "networks"), f"{networks[1].identity}.safetensors"
+    if call == "open":
+        opened = os.open
+
+        def refuse(path: Any, *rest: Any) -> int:
+            if str(path).endswith(name):
+                raise OSError(number, os.strerror(number), str(path))
+            return opened(path, *rest)
+
+        monkeypatch.setattr("os.open", refuse)
+    else:
+        read = reading._read
+
+        def fail(file: Any, size: int) -> bytes:
+            if os.readlink(f"/proc/self/fd/{file.fileno()}").endswith(name):
+                raise OSError(number, os.strerror(number))
+            return read(file, size)
+
+        monkeypatch.setattr(reading, "_read", fail)
+    with pytest.raises(UnreadableFileError, match=rf"{name} cannot be read: {os.strerror(number)}"):
+        execute(networks, store, PARTS)
+    monkeypatch.undo()
+    assert contents(store.path / "networks") == before
+    assert execute(networks, store, PARTS).finished == 2
+
+
 @pytest.mark.parametrize("batched", [False, True])
-def test_waiting_for_others_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
+def test_waiting_for_others_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
     monkeypatch.setattr(workers, "SECONDS_BETWEEN_LOOKS", 0.1)
     networks, store = small_networks(2), Store(tmp_path / "store")
     store.prepare()
@@ -270,8 +341,15 @@ import jax
 jax.config.update("jax_compilation_cache_dir", sys.argv[3])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 from test_execute import *
-execute(small_networks(int(sys.argv[2]), iterations=int(sys.argv[4])), Store(sys.argv[1]), PARTS, checkpoint_after=0.05)
+store = Store(sys.argv[1])
+claims = Claims(store.claim_path, beat=0.3, lease=LEASE)
+networks = small_networks(int(sys.argv[2]), iterations=int(sys.argv[4]))
+execute(networks, store, PARTS, checkpoint_after=0.05, claims=claims)
 """
+LEASE = 2.0
+"""Seconds without a beat after which a worker that seems to be of another machine counts as dead."""
+OF_ANOTHER_MACHINE = ["unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "sh"]
+"""Begins a command that sees another name of the machine: its claims are those of a stranger."""
 
 
 def in_training(store: Store, worker: int) -> set[str]:
@@ -288,17 +366,24 @@ def in_training(store: Store, worker: int) -> set[str]:
 
 
 def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> tuple[int, set[str]]:
-    """Run workers, and kill them at random moments until the sweep is finished.
+    """Run workers, and kill or stop them at random moments until the sweep is finished.
 
-    Returns how many died, and the networks that one of them was training.
+    Every fourth is stopped for longer than a lease before it dies, and goes on for a while. If root runs the tests, one
+    of the two workers seems to be of another machine, so that its networks are taken while it is stopped. Returns how
+    many died, and the networks that one of them was training.
     """
+    can_pretend = (
+        shutil.which("unshare") is not None
+        and subprocess.run([*OF_ANOTHER_MACHINE, "true"], check=False).returncode == 0
+    )
     chance, killed, hit = random.Random(1), 0, set[str]()
     command = [sys.executable, "-c", WORKER, str(store.path), str(n_networks), str(cache), str(iterations)]
     workers: list[subprocess.Popen[bytes]] = []
     while len(store.finished()) < n_networks:
         workers = [worker for worker in workers if worker.poll() is None]
         while len(workers) < 2:
-            workers.append(subprocess.Popen(command))
+            of_another = can_pretend and not any(worker.args[0] == "unshare" for worker in workers)  # type: ignore[index]
+            workers.append(subprocess.Popen([*(OF_ANOTHER_MACHINE if of_another else ()), *command]))
         if killed == kills:
             time.sleep(0.5)
             continue
@@ -315,6 +400,12 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
         time.sleep(chance.uniform(0, 0.3))
         victim = max(workers, key=lambda worker: (len(in_training(store, worker.pid) - hit), chance.random()))
         victims = in_training(store, victim.pid)
+        if killed % 4 == 0:
+            victim.send_signal(signal.SIGSTOP)
+            time.sleep(1.5 * LEASE)
+            victim.send_signal(signal.SIGCONT)
+            time.sleep(chance.uniform(0, 1))
+            victims = in_training(store, victim.pid)
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         hit |= victims - store.finished()

@@ -1,4 +1,4 @@
-"""Sweeps: which networks a file stands for, in which order, and what they are called."""
+"""Which networks a sweep's file describes, in which order, and what they are called."""
 
 from __future__ import annotations
 
@@ -166,6 +166,7 @@ def test_identity_tells_all_fields_apart(monkeypatch: pytest.MonkeyPatch) -> Non
         "gradient_clip_norm": 1.0,
         "learning_rate_schedule": "cosine",
         "schedule_options": {"warmup": 0.1},
+        "snapshots": (5,),
         "code": "0123456789abcdef0123",
     }
     changed = [

@@ -47,7 +47,7 @@ def test_trials_without_the_condition_are_the_same_trials(name: str, condition: 
     assert answers.shape == basic.ideal_observer(theirs, "exact").shape
 
 
-def test_each_delay_is_as_likely_as_the_other_and_only_the_end_of_the_delay_is_missing() -> None:
+def test_delays_are_equally_likely_and_only_the_end_of_the_delay_is_missing() -> None:
     task = tasks.make("2afc", "variable_delay")
     mask = np.asarray(task.sample(jr.key(0), 4000).mask)
     delay = mask[:, 25:125].sum(axis=1)
@@ -115,7 +115,7 @@ def test_conditions_of_experiments() -> None:
     assert tethered.replace(seed=1).readout_step == -10
     assert Experiment(task="de1", condition="tethered", readout_step=-3).readout_step == -3
     assert Experiment(task="de1", condition="hebbian") == Experiment(task="de1", model="fast_weights")
-    with pytest.raises(InputError, match="hebbian is short for the model fast_weights"):
+    with pytest.raises(InputError, match="hebbian selects the model fast_weights"):
         Experiment(task="de1", condition="hebbian", model="gru")
     with pytest.raises(InputError, match="Conditions: basic, variable_delay, dynamic, distractor, tethered, hebbian"):
         Experiment(task="de1", condition="nonsense")

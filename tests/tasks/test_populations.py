@@ -8,7 +8,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jax.extend.random import threefry_2x32
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 from scipy import stats
 
 from recurrent_memory import kernel as compiled
@@ -94,18 +94,40 @@ def test_the_generator_is_the_one_of_jax() -> None:
 
 
 HELD = populations.HeldRates(0.04 * jr.uniform(jr.key(2), (3, 13)), (4, 8, 3))
+BESIDE = populations.HeldRates(0.04 * jr.uniform(jr.key(3), (15, 5)), (1,) * 15, followed_by=HELD)
 
 
+@pytest.mark.parametrize("rates", [HELD, BESIDE], ids=["one group", "two groups"])
 @pytest.mark.parametrize("way", ["on", "off"])
-def test_held_rates_give_the_counts_of_the_same_rates_step_by_step(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_rates_give_the_counts_of_the_same_rates_step_by_step(
+    way: str, rates: populations.HeldRates, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(compiled.SWITCH, way)
     keys = jr.split(jr.key(0), 500)
-    held = jax.jit(jax.vmap(lambda key: populations.poisson_counts(key, HELD, 0.04)))(keys)
-    stepwise = jax.jit(jax.vmap(lambda key: populations.poisson_counts(key, populations.at_every_step(HELD), 0.04)))(
+    held = jax.jit(jax.vmap(lambda key: populations.poisson_counts(key, rates, 0.04)))(keys)
+    stepwise = jax.jit(jax.vmap(lambda key: populations.poisson_counts(key, populations.at_every_step(rates), 0.04)))(
         keys
     )
     assert stepwise.max() > 1
     np.testing.assert_array_equal(held, stepwise)
+
+
+@pytest.mark.parametrize("way", ["on", "off"])
+def test_rates_may_be_those_of_a_trial_of_a_network_or_of_all(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Axes in front of some arguments only, in either order, as when networks with trials each are batched."""
+    monkeypatch.setenv(compiled.SWITCH, way)
+    keys = jr.split(jr.key(0), (2, 3))
+    by_network, by_trial = 0.04 * jr.uniform(jr.key(4), (2, 15, 5)), 0.04 * jr.uniform(jr.key(5), (3, 3, 13))
+
+    def counts(key: PRNGKeyArray, first: Float[Array, "time neuron"], second: Float[Array, "stretch neuron"]) -> Array:
+        held = populations.HeldRates(second, HELD.durations)
+        return populations.poisson_counts(key, populations.HeldRates(first, (1,) * 15, followed_by=held), 0.04)
+
+    of_trials = jax.vmap(counts, in_axes=(0, None, 0))
+    found = jax.jit(jax.vmap(of_trials, in_axes=(0, 0, None)))(keys, by_network, by_trial)
+    assert found.shape == (2, 3, 15, 18)
+    for i, j in np.ndindex(2, 3):
+        np.testing.assert_array_equal(found[i, j], jax.jit(counts)(keys[i, j], by_network[i], by_trial[j]))
 
 
 @pytest.mark.parametrize("n_neurons", [1, 3, 4, 7, 8, 9, 16, 50])

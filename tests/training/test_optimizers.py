@@ -21,6 +21,7 @@ from recurrent_memory.experiment import Experiment
 from recurrent_memory.runs.folder import RunFolder
 from recurrent_memory.runs.run import run
 from recurrent_memory.runs.start import carry_over, fresh_state, trainer
+from recurrent_memory.settings import checked_options, plain_options_of
 from recurrent_memory.training import (
     OPTIMIZERS,
     SCHEDULES,
@@ -31,7 +32,6 @@ from recurrent_memory.training import (
     Schedule,
     paper_adam,
 )
-from recurrent_memory.training.options import checked_options
 from small import small_experiment, stops_after
 
 UNFINISHED = Path(__file__).parent / "data" / "unfinished"
@@ -145,7 +145,7 @@ def test_a_schedule_is_that_of_optax(name: str, options: dict[str, Any], expecte
 
 
 @pytest.mark.parametrize("name", SCHEDULES.names())
-def test_a_warm_up_rises_to_the_learning_rate_and_then_runs_through_the_course(name: str) -> None:
+def test_a_warm_up_rises_to_the_learning_rate_and_then_follows_the_schedule(name: str) -> None:
     schedule, late = Schedule.named(name, {"warmup": 0.2}, 50), Schedule.named(name, {}, 40)
     rates = [float(schedule.rate(jnp.asarray(0.3), jnp.asarray(i))) for i in range(50)]
     np.testing.assert_allclose(rates[:10], 0.3 * np.arange(1, 11) / 10, rtol=1e-5)
@@ -235,6 +235,21 @@ def test_the_published_adams_state_keeps_its_names_in_files() -> None:
     }
 
 
+def test_a_first_state_that_holds_the_weights_is_a_copy_of_them() -> None:
+    def with_average(learning_rate: Any) -> optax.GradientTransformation:
+        def update(gradient: Any, state: Any, parameters: Any) -> Any:
+            moved = jax.tree.map(lambda g: -learning_rate * g, gradient)
+            return moved, tuple(jax.tree.map(lambda a, p: 0.9 * a + 0.1 * p, of, parameters) for of in state)
+
+        return optax.GradientTransformation(lambda parameters: (parameters, parameters), update)
+
+    made = weights()
+    state = Optimizer(with_average).start(made)
+    assert_trees_close(state, (made, made), 0.0)
+    places = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves((made, state))]
+    assert len(set(places)) == len(places)  # each may be written over without the others
+
+
 def test_an_own_optimizer_is_a_decorated_function() -> None:
     try:
 
@@ -260,9 +275,9 @@ def test_an_own_optimizer_is_a_decorated_function() -> None:
         OPTIMIZERS._entries.pop("own", None)
 
 
-def test_options_whose_annotations_cannot_be_read_go_by_their_defaults() -> None:
+def test_options_with_unreadable_annotations_take_the_types_of_their_defaults() -> None:
     def function(x: Any, share: Nowhere = 0.5, on: Nowhere = False, mask: Nowhere = None) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    assert checked_options(function, "it", {"share": 1, "on": "yes"}) == {"share": 1.0, "on": True}
+    assert checked_options("it", plain_options_of(function), {"share": 1, "on": "yes"}) == {"share": 1.0, "on": True}
     with pytest.raises(InputError, match=r"`mask` is not a setting of it. Its settings: share, on\."):
-        checked_options(function, "it", {"mask": 1})
+        checked_options("it", plain_options_of(function), {"mask": 1})

@@ -1,18 +1,5 @@
-"""What activity looks like: measures of any (trial, time, unit) array, independent of tasks and training."""
+"""Measures of activity: of any (trial, time, unit) array, independent of tasks and training."""
 
-from .activity import read_activity
-from .connectivity import connectivity_profile, cross_validated_order, peak_order
-from .readers import READERS
-from .sequentiality import sequentiality_index
-from .variants import VARIANTS, Variant
+import lazy_loader
 
-__all__ = [
-    "READERS",
-    "VARIANTS",
-    "Variant",
-    "connectivity_profile",
-    "cross_validated_order",
-    "peak_order",
-    "read_activity",
-    "sequentiality_index",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

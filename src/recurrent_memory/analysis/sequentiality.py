@@ -5,29 +5,26 @@ The index of a trial is the sum of two terms, both in nats:
 * the entropy of the peak times of all active units, high if the peaks are spread over the trial;
 * the mean over units of log(activity around the peak / activity elsewhere), high if the peaks are narrow.
 
-Noise alone spreads the peaks over the whole trial and so brings the entropy close to its ceiling, ln(number of bins),
-about 3.0 for 20 bins. An index near 3 is therefore no sign of a sequence.
+Noise alone spreads the peaks over the whole trial, which brings the entropy close to its ceiling, ln(number of bins),
+about 3.0 for 20 bins. An index near 3 is therefore no evidence of a sequence.
 
-`variants` describes where the published computation differs from the formula.
+`variants` lists the differences between the published computation and the formula.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Int
 
 from ..errors import InputError
-from .activity import active_units, check_min_rate, check_steps, peak_times, read_activity
+from .activity import check_min_rate, read_recording
+from .summaries import left_out, mean_of_defined, summarize_reasons
+from .terms import PSEUDOCOUNT, Terms, terms_of
 from .variants import VARIANTS, Variant
-
-PSEUDOCOUNT = 0.1
-"""Added to each bin of the histogram of peak times, so that the logarithm of an empty bin exists."""
 
 
 def sequentiality_index(
@@ -47,13 +44,13 @@ def sequentiality_index(
     Parameters
     ----------
     activity
-        Non-negative activity, (trial, time, unit), in any unit; see `read_activity`. Computed in float64.
+        Rates, at least 0, (trial, time, unit), in any unit; see `read_activity`. Computed in float64.
     variant
         ``"paper"``, the published computation, or ``"exact"``, its formula; see `analysis.variants`.
     steps
         First step measured and the step after the last, such as (25, 125), the paper's delay; None: the whole trial.
     mask
-        (trial, time), True for the steps that count, such as those of a variable delay; None: all.
+        (trial, time), True for the steps that count, such as those of a variable delay; None: all that `activity` has.
     min_rate
         Units whose mean over time is not above this are left out (same unit as `activity`).
     n_bins, window
@@ -66,9 +63,10 @@ def sequentiality_index(
     Returns
     -------
     `sequentiality_index`, `peak_entropy`, `ridge_to_background` (nats): means over the trials with an index;
-    `n_active_units`: mean over all trials; all four as `trial_…` (trial); `trial_reason`: why a trial's index is
-    undefined, infinite or meaningless, else "". If `per_unit`, (trial, unit): `unit_peak_time` (steps from the start
-    of the trial; -1: left out), `unit_ridge_to_background` (nats; NaN: left out). Attributes: all settings, `reason`.
+    `n_active_units` of `n_units` recorded: means over all trials; all five as `trial_…` (trial); `trial_reason`: why a
+    trial's index is undefined, infinite or meaningless, else "". If `per_unit`, (trial, unit): `unit_peak_time` (steps
+    from the start of the trial; -1: left out), `unit_ridge_to_background` (nats; NaN: left out). Attributes: settings,
+    `reason`, `left_out` (if units are left out: how many and why).
 
     Raises
     ------
@@ -83,20 +81,12 @@ def sequentiality_index(
     5.8
     """
     settings = _Settings(_find(variant), min_rate, n_bins, window, background_floor)
-    values, first, kept = _read(activity, steps, mask)
-    settings.check(int(kept.sum(axis=1).min()))
-    trials = [_measure(trial, settings, steps) for trial, steps in zip(values.values, kept, strict=True)]
-    result = _summary(trials, settings.attributes(first, first + values.sizes["time"]))
-    if per_unit:
-        result = result.assign(_of_units(trials, first))
-    return result.assign_coords({n: values.coords[n] for n in result.dims if n in values.coords})
-
-
-def summarize_reasons(reasons: list[str]) -> str:
-    """Return, for example, "3 of 4 trials: no unit is active enough", joined by "; ", commonest first."""
-    # The number of units differs from trial to trial; it would split equal reasons.
-    counts = Counter(re.sub(r"^\d+ of \d+ active units", "some active units", reason) for reason in reasons if reason)
-    return "; ".join(f"{count} of {len(reasons)} trials: {reason}" for reason, count in counts.most_common())
+    found = read_recording(activity, mask=mask, steps=steps)
+    settings.check(found.steps.sum(axis=1))
+    terms = terms_of(found, **vars(settings))
+    result = _summary(terms, found.units, settings.attributes(found.first, found.first + found.steps.shape[1]))
+    result = result.assign(_of_units(terms, found.first)) if per_unit else result
+    return result.assign_coords(found.coords(*map(str, result.dims)))
 
 
 @dataclass(frozen=True)
@@ -107,15 +97,20 @@ class _Settings:
     window: int
     background_floor: float
 
-    def check(self, n_steps: int) -> None:
-        """Raise `InputError` if a setting is out of range for trials of at least so many steps."""
+    def check(self, steps: Int[np.ndarray, " trial"]) -> None:
+        """Raise `InputError` if a setting is out of range for trials of so many steps."""
         check_min_rate(self.min_rate)
+        n_steps, shortest = int(steps.min()), int(steps.argmin())
+        for name, value in (("n_bins", self.n_bins), ("window", self.window)):
+            if not isinstance(value, int | np.integer):
+                raise InputError(f"`{name}` must be a whole number, got {value!r}.")
         if self.n_bins < 1:
             raise InputError(f"`n_bins` must be at least 1, got {self.n_bins} (the paper uses 20).")
         if not 1 <= self.window < n_steps:
             raise InputError(
                 f"`window` must be at least 1 and shorter than the {n_steps} steps measured, got "
                 f"{self.window}: the steps outside it are the background (the paper uses 5)."
+                + (f"\nTrial {shortest} is the shortest; leave out trials that are too short." if np.ptp(steps) else "")
             )
         if self.variant.needs_odd_window and self.window % 2 == 0:
             raise InputError(
@@ -141,184 +136,51 @@ class _Settings:
         }
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """The measures of one trial; for a unit that is not active the peak is -1 and the ratio NaN."""
-
-    entropy: float
-    ridge: float
-    reason: str
-    unit_peak: Int[np.ndarray, " unit"]
-    unit_ridge: Float[np.ndarray, " unit"]
-
-    @property
-    def index(self) -> float:
-        return self.entropy + self.ridge
-
-    @property
-    def n_active(self) -> int:
-        return int((self.unit_peak >= 0).sum())
-
-
 def _find(variant: str) -> Variant:
     if variant not in VARIANTS.names():
         raise InputError(f"`variant` must be one of {', '.join(VARIANTS.names())}, got {variant!r}.")
     return VARIANTS[variant]
 
 
-def _read(
-    activity: Any, steps: tuple[int, int] | None, mask: Any
-) -> tuple[xr.DataArray, int, Bool[np.ndarray, "trial time"]]:
-    """Return the activity of the steps measured, the first of them, and which of them each trial has."""
-    values = read_activity(activity)
-    first, stop = check_steps(steps, values.sizes["time"])
-    kept = _kept_steps(mask, (values.sizes["trial"], values.sizes["time"]))
-    return values.isel(time=slice(first, stop)), first, kept[:, first:stop]
-
-
-def _kept_steps(mask: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "trial time"]:
-    if mask is None:
-        return np.ones(shape, bool)
-    kept = np.asarray(mask)
-    if kept.shape != shape or kept.dtype != bool:
-        raise InputError(
-            f"`mask` must be Boolean and of the shape (trial, time) = {shape} of the activity, got {kept.dtype} "
-            f"{kept.shape}: True for every step that a trial has."
-        )
-    return kept
-
-
-def _measure(activity: Real[np.ndarray, "time unit"], settings: _Settings, chosen: Bool[np.ndarray, " time"]) -> _Trial:
-    """Measure one trial in the chosen steps."""
-    trial, steps = np.asarray(activity, dtype=np.float64)[chosen], np.flatnonzero(chosen)
-    active = active_units(trial, settings.min_rate)
-    unit_peak = np.where(active, peak_times(trial), -1)
-    peaks, kept = unit_peak[active], trial[:, active]
-    entropy = _peak_entropy(peaks, trial.shape[0], settings)
-    ridge, background = _ridge_and_background(kept, peaks, settings)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a zero becomes an infinity, as published
-        ratio = np.log(ridge) - np.log(background)
-    mean_ratio = _mean_of_defined(ratio)
-    reason, undefined = _doubt(kept, ridge, background, settings)
-    if settings.variant.undefined_is_nan:
-        entropy = np.nan if "entropy" in undefined else entropy
-        mean_ratio = np.nan if "ridge" in undefined else mean_ratio
-    unit_ridge = np.full(active.shape, np.nan)
-    unit_ridge[active] = ratio
-    return _Trial(entropy, mean_ratio, reason, np.where(active, steps[unit_peak], -1), unit_ridge)
-
-
-def _peak_entropy(peaks: Int[np.ndarray, " active"], n_steps: int, settings: _Settings) -> float:
-    """Return the entropy of the peak times in nats."""
-    counts, _ = np.histogram(peaks, bins=settings.n_bins, range=settings.variant.bin_range(n_steps))
-    p = counts + PSEUDOCOUNT
-    p = p / p.sum()
-    return float(-(p * np.log(p)).sum())
-
-
-def _ridge_and_background(
-    kept: Float[np.ndarray, "time active"], peaks: Int[np.ndarray, " active"], settings: _Settings
-) -> tuple[Float[np.ndarray, " active"], Float[np.ndarray, " active"]]:
-    """Return each unit's mean inside the window around its peak and its mean outside."""
-    n_steps = kept.shape[0]
-    first, stop = settings.variant.window(peaks, settings.window, n_steps)
-    step = np.arange(n_steps)[:, None]
-    inside = (first <= step) & (step < stop)
-    with np.errstate(invalid="ignore"):  # a published window of 1 holds no step: 0/0
-        ridge = _mean_where(inside, kept)
-        background = _mean_where(~inside, kept)
-    if settings.background_floor > 0:
-        background = np.maximum(background, settings.background_floor)
-    return ridge, background
-
-
-def _mean_where(
-    chosen: Bool[np.ndarray, "time active"], kept: Float[np.ndarray, "time active"]
-) -> Float[np.ndarray, " active"]:
-    # A sum of products, not a difference of sums: a background of exactly zero must stay exactly zero.
-    return np.asarray(np.einsum("tu,tu->u", chosen, kept) / chosen.sum(axis=0))
-
-
-_CONSTANT = "all active units are constant in time: none has a peak"
-_SINGLE = "a single unit is active: the entropy of its peak time is that of the pseudocount"
-_FLOOR = "a `background_floor` above 0 makes the index finite"
-
-
-def _doubt(
-    kept: Float[np.ndarray, "time active"],
-    ridge: Float[np.ndarray, " active"],
-    background: Float[np.ndarray, " active"],
-    settings: _Settings,
-) -> tuple[str, tuple[str, ...]]:
-    """Return what is wrong with the index of a trial ("" if nothing), and the terms that mean nothing then."""
-    n_active = kept.shape[1]
-    if n_active == 0:
-        return f"no unit is active enough (mean above {settings.min_rate:g})", ("entropy", "ridge")
-    if (kept.max(axis=0) == kept.min(axis=0)).all():
-        return _CONSTANT, ("entropy", "ridge")
-    if np.isnan(ridge).all():
-        return "the published window of 1 holds no step", ("ridge",)
-    if (background <= 0).any():
-        return f"{_counted(background, 'background')} ({_FLOOR})", ("ridge",)
-    if (ridge <= 0).any():
-        return _counted(ridge, "ridge"), ("ridge",)
-    return (_SINGLE if n_active == 1 else ""), ()
-
-
-def _counted(mean: Float[np.ndarray, " active"], part: str) -> str:
-    bad = mean[mean <= 0]
-    kind = "zero" if (bad == 0).all() else "zero or negative"
-    return f"{bad.size} of {mean.size} active units have a {kind} {part}"
-
-
-def _summary(trials: list[_Trial], attributes: dict[str, Any]) -> xr.Dataset:
-    index = np.array([trial.index for trial in trials])
-    entropy = np.array([trial.entropy for trial in trials])
-    ridge = np.array([trial.ridge for trial in trials])
-    n_active = np.array([trial.n_active for trial in trials])
-    defined = ~np.isnan(index)  # the two terms are averaged over the same trials as their sum
+def _summary(terms: Terms, units: Bool[np.ndarray, "trial unit"], attributes: dict[str, Any]) -> xr.Dataset:
+    entropy, ridge = terms.entropy, terms.ridge
+    with np.errstate(invalid="ignore"):  # inf - inf
+        index = entropy + ridge
+    n_active, n_units = (terms.unit_peak >= 0).sum(axis=1), units.sum(axis=1)
+    undefined = np.isnan(index)  # the two terms are averaged over the same trials as their sum
     nats = {"units": "nats"}
-    per_trial = {
-        "sequentiality_index": (index, _mean_of_defined(index), nats, "Sequentiality index"),
-        "peak_entropy": (entropy, _mean_of_defined(entropy[defined]), nats, "Entropy of peak times"),
+    units_attrs = {"units": "units", "n_units": float(n_units.mean())}
+    per_trial: dict[str, tuple[np.ndarray, Any, dict[str, Any], str]] = {
+        "sequentiality_index": (index, mean_of_defined(index), nats, "Sequentiality index"),
+        "peak_entropy": (entropy, mean_of_defined(np.where(undefined, np.nan, entropy)), nats, "Entropy of peak times"),
         "ridge_to_background": (
             ridge,
-            _mean_of_defined(ridge[defined]),
+            mean_of_defined(np.where(undefined, np.nan, ridge)),
             nats,
             "Mean log ridge-to-background ratio",
         ),
-        "n_active_units": (n_active, float(n_active.mean()), {"units": "units"}, "Number of active units"),
+        "n_active_units": (n_active, n_active.mean(), units_attrs, "Number of active units"),
+        "n_units": (n_units, n_units.mean(), {"units": "units"}, "Number of units, active or left out"),
     }
     variables: dict[str, Any] = {}
-    for name, (values, mean, units, long_name) in per_trial.items():
-        variables[name] = ((), mean, {**units, "long_name": f"{long_name}, mean over trials"})
-        variables[f"trial_{name}"] = ("trial", values, {**units, "long_name": long_name})
-    reason = np.array([trial.reason for trial in trials], dtype=object)
+    for name, (values, mean, about, long_name) in per_trial.items():
+        variables[name] = ((), float(mean), {**about, "long_name": f"{long_name}, mean over trials"})
+        variables[f"trial_{name}"] = ("trial", values, {**about, "long_name": long_name})
     variables["trial_reason"] = (
         "trial",
-        reason,
+        terms.reason,
         {"long_name": "What is wrong with the index (empty: nothing)"},
     )
-    attributes = {**attributes, "reason": summarize_reasons([trial.reason for trial in trials])}
+    attributes = {**attributes, "reason": summarize_reasons(terms.reason.tolist())}
+    attributes |= left_out(n_active, n_units, units.shape[1], attributes["min_rate"], "mean over trials")
     return xr.Dataset(variables, attrs=attributes)
 
 
-def _of_units(trials: list[_Trial], first: int) -> dict[str, Any]:
-    peak = np.stack([trial.unit_peak for trial in trials])
+def _of_units(terms: Terms, first: int) -> dict[str, Any]:
+    peak = terms.unit_peak
     peak_attrs = {"units": "steps from the start of the trial", "long_name": "Peak time; -1: left out"}
     ridge_attrs = {"units": "nats", "long_name": "Log ridge-to-background ratio; NaN: left out"}
     return {
         "unit_peak_time": (("trial", "unit"), np.where(peak >= 0, peak + first, -1), peak_attrs),
-        "unit_ridge_to_background": (
-            ("trial", "unit"),
-            np.stack([trial.unit_ridge for trial in trials]),
-            ridge_attrs,
-        ),
+        "unit_ridge_to_background": (("trial", "unit"), terms.unit_ridge, ridge_attrs),
     }
-
-
-def _mean_of_defined(values: Float[np.ndarray, " n"]) -> float:
-    """Return the mean of the values that are not NaN; NaN if there are none, or if both infinities occur."""
-    defined = values[~np.isnan(values)]
-    with np.errstate(invalid="ignore"):  # inf - inf
-        return float(defined.mean()) if defined.size else float("nan")

@@ -1,4 +1,4 @@
-"""Progress on standard error: a live bar on a terminal, otherwise a plain line now and then."""
+"""Progress on standard error: a live bar on a terminal, otherwise a plain line every ten seconds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..errors import plain
 from ..runs.many import ManyProgress
 from ..runs.session import Progress as RunProgress
 from ..sweeps import SweepProgress, duration
@@ -53,12 +54,13 @@ class Display:
         self.bar.stop()
 
     def message(self, line: str) -> None:
-        """Print a line that stays."""
-        self.console.print(line)
+        """Print a line above the bar, where it stays."""
+        self.console.print(plain(line))
 
     def update(self, now: RunProgress) -> None:
-        """Show the latest state of a run."""
-        words = f"loss {now.loss:.4f}  fractional loss {now.fractional_loss:.3f}"
+        """Show the progress of a run: its phase, iterations or test batches, and losses."""
+        # During the test these would still be the training's.
+        words = f"loss {now.loss:.4f}  fractional loss {now.fractional_loss:.3f}" if now.phase == "training" else ""
         self._show(now.phase, now.done, now.total, words)
 
     def update_many(self, now: ManyProgress) -> None:
@@ -71,12 +73,21 @@ class Display:
     def update_sweep(self, now: SweepProgress) -> None:
         """Show the progress of a sweep."""
         words = f"{now.finished} finished, {now.failed} failed, {now.running} running here"
-        done = max(now.finished + now.failed, now.done * now.networks)  # rounding may make the product a little smaller
+        # `now.done` is a fraction, and its product with the number of networks may round to just below a whole number.
+        done = max(now.finished + now.failed, now.done * now.networks)
         self._show("networks", done, now.networks, words, per="h", seconds=3600.0)
 
     def update_reading(self, done: int, total: int) -> None:
         """Show how many results have been read."""
         self._show("results", done, total, "")
+
+    def update_analysis(self, done: float, total: int) -> None:
+        """Show how many networks have been measured, fractions included."""
+        self._show("networks", done, total, "", per="h", seconds=3600.0)
+
+    def update_measuring(self, done: float) -> None:
+        """Show how much of the measuring of one recording is done, from 0 to 1."""
+        self._show("measuring", 100 * done, 100, "per cent")
 
     def _show(
         self, phase: str, done: int | float, total: int, words: str, *, per: str = "s", seconds: float = 1.0

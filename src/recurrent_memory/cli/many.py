@@ -13,8 +13,9 @@ from ..experiment import Experiment
 from ..runs.many import run_many
 from ..runs.measures import MEASURES
 from .display import Display
-from .process import cache_compiled_programs, interruptible
-from .report import draw, formatted
+from .process import interruptible
+from .report import draw
+from .summary import formatted
 from .tables import table_console
 
 
@@ -25,24 +26,27 @@ def train_many(
     checkpoint_every: int | None,
     formats: tuple[str, ...] = (),
 ) -> int:
-    """Train networks, each in a run folder of its own, print a table of them, and return the exit code.
+    """Train networks, each in its own run folder, and print a table of their results.
 
     Parameters
     ----------
     experiments
-        What to do.
+        One for each network.
     points
-        Values of the fields in which they differ, for each.
+        For each network, the values of the fields in which the networks differ.
     folder
-        Where the run folders are.
+        The folder that contains the run folders.
     checkpoint_every
-        Iterations between checkpoints.
+        Iterations between checkpoints; None: about one second's worth.
     formats
-        Formats of the pictures of each network; none draws no pictures.
+        File formats of each network's pictures; if empty, no pictures are drawn.
+
+    Returns
+    -------
+    The exit code: 3 if any network diverged, otherwise 0.
     """
     folders = [folder / ",".join(f"{name}={_exactly(value)}" for name, value in point.items()) for point in points]
-    cache_compiled_programs()
-    advice = f"The same command with --out {folder} goes on from there."
+    advice = f"The same command with --out {folder} resumes from there."
     with interruptible(advice) as should_stop, Display() as display:
         found = run_many(
             experiments,
@@ -60,7 +64,7 @@ def train_many(
 
 
 def _exactly(value: int | float) -> str:
-    """Return a number in so many digits that no other one has the same."""
+    """Return a number with enough digits to tell it from every other, so that no two run folders share a name."""
     short = f"{value:.12g}"
     return short if float(short) == value else repr(value)
 

@@ -1,205 +1,37 @@
-"""The published commands: the same flags, the same lines on standard output, the same output files."""
+"""The published commands, which are loaded once signals are handled."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import click
-
-from ..compat.codes import MODELS
-from ..errors import InputError
 from .main import main
 
+TYPE_CHECKING = False  # as in `main`
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from ..experiment import Experiment
-    from ..networks import Network
-    from ..runs.session import Progress
-
-Option = Callable[[Any], Any]
-
-TASK_CODES = "0 DE-1, 1 DE-2, 2 CD-1, 3 CD-2, 4 GDE, 5 VDE-1, 6 2AFC, 7 Sine, 8 COMP"
+    import click
 
 
 def run_script(name: str) -> None:
     """Run the published script of this name: ``basic``, ``tethered``, ``dynamic`` or ``vardelay``."""
-    main(_command(name), Path(sys.argv[0]).name)
+
+    def command() -> click.Command:
+        from .scripts import single_task_command
+
+        return single_task_command(name)
+
+    main(command, _own_name())
 
 
 def run_multitask(first: str, second: str) -> None:
-    """Run the published script that trains on one task and then on another."""
-    main(_multitask_command(first, second), Path(sys.argv[0]).name)
+    """Run the published script that trains a network on one task and then on another."""
+
+    def command() -> click.Command:
+        from .scripts import multitask_command
+
+        return multitask_command(first, second)
+
+    main(command, _own_name())
 
 
-def _model_option(script: str) -> Option:
-    models = ", ".join(f"{code} {model}" for code, model in enumerate(MODELS[script]))
-    return click.option("--model", default="0", show_default=True, metavar="CODE", help=f"Code or name: {models}")
-
-
-def _common_options(as_published: str) -> list[Option]:
-    """Return the options that all scripts have in addition to the published ones."""
-    return [
-        click.option("--n_hidden", default=500, show_default=True, help="Number of recurrent units N"),
-        click.option("--n_iter", default=25_001, show_default=True, help="Training batches of each task"),
-        click.option("--n_test", default=2_501, show_default=True, help="Test batches of each task"),
-        click.option(
-            "--out", default=".", show_default=True, type=click.Path(path_type=Path), help="Folder for the output file"
-        ),
-        click.option("--as-published", "--as_published", is_flag=True, help=as_published),
-    ]
-
-
-def _make_command(callback: Callable[..., None], text: str, options: list[Option]) -> click.Command:
-    callback.__doc__ = text
-    for option in reversed(options):
-        callback = option(callback)
-    return click.command(context_settings={"help_option_names": ["-h", "--help"]})(callback)
-
-
-def _command(name: str) -> click.Command:
-    options = [
-        click.option("--task", default="0", show_default=True, metavar="CODE", help=f"Code or name: {TASK_CODES}"),
-        _model_option(name),
-        click.option("--lambda_val", default=0.98, show_default=True, help="λ0: initial self-connection of each unit"),
-        click.option("--sigma_val", default=0.0, show_default=True, help="σ0/√N: initial spread of the other weights"),
-        click.option(
-            "--rho_val", default=0.0, show_default=True, help="ρ: coefficient of the sum of squared parameters"
-        ),
-        click.option("--seed", default=0, show_default=True, help="Seed of the weights and of all trials"),
-        *_common_options("Repeat what the published script does wrong without stopping"),
-    ]
-
-    def script(**flags: Any) -> None:
-        sys.exit(_run(name, **flags))
-
-    text = f"""Train one network as the published {name} script does, and write its .mat file.
-
-    The output file has the published name and fields. Beside it, a run folder of the same name holds the result
-    (result.nc), the weights and the pictures. After an interruption, the same command resumes the run.
-    """
-    return _make_command(script, text, options)
-
-
-def _multitask_command(first: str, second: str) -> click.Command:
-    options = [
-        click.option(
-            "--jobidx", type=click.IntRange(1, 100), envvar="jobidx", required=True, show_envvar=True,
-            help="Place in the 10 × 10 grid of λ0 (0.80 … 0.98, fastest) and σ0/√N (0 … 0.018), and seed",
-        ),
-        _model_option("basic"),
-        click.option("--seed", type=int, help="Seed of the weights and of all trials  [default: the job index]"),
-        *_common_options("Pair CD-1's trials wrongly; report an index of 0 if the second task is not solved"),
-    ]  # fmt: skip
-
-    def script(**flags: Any) -> None:
-        sys.exit(_run_multitask(first, second, **flags))
-
-    text = f"""Train one network on {first}, go on with all its weights on {second}, and write its .mat file.
-
-    As a cluster's job array with the variable jobidx from 1 to 100, it covers the published grid. The output file has
-    the published name and fields; beside it, a run folder of the same name holds the result and the weights.
-    """
-    return _make_command(script, text, options)
-
-
-def _run(
-    name: str, *, out: Path, as_published: bool, seed: int, n_hidden: int, n_iter: int, n_test: int, **flags: Any
-) -> int:
-    from ..compat.matfile import save_mat
-    from ..compat.scripts import SCRIPTS
-
-    script = SCRIPTS[name]
-    settings = {"seed": seed, "n_hidden": n_hidden, "iterations": n_iter, "test_batches": n_test}
-    experiment = script.experiment(**flags, **settings, as_published=as_published)
-
-    def save(path: Path, result: xr.Dataset, network: Network) -> list[str]:
-        loss = save_mat(path, script, result, network, as_published=as_published)
-        return [f"Test data; Fractional loss: {loss:.6f}"]
-
-    def line(_: int, *values: Any) -> str:
-        return script.report(*values)
-
-    return _execute(experiment, out, script.stem(**flags), line, save, as_published=as_published)
-
-
-def _run_multitask(
-    first: str,
-    second: str,
-    *,
-    out: Path,
-    as_published: bool,
-    jobidx: int,
-    model: str,
-    seed: int | None,
-    n_hidden: int,
-    n_iter: int,
-    n_test: int,
-) -> int:
-    from ..compat.matfile import save_multitask_mat
-    from ..compat.scripts import PriorTraining
-
-    job = PriorTraining(first, second, jobidx, model)
-    sizes = {"n_hidden": n_hidden, "iterations": n_iter, "test_batches": n_test}
-    as_there = {"separate_clipping": as_published, "judge_after_step": as_published}
-    experiment = job.experiment(seed=jobidx if seed is None else seed, **sizes, **as_there)
-
-    def save(path: Path, result: xr.Dataset, network: Network) -> list[str]:
-        loss, index = save_multitask_mat(path, job, result, network, as_published=as_published)
-        return [f"Test data; Fractional loss: {loss:.6f}", f"Mean SI {index:f}"]
-
-    return _execute(experiment, out, job.stem(n_hidden), job.report, save, as_published=as_published)
-
-
-def _execute(
-    experiment: Experiment,
-    out: Path,
-    stem: str,
-    line: Callable[[int, int, float, float], str],
-    save: Callable[[Path, xr.Dataset, Network], list[str]],
-    *,
-    as_published: bool,
-) -> int:
-    """Run an experiment beside its output file; return the exit code.
-
-    ``line`` turns stage, batch, loss and fractional loss into the line of a report; ``save`` writes the output file and
-    returns the last lines; ``as_published`` reports what the scripts take for the fractional loss of CD-1.
-    """
-    from ..compat.scripts import reports
-    from ..runs.folder import RunFolder
-    from ..runs.start import initial_network
-    from .report import draw
-    from .train import execute
-
-    _check_free(out, stem)
-    stages = [stage.make_task() for stage in experiment.stages]
-    printed = [0] * len(stages)
-
-    def report(now: Progress) -> None:
-        task, after = stages[now.stage], printed[now.stage]
-        for values in reports(task, now.history, after, as_published=as_published):
-            click.echo(line(now.stage, *values))
-            printed[now.stage] += 1
-
-    result, code = execute(experiment, out / stem, on_progress=report)
-    if result is None:
-        return code
-    place = RunFolder(out / stem)
-    last = save(out / f"{stem}.mat", result, place.load_weights(initial_network(experiment)))
-    draw(result, place.path, anew=False)
-    for words in last:
-        click.echo(words)
-    return 0
-
-
-def _check_free(out: Path, stem: str) -> None:
-    """Refuse an output folder that is a file, or that holds an output file which none of our runs made."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"`--out` = {out} is a file: give a folder.")
-    if (out / f"{stem}.mat").exists() and not (out / stem).is_dir():
-        raise InputError(
-            f"{out / stem}.mat exists already, and no run here made it: move it, or give another folder with --out."
-        )
+def _own_name() -> str:
+    return sys.argv[0].rpartition("/")[2]

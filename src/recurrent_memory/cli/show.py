@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from .options import formats_option, import_option
+from .paths import PATH
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @import_option
 @formats_option
 def show(run: Path, formats: tuple[str, ...]) -> None:
-    """Show RUN, a run folder: print its summary and draw its pictures anew.
+    """Print the summary of RUN, a run folder, and draw its pictures anew.
 
-    If the run is not finished, print its progress and draw its learning curve so far.
+    If the run is not finished, print its progress and draw the learning curve so far.
     """
     from ..runs import result as results
     from ..runs.folder import RunFolder
@@ -27,7 +28,7 @@ def show(run: Path, formats: tuple[str, ...]) -> None:
     experiment = place.experiment()
     if place.finished:
         result = results.load(place)
-        place.load_weights(initial_network(experiment))  # fails if they are damaged or have another shape
+        place.load_weights(initial_network(experiment))  # raises if they are damaged or have another shape
         print_summary(result, place, draw(result, run, formats))
         return
     so_far = results.training_so_far(experiment, place.load_history())

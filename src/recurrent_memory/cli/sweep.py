@@ -1,4 +1,4 @@
-"""``recurrent-memory sweep``: many networks that one file names."""
+"""``recurrent-memory sweep``: the many networks that one file describes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, counted, first_line
+from . import streams
+from .cluster import cancel_jobs, check_unused, cluster_options, request_options, run_on_cluster, write_script
 from .options import formats_option
-from .slurm import cancel_jobs, check_unused, request_options, run_on_slurm, slurm_options, write_script
+from .paths import PATH
 from .sweep_file import (
     SETTINGS,
     WHERE,
@@ -31,49 +33,65 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LOOKS = 5.0
 MOST_REASONS = 5
-GOES_ON = "The same command goes on from there."
+GOES_ON = "The same command resumes from there."
 LONGEST_NAME = 255
-"""Bytes that file systems allow a name."""
+"""Largest number of bytes in a file name, on the usual file systems."""
 
 
 @click.group(context_settings=SETTINGS)
 def sweep() -> None:
-    """Train the many networks that one file names, lose nothing, and end with one data set.
+    """Train the many networks that one file describes, and collect their measures into one data set.
+
+    A crash loses no finished network, and no network is trained twice.
 
     \b
     Example:
-      recurrent-memory sweep init sweep.toml --preset small     # a commented file; edit it
-      recurrent-memory sweep plan sweep.toml                    # how many, how long, how large
-      recurrent-memory sweep run sweep.toml                     # Ctrl-C or a crash, and again: it goes on
-      recurrent-memory sweep status sweep.toml                  # from anywhere, at any time
-      recurrent-memory sweep collect sweep.toml -o sweep.nc     # also before it is finished
-      recurrent-memory sweep replay sweep.toml --where "task == 'comp' and seed == 3"
+      recurrent-memory sweep init sweep.toml     # a commented file to edit
+      recurrent-memory sweep plan sweep.toml     # how many networks, how long
+      recurrent-memory sweep run sweep.toml      # after a crash: resumes
+      recurrent-memory sweep status sweep.toml   # from anywhere, at any time
+      recurrent-memory sweep show sweep.toml     # maps and lines of measures
+      recurrent-memory sweep collect sweep.toml -o sweep.nc
+      recurrent-memory sweep replay sweep.toml --where "seed == 3"
     """
 
 
 @sweep.command(context_settings=SETTINGS)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--preset", type=click.Choice(["paper", "small"]), default="small", show_default=True)
+@click.argument("file", type=PATH)
+@click.option(
+    "--preset",
+    type=click.Choice(["paper", "small"]),
+    default="small",
+    show_default=True,
+    help="small: 12 networks of 100 units; paper: the grid of Orhan & Ma, 700 networks of 500 units",
+)
 def init(file: Path, preset: Any) -> None:
-    """Write FILE, a commented file to edit; an existing one is left alone."""
+    """Write FILE, a commented example to edit.
+
+    An existing file is never overwritten.
+    """
     from ..storage.atomic import write_atomically
     from ..sweeps import template
 
     check_output(file)
     if not write_atomically(file, lambda path: path.write_text(template(preset), encoding="utf-8"), replace=False):
-        raise InputError(f"{file} is there already: give another name, or remove it.")
+        raise InputError(f"{file} already exists: give another name, or remove it.")
     click.echo(f"{file}: edit it, then `{SweepFile(file).advised('plan')}`")
 
 
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
 def plan(of: SweepFile) -> None:
-    """Say how many networks FILE names, in how many shapes, and about how long and how large they are."""
+    """Count FILE's networks and estimate their time and size.
+
+    Also says how many are done, and how many shapes there are: networks of one shape share a compiled program.
+    """
     from ..sweeps import estimate, expand
 
     sweep, store = of.open()
     found = expand(sweep)
-    click.echo(f"{len(found.networks)} networks ({found.excluded} excluded, {found.duplicates} named twice)")
+    duplicates = counted(found.duplicates, "duplicate")
+    click.echo(f"{counted(len(found.networks), 'network')} ({found.excluded} excluded, {duplicates})")
     left = found.networks.without(set.union(*store.ended()))
     click.echo(f"{len(found.networks) - len(left)} done, {len(left)} left; results in {store.path}")
     if left:
@@ -82,34 +100,34 @@ def plan(of: SweepFile) -> None:
 
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
-@click.option("--at-once", type=click.IntRange(min=1), help="Networks at the same time  [default: one a core]")
-@click.option("--part", metavar="I/N", help="Only part I of N, counted from 0: for jobs that share the work")
-@slurm_options
-def run(of: SweepFile, at_once: int | None, part: str | None, slurm: bool, **options: Any) -> None:
-    """Train what is left of FILE here, until all is done; or, with --slurm, on the nodes of a cluster.
+@click.option("--at-once", type=click.IntRange(min=1), help="Networks trained at once  [default: one per core]")
+@click.option("--part", metavar="I/N", help="Train only part I of N, counted from 0, so that N jobs share the work")
+@cluster_options
+def run(of: SweepFile, at_once: int | None, part: str | None, cluster: str | None, **options: Any) -> None:
+    """Train the networks of FILE that are not yet finished.
 
-    Stopped in whatever way, the same command goes on. Several may run at once on the same file, also on several
-    machines that share its folder: no network is trained twice.
+    They are trained on this machine or, with --slurm, on the nodes of a cluster. However the command is stopped, the
+    same command resumes the sweep. Several may run at once on the same file, even on several machines that share its
+    folder: no network is trained twice.
 
     \b
     Examples:
       recurrent-memory sweep run sweep.toml
-      recurrent-memory sweep run sweep.toml --slurm --partition gpu --time 2:00:00 --array-limit 50 --resubmit
+      recurrent-memory sweep run sweep.toml --slurm --time 2:00:00 --resubmit
     """
     from ..sweeps import execute
     from .display import Display
-    from .process import cache_compiled_programs, interruptible
+    from .process import interruptible
 
     sweep, store = of.open()
     networks = networks_of(sweep)
-    if slurm:
+    if cluster is not None:
         if at_once is not None or part is not None:
-            raise InputError("`--at-once` and `--part` are for this machine: with --slurm give --cpus and --per-job.")
-        sys.exit(run_on_slurm(of, networks, sweep, store, options))
+            raise InputError("`--at-once` and `--part` are for this machine: with --slurm, use --cpus and --per-job.")
+        sys.exit(run_on_cluster(cluster, of, networks, sweep, store, options))
     check_unused(options)
     networks = _part(networks, part)
     store.prepare()
-    cache_compiled_programs()
     with interruptible(GOES_ON) as should_stop, Display() as display:
         ended = execute(
             networks,
@@ -120,15 +138,20 @@ def run(of: SweepFile, at_once: int | None, part: str | None, slurm: bool, **opt
             should_stop=should_stop,
             at_once=at_once,
         )
-    click.echo(f"{ended.finished} of {ended.networks} networks finished, {ended.failed} failed; {store.path}")
+    click.echo(
+        f"{ended.finished} of {counted(ended.networks, 'network')} finished, {ended.failed} failed; {store.path}"
+    )
     sys.exit(3 if ended.failed else 0)
 
 
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
-@click.option("--watch", is_flag=True, help=f"Look again every {SECONDS_BETWEEN_LOOKS:.0f} s, until all is done")
+@click.option("--watch", is_flag=True, help=f"Repeat every {SECONDS_BETWEEN_LOOKS:.0f} s until all networks are done")
 def status(of: SweepFile, watch: bool) -> None:
-    """Say what is done, running, failed (and why) and left, and how long it will take."""
+    """Report finished, failed, running and waiting networks.
+
+    Also says why networks failed, and about how long the rest will take.
+    """
     from ..sweeps import identities, look
 
     store, names = identities(*of)
@@ -137,57 +160,58 @@ def status(of: SweepFile, watch: bool) -> None:
         if watch and sys.stdout.isatty():
             click.clear()
         click.echo("\n".join(_told(now, of)))
-        if not watch or not now.left:
+        if not watch or not now.left or streams.is_lost():
             return
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _told(now: Status, of: SweepFile) -> Iterator[str]:
-    """Yield the lines that say how a sweep stands."""
+    """Yield the lines that `sweep status` prints."""
     from ..sweeps import duration
 
     width = 40
-    done = width * (now.finished + now.failed) // max(1, now.networks)
-    yield f"{of.file}  {'█' * done}{'░' * (width - done)}  {now.finished + now.failed} of {now.networks} networks done"
+    ended, networks = now.finished + now.failed, counted(now.networks, "network")
+    done = width * ended // max(1, now.networks)
+    yield f"{of.file}  {'█' * done}{'░' * (width - done)}  {ended} of {networks} done"
     waiting = now.left - now.running
-    begun = f" ({now.abandoned} of them begun by a worker that died)" if now.abandoned else ""
+    begun = f" ({now.abandoned} of them started by a worker that died)" if now.abandoned else ""
     yield f"finished {now.finished}, failed {now.failed}, running {now.running}, waiting {waiting}{begun}"
     if now.left and not now.running:
-        yield f"nobody trains it: `{of.advised('run')}` goes on"
+        yield f"no worker is training it: `{of.advised('run')}` resumes it"
     elif now.left and now.seconds_left is not None:
-        yield f"{now.per_hour:.1f} networks an hour lately, about {duration(now.seconds_left)} left"
+        yield f"{now.per_hour:.1f} networks per hour recently, about {duration(now.seconds_left)} left"
     for reason, count in now.failures[:MOST_REASONS]:
         yield f"  {count} × {reason}"
     if len(now.failures) > MOST_REASONS:
-        yield f"  and {len(now.failures) - MOST_REASONS} other reasons"
+        yield f"  and {counted(len(now.failures) - MOST_REASONS, 'other reason')}"
     if now.failed:
-        yield f"`{of.advised('retry', '--failed')}` lets them be trained again"
+        yield f"`{of.advised('retry', '--failed')}` marks them to be trained again"
 
 
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="NetCDF file (.nc)")
+@click.option("-o", "--out", required=True, type=PATH, help="NetCDF file to write (.nc)")
 @click.option(
     "--with",
     "parts",
     type=click.Choice(["curves", "activity"]),
     multiple=True,
-    help="Also the learning curves, or the activity, of each network that are kept in its result; may be repeated",
+    help="Include the learning curves or the activity of all networks whose results keep them; may be repeated",
 )
-@click.option("--csv", type=click.Path(path_type=Path), help="Also a table of the scalars, a row for each network")
-@click.option("--parquet", type=click.Path(path_type=Path), help="The same table as Parquet (needs pyarrow)")
+@click.option("--csv", type=PATH, help="Also write the scalars as a table, one row per network")
+@click.option("--parquet", type=PATH, help="The same table as Parquet (needs pyarrow)")
 def collect(of: SweepFile, out: Path, parts: Any, csv: Path | None, parquet: Path | None) -> None:
-    """Put the measures of all networks, and curves if wanted, into one labelled data set, also of an unfinished sweep.
+    """Collect the measures of all networks in one data set.
 
-    Its dimensions are the axes of FILE where every combination is there, otherwise `network`. What is missing is NaN,
-    and `status` says why.
+    The sweep need not be finished. The dimensions are the axes of FILE if every combination of their values exists,
+    otherwise there is only `network`. Missing values are NaN, and the variable `status` says why.
     """
     from ..sweeps import collect_to, write_csv, write_parquet
     from .display import Display
 
     for option, path, ending in (("--out", out, ".nc"), ("--csv", csv, ".csv"), ("--parquet", parquet, ".parquet")):
         if path is not None:
-            # So that nothing else is ever replaced, and no two are the same file.
+            # The endings ensure that a typing error replaces no other file, and that the three outputs differ.
             if path.suffix != ending:
                 raise InputError(f"`{option}` = {str(path)!r} is not allowed: its name must end in {ending}.")
             check_output(path, of.file)
@@ -210,14 +234,17 @@ def collect(of: SweepFile, out: Path, parts: Any, csv: Path | None, parquet: Pat
 
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
-@click.option("--failed", is_flag=True, help="All networks that failed")
+@click.option("--failed", is_flag=True, help="Discard all networks that failed")
 @where_option
 def retry(of: SweepFile, failed: bool, where: str | None) -> None:
-    """Forget what became of some networks, so that `sweep run` trains them again."""
+    """Discard results, so that `sweep run` trains them again.
+
+    The networks are chosen by either --failed or --where; --where discards finished networks too.
+    """
     from ..sweeps import select
 
     if failed == (where is not None):
-        raise InputError("Give either --failed or --where: which networks are to be trained again?")
+        raise InputError("Give either --failed or --where, to say which networks are to be trained again.")
     sweep, store = of.open()
     networks = networks_of(sweep)
     finished, among = store.ended()
@@ -226,19 +253,20 @@ def retry(of: SweepFile, failed: bool, where: str | None) -> None:
     chosen = [one for one in (networks if where is None else select(sweep, networks, where)) if one.identity in among]
     for network in chosen:
         store.discard(network.identity)
-    click.echo(f"{len(chosen)} networks will be trained again by `{of.advised('run')}`")
+    click.echo(f"{counted(len(chosen), 'network')} will be trained again by `{of.advised('run')}`")
 
 
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
 @click.option("--where", metavar="EXPRESSION", required=True, help=WHERE)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the runs  [default: replays]")
+@click.option("-o", "--out", type=PATH, help="Folder for the run folders  [default: replays]")
 @formats_option
 def replay(of: SweepFile, where: str, out: Path | None, formats: tuple[str, ...]) -> None:
-    """Make some networks' run folders again, with activity and pictures, as `train` makes them.
+    """Recreate the run folders of some networks.
 
-    Test trials are run again with the weights that are kept; a network whose weights are not kept is trained again,
-    which comes to the same. One that diverges, or whose result is damaged, keeps none of the others back.
+    They hold activity and pictures, like those of `train`. The test trials are run again with the saved weights; a
+    network without saved weights is trained again, with the same result. If a network diverges or its result is
+    damaged, the others are still recreated.
     """
     from ..errors import DamagedResultError, DivergedError, InterruptedRunError
     from ..runs.folder import RunFolder
@@ -247,25 +275,24 @@ def replay(of: SweepFile, where: str, out: Path | None, formats: tuple[str, ...]
     from ..sweeps import replay as make
     from ..sweeps import select
     from .display import Display
-    from .process import cache_compiled_programs, interruptible
+    from .process import interruptible
     from .report import draw, print_summary
 
     sweep, store = of.open()
     chosen = select(sweep, networks_of(sweep), where)
     if not chosen:
-        raise InputError(f"--where {where!r} holds for no network of {of.file}.")
-    cache_compiled_programs()
+        raise InputError(f"--where {where!r} holds for no network of {of.file}: relax it.")
     diverged = damaged = False
     with interruptible(GOES_ON) as should_stop:
         for number, network in enumerate(chosen):
             if should_stop():
-                raise InterruptedRunError(f"Stopped with {number} of {len(chosen)} networks made again.")
+                raise InterruptedRunError(f"Stopped after {number} of {counted(len(chosen), 'network')}.")
             place = RunFolder((out or Path("replays")) / _folder_name(network))
             try:
                 with Display() as display:
                     make(network, store, place, Watch(display.update, display.message, should_stop))
             except (DivergedError, DamagedResultError) as error:
-                click.echo(f"{place.path.name}: {str(error).splitlines()[0]}", err=True)
+                click.echo(f"{place.path.name}: {first_line(error)}", err=True)
                 diverged |= isinstance(error, DivergedError)
                 damaged |= isinstance(error, DamagedResultError)
                 continue
@@ -277,7 +304,7 @@ def replay(of: SweepFile, where: str, out: Path | None, formats: tuple[str, ...]
 
 
 def _folder_name(network: Network) -> str:
-    """Return the values of the axes as a name; where that is too long, or there are none, the network's identity."""
+    """Return the values of the axes as a name; if there are none or the name is too long, the network's identity."""
     name = ",".join(f"{field}={value}" for field, value in network.point.items()).replace("/", "-")
     return name if 0 < len(os.fsencode(name)) <= LONGEST_NAME else network.identity
 
@@ -285,23 +312,29 @@ def _folder_name(network: Network) -> str:
 @sweep.command(context_settings=SETTINGS)
 @of_sweep
 def cancel(of: SweepFile) -> None:
-    """Cancel the jobs of FILE that are queued or running on Slurm; what they reached is kept."""
+    """Cancel FILE's queued and running jobs on a cluster.
+
+    What they have computed is kept.
+    """
     _, store = of.open()
     cancel_jobs(of, store)
 
 
 @sweep.command("export-sbatch", context_settings=SETTINGS)
 @of_sweep
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File for it  [default: print it]")
+@click.option("-o", "--out", type=PATH, help="File to write  [default: print the script]")
 @request_options
 def export_sbatch(of: SweepFile, out: Path | None, **options: Any) -> None:
-    """Write a plain script for sbatch that trains FILE, to look at or to change; it needs no submitit."""
+    """Write a plain sbatch script that trains FILE.
+
+    It can be read and changed, and does not need submitit.
+    """
     sweep, _ = of.open()
     write_script(of, networks_of(sweep), sweep, out, options)
 
 
 def _part(networks: Networks, part: str | None) -> Networks:
-    """Return the networks that I/N names: every N-th, so that parts of a sweep of several shapes take equally long."""
+    """Return part I of N: every N-th network, so that the parts of a sweep of several shapes take equally long."""
     if part is None:
         return networks
     number, sign, of = part.partition("/")

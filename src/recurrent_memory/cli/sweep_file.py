@@ -1,4 +1,4 @@
-"""What the commands for sweeps share: their file, how it is changed, and which of its networks are meant."""
+"""What the commands for sweeps share: the sweep's file, the options that change it, and the choice of networks."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ import click
 
 from ..errors import InputError
 from .options import IMPORT, IMPORT_HELP
+from .paths import PATH
 
 if TYPE_CHECKING:
     from ..sweeps import Networks, Store, Sweep
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-WHERE = "Networks for which this holds, such as \"task == 'comp' and lambda0 > 0.95\""
+WHERE = "Only the networks for which this is true, such as \"task == 'comp' and lambda0 > 0.95\""
 where_option = click.option("--where", metavar="EXPRESSION", help=WHERE)
 
 
 class SweepFile(NamedTuple):
-    """What the words of a command say about its sweep."""
+    """The sweep that a command is about: its file, and the values and imports given on the command line."""
 
     file: Path
     overrides: tuple[str, ...] = ()
     imports: tuple[Path, ...] = ()
 
     def advised(self, name: str, *more: str) -> str:
-        """Return the command for the same sweep that a message advises, to be pasted into a shell."""
+        """Return another command for the same sweep, quoted so that it can be pasted into a shell."""
         words = [str(self.file)]
         words += [word for given in dict.fromkeys(self.overrides) for word in ("--set", given)]
         words += [word for given in dict.fromkeys(self.imports) for word in ("--import", str(given))]
@@ -48,22 +49,22 @@ class SweepFile(NamedTuple):
 
 
 def of_sweep(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the words that every command for a sweep takes, as a `SweepFile`."""
+    """Add the argument and options that every command for a sweep takes, and pass them on as a `SweepFile`."""
 
     @functools.wraps(command)
     def with_sweep(file: Path, overrides: tuple[str, ...], imports: tuple[Path, ...], **others: Any) -> None:
         command(SweepFile(file, overrides, imports), **others)
 
     for add in (
-        click.option("--import", "imports", **IMPORT, help=f"{IMPORT_HELP}, besides those that the file names"),
+        click.option("--import", "imports", **IMPORT, help=f"{IMPORT_HELP}; adds to the imports in the file"),
         click.option(
             "--set",
             "overrides",
             multiple=True,
             metavar="FIELD=VALUE",
-            help="Change a base value of the file; may be repeated",
+            help="Value for all networks, in place of the value or axis in the file; may be repeated",
         ),
-        click.argument("file", type=click.Path(path_type=Path)),
+        click.argument("file", type=PATH),
     ):
         with_sweep = add(with_sweep)
     return with_sweep
@@ -77,20 +78,20 @@ def networks_of(sweep: Sweep) -> Networks:
 
 
 def check_output(path: Path, file: Path | None = None) -> None:
-    """Refuse a place where no file can be written, or where the sweep's own file is, if it is given.
+    """Refuse a path that cannot be written to, or that is the sweep's own file, if that is given.
 
     Raises
     ------
     InputError
-        Before anything has been read or computed.
+        If the path is refused. Commands check this first, so that no work is lost.
     """
     folder = path.absolute().parent
     try:
         has_folder, is_folder = folder.is_dir(), path.is_dir()
-    except (OSError, ValueError) as error:  # a name that is too long, or has a null byte
+    except (OSError, ValueError) as error:  # the name is too long, or contains a null byte
         raise InputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from None
     if not has_folder:
-        raise InputError(f"There is no folder {folder}: make it, or choose another file.")
+        raise InputError(f"There is no folder {folder}: create it, or choose another file.")
     if is_folder:
         raise InputError(f"{path} is a folder: give the name of a file in it.")
     if not os.access(folder, os.W_OK):

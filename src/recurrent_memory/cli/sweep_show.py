@@ -11,6 +11,7 @@ import click
 
 from ..errors import InputError
 from .options import formats_option
+from .paths import PATH
 from .sweep_file import SETTINGS, SweepFile, networks_of, of_sweep, where_option
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _MeasureOption(click.Option):
-    """An option whose help lists the default measures: only who asks for it waits for what knows them."""
+    """An option whose help lists the default measures; their table is imported only when the help is shown."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the flag and its help."""
@@ -45,21 +46,24 @@ def _default_measures() -> tuple[str, ...]:
     cls=_MeasureOption,
     multiple=True,
     metavar="NAME",
-    help="What to draw: any measure of one number a network; may be repeated",
+    help="Measure to draw, any that is one number per network; may be repeated",
 )
-@click.option("--x", metavar="FIELD", help="Horizontal axis  [default: lambda0 where it varies, else the first number]")
-@click.option("--y", metavar="FIELD", help="Vertical axis of a map, and a line for each value  [default: the next]")
+@click.option("--x", metavar="FIELD", help="Horizontal axis  [default: lambda0 if it varies, else the first number]")
+@click.option("--y", metavar="FIELD", help="Vertical axis of maps; one line per value  [default: the next number]")
 @click.option(
-    "--by", multiple=True, metavar="FIELD", help="A panel for each value; may be repeated  [default: all other fields]"
+    "--by", multiple=True, metavar="FIELD", help="One panel per value; may be repeated  [default: all other fields]"
 )
 @click.option(
     "--solved-only/--all-networks",
     default=None,
-    help="Whether to show only networks that solved their task, as the paper does  [default: so for measures of "
-    "activity, such as the sequentiality index, and not for others]",
+    help="Show only networks that solved their task, as the paper does, or all  [default: solved only for measures "
+    "of activity, such as the sequentiality index; all for other measures]",
 )
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Folder  [default: pictures, in the folder of the results]"
+    "-o",
+    "--out",
+    type=PATH,
+    help="Folder for the pictures  [default: pictures, in the folder of the results]",
 )
 @formats_option
 def show(
@@ -73,14 +77,14 @@ def show(
     out: Path | None,
     formats: tuple[str, ...],
 ) -> None:
-    """Draw maps of FILE over two fields, and lines with intervals over seeds, also before it is finished.
+    """Draw measures as maps over two fields and as lines.
 
-    A field in which networks differ and that is neither an axis nor has panels is averaged over, as the seed is; each
-    picture says so.
+    Lines have intervals over seeds. The sweep need not be finished. Fields that are neither on an axis nor split into
+    panels are averaged over, as the seed is; each picture says so.
 
     \b
     Example:
-      recurrent-memory sweep show sweep.toml --measure peak_entropy --x rho --by task --where "lambda0 > 0.9"
+      recurrent-memory sweep show sweep.toml --measure peak_entropy --x rho
     """
     from ..sweeps import collect, select
     from .display import Display
@@ -90,13 +94,13 @@ def show(
     if where is not None:
         networks = select(sweep, networks, where)
         if not networks:
-            raise InputError(f"--where: {where!r} holds for none of the networks of {of.file}: weaken it.")
+            raise InputError(f"--where: {where!r} holds for none of the networks of {of.file}: relax it.")
     with Display() as display:
         dataset = collect(networks, store, on_progress=display.update_reading, on_message=display.message)
     counts = Counter(dataset["status"].values.ravel().tolist())
     if not counts["finished"]:
         told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-        click.echo(f"{of.file}: no network has finished yet ({told}), so that there is nothing to draw.")
+        click.echo(f"{of.file}: no network has finished yet ({told}), so there is nothing to draw.")
         return
     about = of.file.name if where is None else f"{of.file.name} where {where}"
     folder = store.path / "pictures" if out is None else out
@@ -106,7 +110,7 @@ def show(
 
 
 def _measured(dataset: xr.Dataset) -> tuple[str, ...]:
-    """Return the default measures, without those that the results lack since they were made before."""
+    """Return the default measures that the results have; older results may lack some."""
     return tuple(name for name in _default_measures() if name in dataset)
 
 
@@ -119,7 +123,7 @@ def _figures(
     solved_only: bool | None,
     about: str,
 ) -> dict[str, Figure]:
-    """Return all pictures by the names of their files, before any is saved: a mistake leaves no half of them."""
+    """Return all pictures by file name; they are saved only once all are drawn, so an error leaves no partial set."""
     from ..figures import has_map, measure_lines, measure_map
 
     found = {}
@@ -136,7 +140,7 @@ def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder} cannot be made a folder ({error.strerror}): give another --out.") from None
+        raise InputError(f"The folder {folder} cannot be created ({error.strerror}): give another --out.") from None
     paths = []
     for name, figure in figures.items():
         for extension in formats:

@@ -8,7 +8,7 @@ WIDTH_OF_A_FILE = 200
 
 
 def table_console() -> Console:
-    """Return standard output for tables; if it is not a terminal, its width is fixed."""
+    """Return a console on standard output; in a file or a pipe, its width is fixed, so that no column is cut off."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OF_A_FILE

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @import_option
 def tasks() -> None:
-    """List the tasks: name, published code, what must be remembered, inputs, outputs, epochs, conditions.
+    """List the tasks, the conditions and the models.
 
-    Epochs are in steps of 10 ms; every duration is an option of the task (train --task-option delay_dur=50). Conditions
-    combine (train --condition variable_delay+distractor); tethered and hebbian go with every task.
+    For each task: its name, published code, what must be remembered, numbers of inputs and outputs, epochs, and the
+    conditions in which it exists. Epochs are in steps of 10 ms. Each duration is an option of the task
+    (as in train --task-option delay_dur=50).
 
-    Two more tables list the conditions, and the models with their options (train --model leaky --model-option
-    alpha=0.5).
+    For each condition: what it changes. Conditions combine (train --condition variable_delay+distractor), and
+    tethered and hebbian combine with every task.
+
+    For each model: its options (train --model leaky --model-option alpha=0.5).
     """
     from rich.box import SIMPLE
     from rich.table import Table
@@ -51,7 +54,7 @@ def tasks() -> None:
 
 
 def _conditions() -> Table:
-    """Return a line for each condition: its name, and what it changes."""
+    """Return the table of conditions: the name of each, and what it changes."""
     from rich.box import SIMPLE
     from rich.table import Table
 
@@ -69,7 +72,7 @@ def _conditions() -> Table:
 
 
 def _models() -> Table:
-    """Return the table of models, one line for each option."""
+    """Return the table of models, with one line for each option."""
     from rich.box import SIMPLE
     from rich.table import Table
 

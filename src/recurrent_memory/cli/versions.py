@@ -1,4 +1,4 @@
-"""What is installed, and how this machine computes."""
+"""Versions of the package and its libraries, and how this machine runs the networks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from importlib import metadata
 
 import click
 
+from .. import __version__
+
 
 def print_versions(*, verbose: bool) -> None:
-    """Print the version; if verbose also those of the libraries, the devices, and what computes the networks."""
-    click.echo(f"recurrent-memory {metadata.version('recurrent-memory')}")
+    """Print the version; if verbose, also the libraries' versions, the devices, and whether the kernel is used."""
+    click.echo(f"recurrent-memory {__version__}")
     if not verbose:
         return
     import platform
@@ -17,9 +19,9 @@ def print_versions(*, verbose: bool) -> None:
     import jax
 
     from .. import kernel
-    from ..runs.result import VERSIONED
+    from ..runs.result import LIBRARIES
 
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONED[1:])
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
     devices = jax.local_devices()
     click.echo(f"python {platform.python_version()}, {versions}")
     click.echo(f"{platform.system()} {platform.machine()}, {len(devices)} × {devices[0].device_kind}")

@@ -1,4 +1,5 @@
 from .matfile import load_mat as load_mat
+from .matfile import mat_recorded as mat_recorded
 from .matfile import save_mat as save_mat
 from .scripts import SCRIPTS as SCRIPTS
 from .scripts import Script as Script

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
-from .. import analysis, evaluation, tasks
+from .. import analysis, evaluation
 from ..errors import InputError
 from ..networks import Network
+from ..runs.analysed import Recorded, chosen, of_dataset
 from ..storage.atomic import write_atomically
-from .scripts import SCRIPTS, PriorTraining, Script
-
-_NAME = re.compile(
-    r"(?P<script>[a-z]+)_sigma(?P<sigma>[\d.]+)_lambda(?P<lam>[\d.]+)_rho(?P<rho>[\d.]+)_model(?P<model>\d+)_task(?P<task>\d+)"
-)
-_GRU = ("u", "r", "c")
-"""Order of the blocks of the published GRU; each has input weights, recurrent weights and a bias."""
-_OUR_BLOCKS = {"r": 0, "u": 1, "c": 2}
+from .matcontent import GRU, OUR_BLOCKS, attributes_of, trials, weights
+from .matreader import MatFile, read_mat
+from .scripts import SCRIPTS as SCRIPTS
+from .scripts import PriorTraining, Script
 
 
 def parameters_as_published(network: Network) -> list[np.ndarray]:
@@ -33,9 +28,9 @@ def parameters_as_published(network: Network) -> list[np.ndarray]:
         return [np.asarray(a) for a in (cell.W_in, cell.b_in, cell.recurrent_weights(), cell.b_rec)] + readout
     blocks = {
         block: [np.split(np.asarray(a), 3, axis=-1)[number] for a in (cell.W_in, cell.recurrent_weights(), cell.b_in)]
-        for block, number in _OUR_BLOCKS.items()
+        for block, number in OUR_BLOCKS.items()
     }
-    return [array for block in _GRU for array in blocks[block]] + readout
+    return [array for block in GRU for array in blocks[block]] + readout
 
 
 def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
@@ -65,7 +60,7 @@ def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *
     network
         The trained network.
     as_published
-        Whether to write what the published script takes for the fractional loss of CD-1.
+        Whether to write, for CD-1, the fractional loss that the published script reports, from mispaired batches.
 
     Returns
     -------
@@ -116,14 +111,14 @@ def save_multitask_mat(
     path
         File to write.
     job
-        The job that the file is of.
+        The job.
     result
         Result of both tasks.
     network
         The trained network.
     as_published
-        Whether to write what the published scripts take for the fractional loss of CD-1, and 0 for the sequentiality
-        index if that measure says that the second task is not solved.
+        Whether to write, for CD-1, the fractional loss that the published scripts report, from mispaired batches, and 0
+        for the sequentiality index if the second task is not solved by that measure.
 
     Returns
     -------
@@ -146,7 +141,7 @@ def save_multitask_mat(
 
 
 def _fractional_losses(result: xr.Dataset, prefix: str = "", *, as_published: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fractional losses of the test and of the reports; for CD-1 the published ones if asked for."""
+    """Return the fractional losses of the test and of the reports; if `as_published`, those with mispaired CD-1."""
     found = [result[f"{prefix}{name}"] for name in ("fractional_loss", "report_fractional_loss")]
     if as_published:
         found = [result.get(f"{losses.name}_misaligned", losses).fillna(losses) for losses in found]
@@ -154,103 +149,145 @@ def _fractional_losses(result: xr.Dataset, prefix: str = "", *, as_published: bo
     return test.values, reported.values
 
 
+FIELDS = (
+    "hidResps", "inpResps", "all_params_list", "delay_vec", "SI", "jobidx",
+    *(f"{name}_{of}" for name in ("infloss", "frac_rmse") for of in ("test", "vec")),
+    *(f"infloss_{of}_{stage}" for of in ("test", "vec") for stage in ("first", "second")),
+)  # fmt: skip
+"""Variables of the published files."""
+
+
 def load_mat(path: Path) -> xr.Dataset:
-    """Read an output file of the scripts, ours or the published ones, as a result for analyses and pictures.
+    """Read an output file of the published scripts, or of ours, as a result for analyses and figures.
 
     Parameters
     ----------
     path
-        The file; a name of the published form says which experiment it is.
+        The file, of MATLAB's version 5 or 7.3. A name of the published form adds the task, the condition and the
+        settings as attributes.
 
     Returns
     -------
-    Data set with ``activity`` (trial, time, unit), ``inputs`` (trial, time, neuron), ``recurrent_weights`` (source,
-    target_unit), ``fractional_loss``, and the sequentiality of the activity (nats).
+    Data set with ``activity`` (trial, time, unit), ``inputs`` (trial, time, neuron), all weights (``recurrent_weights``
+    is (source, target_unit)), ``fractional_loss``, ``report_fractional_loss`` (report), and the sequentiality of the
+    activity (nats). Trials of unequal length get a ``mask`` (trial, time); variable delays are ``trial_delay`` (trial).
+    A file of the prior-training scripts has no activity: the data set has the fractional losses of both tasks (stage)
+    and the published index, which is 0 if the second task is not solved.
 
     Raises
     ------
     InputError
         If the file is missing or damaged, or is not an output file of the scripts.
 
+    Notes
+    -----
+    After the end of a short trial, ``activity`` repeats the trial's last step, as results do in steps that a mask
+    leaves out, and ``inputs`` are 0.
+
     Examples
     --------
-    See :func:`save_mat`.
+    >>> parameters = np.array([np.zeros(shape) for shape in [(50, 4), 4, (4, 4), 4, (4, 1), 1]], object)
+    >>> responses = {"hidResps": np.ones((2, 150, 4)), "inpResps": np.zeros((2, 150, 50))}
+    >>> path = Path("basic_sigma0.010000_lambda-0.980000_rho0.000000_model0_task0.mat")
+    >>> savemat(path, {**responses, "all_params_list": parameters})
+    >>> load_mat(path).attrs["task"], load_mat(path).attrs["lambda0"]
+    ('de1', -0.98)
     """
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
-    try:
-        content = loadmat(path)
-    except Exception as error:  # on a damaged file, SciPy raises almost any exception
-        line = (str(error).splitlines() or [type(error).__name__])[0][:100]
-        raise InputError(
-            f"{path} is not a MATLAB file, or damaged ({line}).\nGive a .mat file of the scripts."
-        ) from None
-    missing = [name for name in ("hidResps", "inpResps", "all_params_list") if name not in content]
+    path = Path(path)
+    found = read_mat(path, FIELDS)
+    of_two_tasks = "hidResps" not in found.kinds and "infloss_test_second" in found.kinds
+    needed = ["all_params_list"] if of_two_tasks else ["hidResps", "inpResps", "all_params_list"]
+    missing = [name for name in needed if name not in found.kinds]
     if missing:
+        names = ", ".join(sorted(found.kinds)) or "nothing"
         raise InputError(
-            f"{path} is not an output file of the scripts: it has no {', '.join(missing)}.\nIt has: "
-            f"{', '.join(sorted(name for name in content if not name.startswith('__'))) or 'nothing'}."
+            f"{path} is not an output file of the scripts: it has no {', '.join(missing)}.\nIt has: {names}."
         )
-    activity, inputs = (_trials(content[name], name, path) for name in ("hidResps", "inpResps"))
-    if activity.shape[:2] != inputs.shape[:2]:
-        raise InputError(f"{path} is damaged: hidResps is {activity.shape}, inpResps {inputs.shape}.")
-    weights = _recurrent_weights([np.asarray(a) for a in content["all_params_list"].ravel()], activity.shape[2], path)
-    result = xr.Dataset(
-        {
-            "activity": (("trial", "time", "unit"), activity),
-            "inputs": (("trial", "time", "neuron"), inputs),
-            "recurrent_weights": (("source", "target_unit"), weights),
-        },
-        coords={name: np.arange(n) for name, n in zip(("trial", "time", "unit"), activity.shape, strict=True)},
-        attrs=_attributes(path, activity.shape[2]),
-    )
-    for name in ("infloss", "frac_rmse"):
-        if f"{name}_test" in content:
-            result["fractional_loss"] = ((), float(np.ravel(content[f"{name}_test"])[0]))
-    measured = analysis.sequentiality_index(activity, variant="paper")
-    return result.assign({name: variable.variable for name, variable in measured.data_vars.items()})
+    result = _two_tasks(found) if of_two_tasks else _one_task(found)
+    sizes = {"unit": result.sizes["source"], **result.sizes}
+    own = {dim: np.arange(sizes[dim]) for dim in ("trial", "time", "unit") if dim in result.dims}
+    return result.assign_coords(own).assign_attrs(attributes_of(path, sizes["unit"]))
 
 
-def _trials(stored: np.ndarray, name: str, path: Path) -> np.ndarray:
-    values = np.asarray(stored)
-    if values.ndim == 4:  # batches of trials
-        values = values.reshape(-1, *values.shape[2:])
-    if values.ndim != 3 or values.dtype.kind not in "iuf" or not values.size:
-        raise InputError(
-            f"{path}: {name} must be (trial, time, unit) numbers, got {values.dtype} of shape {values.shape}."
-        )
-    return values
+def mat_recorded(path: Path, variable: str | None = None) -> Recorded:
+    """Read activity from an output file of the published scripts, or from any MATLAB file.
+
+    Parameters
+    ----------
+    path
+        The file, of MATLAB's version 5 or 7.3.
+    variable
+        Name of the variable, an array (trial, time, unit), or a cell array of one array (time, unit) for each trial;
+        None: the activity of the scripts, `activity`, or the only variable.
+
+    Returns
+    -------
+    The activity; of a file of the scripts with its mask, and with the delay if the file's name says the task.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, there is no such variable, or it is not known which is meant.
+
+    Examples
+    --------
+    >>> savemat("rates.mat", {"rates": np.ones((4, 150, 20)), "day": 3})
+    >>> mat_recorded(Path("rates.mat"), "rates").activity.shape
+    (4, 150, 20)
+    """
+    kinds = read_mat(path, []).kinds
+    if variable is None and {"hidResps", "all_params_list"} <= kinds.keys():
+        return of_dataset(load_mat(path), path)
+    name = chosen(dict.fromkeys(kinds, ""), path, variable)
+    return Recorded(read_mat(path, [name]).need(name))
 
 
-def _recurrent_weights(parameters: list[np.ndarray], n_units: int, path: Path) -> np.ndarray:
-    """Return W_rec (from, to): the third of six arrays, or three of the GRU's eleven side by side."""
-    if len(parameters) == 6:
-        weights = parameters[2]
-    elif len(parameters) == 11:
-        blocks = {block: parameters[3 * i + 1] for i, block in enumerate(_GRU)}
-        weights = np.concatenate([blocks[block] for block in _OUR_BLOCKS], axis=1)
-    else:
-        raise InputError(f"{path}: all_params_list holds {len(parameters)} arrays; the scripts' networks have 6 or 11.")
-    if weights.shape[0] != n_units:
-        raise InputError(f"{path} is damaged: {n_units} units in hidResps, recurrent weights of shape {weights.shape}.")
-    return np.asarray(weights)
-
-
-def _attributes(path: Path, n_units: int) -> dict[str, Any]:
-    """Return what the name of the file says, besides the number of units."""
-    known: dict[str, Any] = {"n_hidden": n_units, "source": path.name}
-    match = _NAME.fullmatch(path.stem)
-    if match is None or match["script"] not in SCRIPTS:
-        return known
-    script = SCRIPTS[match["script"]]
-    task = tasks.find(match["task"])
-    return known | {
-        "task": task.name,
-        "task_title": task.title,
-        "response": task.response,
-        "condition": script.condition,
-        "model": script.model(match["model"])[1],
-        "lambda0": float(match["lam"]),
-        "sigma0": float(match["sigma"]) * math.sqrt(n_units),
-        "rho": float(match["rho"]),
+def _one_task(found: MatFile) -> xr.Dataset:
+    """Return the content of a file with activity."""
+    (activity, mask), (inputs, of_inputs) = (trials(found, name) for name in ("hidResps", "inpResps"))
+    if activity.shape[:2] != inputs.shape[:2] or not np.array_equal(mask, of_inputs):
+        raise InputError(f"{found.path} is damaged: hidResps is {activity.shape}, inpResps {inputs.shape}.")
+    inputs[~mask] = 0
+    whole: dict[str, Any] = {
+        "activity": (("trial", "time", "unit"), activity),
+        "inputs": (("trial", "time", "neuron"), inputs),
+        **weights(found, activity.shape[2], inputs.shape[2]),
     }
+    is_whole = bool(mask.all())
+    if not is_whole:
+        whole["mask"] = (("trial", "time"), mask)
+    if "delay_vec" in found.kinds:
+        delays = np.concatenate([np.ravel(part) for part in found.list("delay_vec")])
+        whole["trial_delay"] = ("trial" if delays.size == len(activity) else "test_trial", delays, {"units": "steps"})
+    for name in ("infloss", "frac_rmse"):
+        if f"{name}_test" in found.kinds:
+            whole["fractional_loss"] = ((), found.number(f"{name}_test"))
+        if f"{name}_vec" in found.kinds:
+            reported = np.concatenate([np.ravel(part) for part in found.list(f"{name}_vec")])
+            whole["report_fractional_loss"] = ("report", reported)
+    measured = analysis.sequentiality_index(activity, variant="paper", mask=None if is_whole else mask)
+    measured = measured.drop_vars(["n_units", "trial_n_units"])
+    result = xr.Dataset(whole).assign({name: variable.variable for name, variable in measured.data_vars.items()})
+    return result.set_coords([name for name in ("trial_delay",) if name in result])
+
+
+def _two_tasks(found: MatFile) -> xr.Dataset:
+    """Return the content of a file of the prior-training scripts, which has no activity."""
+    stages = ("first", "second")
+    losses = [found.number(f"infloss_test_{stage}") for stage in stages]
+    whole: dict[str, Any] = {
+        **weights(found, None),
+        "stage_fractional_loss": ("stage", losses),
+        "fractional_loss": ((), losses[-1]),
+    }
+    if all(f"infloss_vec_{stage}" in found.kinds for stage in stages):
+        first, second = (np.ravel(found.list(f"infloss_vec_{stage}")[0]).astype(float) for stage in stages)
+        reports = np.full((2, max(first.size, second.size)), np.nan)
+        reports[0, : first.size], reports[1, : second.size] = first, second
+        whole["stage_report_fractional_loss"] = (("stage", "stage_report"), reports)
+    if "SI" in found.kinds:
+        about = "Sequentiality index, mean over trials; as published 0 if the second task is not solved"
+        whole["sequentiality_index"] = ((), found.number("SI"), {"units": "nats", "long_name": about})
+    if "jobidx" in found.kinds:
+        whole["jobidx"] = ((), found.number("jobidx"), {"long_name": "job index, which was also the seed"})
+    return xr.Dataset(whole)

@@ -1,4 +1,4 @@
-"""The published scripts in our terms: model codes, conditions, file names, and the lines that they print."""
+"""The published scripts as experiments: their model codes, conditions, file names and reports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Script:
     models: tuple[str, ...]
     """Names of the models, in the order of their codes in the script."""
     measure: str = "infloss"
-    """Beginning of the names of the performance in its .mat files."""
+    """Prefix of the performance variables in its .mat files."""
     prints_loss: bool = True
     """Whether its reports give the absolute loss."""
 
@@ -87,7 +87,7 @@ class Script:
         sigma_val
             σ0/√N, the standard deviation of the off-diagonal recurrent weights.
         as_published
-            Whether to repeat what the script does wrong without stopping.
+            Whether to repeat those errors of the script that do not stop it.
         **settings
             Further settings of the experiment.
 
@@ -137,18 +137,42 @@ class Script:
 
     @property
     def condition_of_task(self) -> str:
-        """The part of the condition that concerns the task."""
+        """The part of the condition that changes the task."""
         return "basic" if self.condition == "tethered" else self.condition
 
     def stem(self, *, task: str | int, model: str | int, lambda_val: float, sigma_val: float, rho_val: float) -> str:
-        """Return the published name of the output file, without its ending."""
+        """Return the published name of the output file, without its ending.
+
+        Parameters
+        ----------
+        task, model
+            Name or code.
+        lambda_val, sigma_val, rho_val
+            λ0, σ0/√N and ρ.
+
+        Returns
+        -------
+        The name.
+        """
         return (
             f"{self.name}_sigma{sigma_val:f}_lambda{lambda_val:f}_rho{rho_val:f}"
             f"_model{self.model(model)[0]}_task{tasks.find(task).code}"
         )
 
     def report(self, batch: int, loss: float, fractional_loss: float) -> str:
-        """Return the line that the script prints every 500 batches."""
+        """Return the line that the script prints every 500 batches.
+
+        Parameters
+        ----------
+        batch
+            Number of the batch.
+        loss, fractional_loss
+            Absolute loss in it; fractional loss since the last report.
+
+        Returns
+        -------
+        The line.
+        """
         absolute = f"Absolute loss: {loss:.6f}; " if self.prints_loss else ""
         return f"Batch #{batch}; {absolute}Fractional loss: {fractional_loss:.6f}"
 
@@ -166,7 +190,7 @@ SCRIPTS = {
 
 @dataclass(frozen=True)
 class PriorTraining:
-    """One job of the published experiment with two tasks, one after the other."""
+    """One job of the published experiments that train a network on two tasks in turn."""
 
     first: str
     second: str
@@ -175,7 +199,7 @@ class PriorTraining:
     model: str | int = 0
 
     def experiment(self, **settings: Any) -> Experiment:
-        """Return the experiment of this job; its σ0 depends on ``n_hidden``, because the grid is of σ0/√N.
+        """Return the experiment of this job; its σ0 depends on ``n_hidden``, because the grid is in σ0/√N.
 
         Raises
         ------
@@ -209,15 +233,15 @@ class PriorTraining:
 
 GRID = 10
 PUBLISHED_NAMES = {"2afc": "har12"}
-"""Names of tasks in the published file names that differ from ours."""
+"""Names of tasks in the published file names, if they differ from ours."""
 
 
 def reports(
     task: tasks.AbstractTask, history: History, after: int = 0, *, as_published: bool = False
 ) -> list[tuple[int, float, float]]:
-    """Return batch, loss and fractional loss of each report from the ``after``-th on, as the scripts print them.
+    """Return batch, loss and fractional loss of each report from number ``after`` on, as the scripts print them.
 
-    With ``as_published``, the fractional loss of CD-1 is what the scripts take for it.
+    With ``as_published``, the fractional loss of CD-1 is the one that the scripts report, from mispaired batches.
     """
     batches, fractional = history.reports(task)
     if as_published and mispaired_cd1.concerns(task):

@@ -12,13 +12,19 @@ from ..errors import InputError
 from ..evaluation.fractional_loss import mean
 
 
-def compute_SI(hidResps: Any) -> float:
-    """Return the sequentiality index that the published function of this name gives for the same activity.
+def compute_SI(hidr: Any, entrpy_bins: int = 20, window_size: int = 5, r_threshold: float = 0.1) -> float:
+    """Return the sequentiality index that the published function of this name gives for the same arguments.
 
     Parameters
     ----------
-    hidResps
-        (trial, time, unit), or a list of (time, unit) arrays, whose lengths may differ.
+    hidr
+        Activity (trial, time, unit), or a list of (time, unit) arrays, whose lengths may differ.
+    entrpy_bins
+        Number of bins of the histogram of peak times.
+    window_size
+        Width of the ridge around each peak (steps).
+    r_threshold
+        Units with a lower mean activity are left out (same unit as `hidr`).
 
     Returns
     -------
@@ -39,12 +45,13 @@ def compute_SI(hidResps: Any) -> float:
     >>> round(compute_SI([0.1 + np.exp(-0.5 * ((time - peak) / 5) ** 2)]), 1)
     4.9
     """
-    if not isinstance(hidResps, Sequence):
-        return float(analysis.sequentiality_index(hidResps, variant="paper")["sequentiality_index"])
-    if not hidResps:
-        raise InputError("`hidResps` is an empty list: give one (time, unit) array for each trial.")
-    trials = [np.asarray(trial) for trial in hidResps]
+    settings: dict[str, Any] = {"n_bins": entrpy_bins, "window": window_size, "min_rate": r_threshold}
+    if not isinstance(hidr, Sequence):
+        return float(analysis.sequentiality_index(hidr, variant="paper", **settings)["sequentiality_index"])
+    if not hidr:
+        raise InputError("`hidr` is an empty list: give one (time, unit) array for each trial.")
+    trials = [np.asanyarray(trial) for trial in hidr]  # a masked array keeps its mask
     shapes = {trial.shape for trial in trials}
     if any(len(shape) != 2 for shape in shapes):
-        raise InputError(f"`hidResps` must hold (time, unit) arrays, got shapes {', '.join(map(str, sorted(shapes)))}.")
-    return mean(np.array([compute_SI(trial[None]) for trial in trials]))
+        raise InputError(f"`hidr` must hold (time, unit) arrays, got shapes {', '.join(map(str, sorted(shapes)))}.")
+    return mean(np.array([compute_SI(trial[None], entrpy_bins, window_size, r_threshold) for trial in trials]))

@@ -1,4 +1,4 @@
-"""How good a network's answers are beside the ideal observer's: test trials, fractional loss, learning over time."""
+"""A network's answers compared with the ideal observer's: test trials, fractional loss, learning over time."""
 
 from ..settings import SOLVED_BELOW
 from .fractional_loss import (
@@ -17,7 +17,7 @@ from .fractional_loss import (
     performance,
 )
 from .history import REPORT_EVERY, WINDOW, History
-from .test_trials import ACTIVITY_BATCHES, activity_batches, answer_batches, record_batches
+from .test_trials import ACTIVITY_BATCHES, activity_batches, answer_batches, record_batches, respond
 
 __all__ = [
     "ACTIVITY_BATCHES",
@@ -41,4 +41,5 @@ __all__ = [
     "mean",
     "performance",
     "record_batches",
+    "respond",
 ]

@@ -1,4 +1,4 @@
-"""How good an answer is, relative to the ideal observer's: fractional loss and success, as published and exact."""
+"""Answers compared with the ideal observer's: fractional loss and success, as published and exact."""
 
 from __future__ import annotations
 
@@ -33,24 +33,45 @@ __all__ = [
 
 
 class Given(NamedTuple):
-    """Answers of one shape; the observer's, which take long to find, once for all measures."""
+    """The true, the ideal and the network's answers, in one shape.
+
+    The observer's answers take long to compute; one `Given` serves all measures.
+
+    Examples
+    --------
+    >>> Given(truth=np.array([0.0]), observer=np.array([0.1]), network=np.array([0.3])).observer
+    array([0.1])
+    """
 
     truth: Shaped[np.ndarray, "*answer"]
+    """True values, in the unit of the response."""
     observer: Shaped[np.ndarray, "*answer"]
+    """The ideal observer's answers, in the same unit."""
     network: Shaped[np.ndarray, "*answer"]
+    """The network's answers, in the same unit."""
 
 
 class Performance(NamedTuple):
-    """Performance over many answers."""
+    """Performance over many answers.
+
+    Examples
+    --------
+    >>> Performance(
+    ...     fractional_loss=0.354, standard_error=0.01, network_error=0.2339, reference_error=0.1727, n_dropped=0
+    ... ).solved
+    True
+    """
 
     fractional_loss: float
     """Angle: (network − reference)/reference. Probability, category: network/reference. Value: network, no fraction."""
     standard_error: float
-    """Of the fractional loss, over answers (delta method for a ratio of means)."""
+    """Standard error of the fractional loss over answers (delta method for a ratio of means)."""
     network_error: float
+    """The network's mean error, in the response's unit of errors."""
     reference_error: float
+    """The mean error that it is compared with, in the same unit."""
     n_dropped: int
-    """Answers that did not count."""
+    """Number of answers that do not count."""
 
     @property
     def solved(self) -> bool:
@@ -65,7 +86,7 @@ def errors(
     network: Shaped[np.ndarray, "*answer"],
     variant: Variant = "paper",
 ) -> Errors:
-    """Return the error of each answer and of what it is compared with.
+    """Return the error of each answer and the error that it is compared with.
 
     Parameters
     ----------
@@ -80,14 +101,23 @@ def errors(
         ``"exact"``: circular distance; 0·log 0 = 0 and the network's probability kept in [10⁻⁶, 1 − 10⁻⁶], so that
         no answer is dropped.
 
+    Returns
+    -------
+    Errors of the network and of its reference, one axis each, in the response's unit of errors.
+
     Raises
     ------
     InputError
-        Where shapes differ, or the variant or the response is unknown.
+        If shapes differ, or the variant or the response is unknown.
 
     Notes
     -----
-    Orhan & Ma (2019), Methods. In double precision, since which observers are exactly 1 depends on it.
+    Orhan & Ma (2019), Methods. Computed in double precision, since it decides which observers are exactly 1.
+
+    Examples
+    --------
+    >>> errors("angle", truth=np.zeros(1), observer=np.array([0.1]), network=np.array([-0.3]), variant="exact").network
+    array([0.3])
     """
     if variant not in ("paper", "exact"):
         raise InputError(f"`variant` = {variant!r} is unknown: use 'paper' or 'exact'.")
@@ -109,21 +139,35 @@ def given(
     *,
     causal: bool = False,
 ) -> Given:
-    """Return true, ideal and network's answers to trials of a task, for :func:`errors`.
+    """Return the true, the ideal and the network's answers to trials of a task, for :func:`judge`.
 
     Parameters
     ----------
     task
-        Whose ideal observer judges.
+        The task, with its ideal observer.
     answers
-        Leading axis trial.
+        The network's answers, with the leading axis trial.
     readout_step
-        Step at which an angle or a probability is read, counted from the end; a value is judged at every step of the
-        response.
+        Step at which an angle or a probability is read, counted from the end (−1: the last step); a value is judged at
+        every step of the response.
     variant
-        ``"paper"`` or ``"exact"``: both the observer and the measure.
+        Variant of the observer, ``"paper"`` or ``"exact"``.
     causal
-        Compare with an observer that has seen no more than the network had at the read-out step.
+        Whether the observer sees only the steps that the network has seen by the read-out step.
+
+    Returns
+    -------
+    The answers, in the shape of the observer's.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from recurrent_memory.tasks import make
+    >>> from recurrent_memory.training import answers
+    >>> task = make("de1")
+    >>> trials = task.sample(jax.random.key(0), 3)
+    >>> given(task, answers(task, trials, outputs=trials.targets[:, -25:]), readout_step=-1).network.shape
+    (3, 1)
     """
     if causal:
         observer = task.observe(answers.evidence_seen, variant, until=task.n_steps + readout_step + 1)
@@ -142,23 +186,48 @@ def judge(task: AbstractTask, of: Given, variant: Variant = "paper") -> Errors:
     Parameters
     ----------
     task
-        What was asked.
+        The task.
     of
-        From :func:`given`.
+        Answers, from :func:`given`.
     variant
         ``"paper"`` or ``"exact"``.
 
     Returns
     -------
-    Those of :func:`errors`; but if the task has no observer of its own, probabilities are compared with the truth and
-    with chance in the exact form: the published one drops every answer whose observer is certain.
+    The errors that :func:`errors` returns. If the task has no observer of its own, probabilities are compared with the
+    truth and with chance in the exact variant, since the published one drops every answer whose observer is certain.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> answers = Given(truth=np.zeros((1, 1)), observer=np.full((1, 1), 0.1), network=np.full((1, 1), 0.3))
+    >>> judge(make("de1"), answers).reference
+    array([0.1])
     """
     certain = task.kind.is_probability and not task.has_observer
     return errors(task.response, *of, "exact" if certain else variant)
 
 
 def performance(response: Response, of: Errors) -> Performance:
-    """Summarise errors over all answers; means leave out NaN, each on its own, as published."""
+    """Summarise errors over all answers.
+
+    Parameters
+    ----------
+    response
+        Name of the kind of answer; see :func:`errors`.
+    of
+        Errors from :func:`judge` or :func:`errors`. Each mean leaves out its own NaN, as published.
+
+    Returns
+    -------
+    Fractional loss, its standard error, and mean errors.
+
+    Examples
+    --------
+    >>> of = Errors(network=np.array([0.3, 0.3]), reference=np.array([0.1, 0.3]))
+    >>> round(performance("angle", of).fractional_loss, 3)  # (0.3 − 0.2) / 0.2
+    0.5
+    """
     network, reference = mean(of.network), mean(of.reference)
     counted = np.isfinite(of.network) & np.isfinite(of.reference)
     if response == "value":
@@ -181,12 +250,48 @@ def fraction(
     network: float | Float[np.ndarray, "*shape"],
     reference: float | Float[np.ndarray, "*shape"],
 ) -> Float[np.ndarray, "*shape"]:
-    """Return the fractional loss from mean errors; NaN where the reference is 0 or unknown."""
+    """Return the fractional loss for given mean errors.
+
+    Parameters
+    ----------
+    response
+        Name of the kind of answer; see :func:`errors`.
+    network, reference
+        The network's mean error and the one it is compared with, in one unit.
+
+    Returns
+    -------
+    Fractional loss, dimensionless (for ``"value"``, the network's error); NaN if the reference is 0 or unknown.
+
+    Notes
+    -----
+    Orhan & Ma (2019), Methods.
+
+    Examples
+    --------
+    >>> round(float(fraction("angle", 0.2339, 0.1727)), 3)
+    0.354
+    """
     return RESPONSES[response].fraction(np.asarray(network, np.float64), np.asarray(reference, np.float64))
 
 
 def mean(values: Float[np.ndarray, " answer"]) -> float:
-    """Return the mean that leaves out NaN; NaN where nothing is left."""
+    """Return the mean of all values that are not NaN.
+
+    Parameters
+    ----------
+    values
+        Errors, in any unit.
+
+    Returns
+    -------
+    Their mean; NaN if no value is left.
+
+    Examples
+    --------
+    >>> mean(np.array([1.0, np.nan, 3.0]))
+    2.0
+    """
     kept = values[~np.isnan(values)]
     return float(kept.mean()) if kept.size else math.nan
 
@@ -199,8 +304,23 @@ def loss(
 ) -> float:
     """Return the mean loss of answers against the truth.
 
-    Radians for angles (abs(·) mod π, or circular distance for ``"exact"``), nats of cross-entropy for probabilities and
-    categories (kept in [10⁻⁶, 1 − 10⁻⁶]; an observer that is undefined for want of spikes counts as chance), the
-    target's unit for values.
+    Parameters
+    ----------
+    response
+        Name of the kind of answer; see :func:`errors`.
+    truth, answer
+        True values and answers of equal shape.
+    variant
+        ``"paper"``: angular error is abs(·) mod π. ``"exact"``: circular distance.
+
+    Returns
+    -------
+    Radians for angles; nats of cross-entropy for probabilities and categories, which are kept in [10⁻⁶, 1 − 10⁻⁶] (an
+    observer that is undefined for lack of spikes counts as chance); the target's unit for values.
+
+    Examples
+    --------
+    >>> round(loss("probability", truth=np.array([1.0, 0.0]), answer=np.array([0.5, 0.5])), 3)  # ln 2
+    0.693
     """
     return RESPONSES[response].test_loss(np.asarray(truth, np.float64), np.asarray(answer, np.float64), variant)

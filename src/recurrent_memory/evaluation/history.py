@@ -1,4 +1,4 @@
-"""What is known of a network while it learns: its loss, and its answers beside the ideal observer's."""
+"""The course of learning: a network's loss, and its answers compared with the ideal observer's."""
 
 from __future__ import annotations
 
@@ -24,8 +24,19 @@ REPORT_EVERY = 500
 class History(NamedTuple):
     """One entry for every iteration done.
 
-    Errors are kept as sums and counts over the answers of each batch, so that an average over any number of
-    iterations weighs every answer alike.
+    Errors are kept as sums and counts over the answers of each batch, so that an average over any number of iterations
+    weights all answers equally.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> one = np.ones(4)  # four iterations with one answer each
+    >>> history = History(
+    ...     loss=one, network_sum=3 * one, network_count=one, reference_sum=2 * one, reference_count=one,
+    ...     mispaired=History.empty().mispaired,
+    ... )
+    >>> history.fractional_loss(make("de1")).tolist()
+    [0.5, 0.5, 0.5, 0.5]
     """
 
     loss: Float[np.ndarray, " iteration"]
@@ -35,21 +46,39 @@ class History(NamedTuple):
     reference_sum: Float[np.ndarray, " iteration"]
     reference_count: Float[np.ndarray, " iteration"]
     mispaired: Float[np.ndarray, "report quantity trial"]
-    """Sums since the last report for the published fractional loss of CD-1; no report for other tasks."""
+    """Sums since the last report, for the published fractional loss of CD-1; empty for other tasks."""
 
     @staticmethod
     def empty() -> History:
-        """Return the history before the first iteration."""
+        """Return the history before the first iteration.
+
+        Returns
+        -------
+        A history of length 0.
+        """
         none = np.zeros(0)
         return History(none, none, none, none, none, np.zeros((0, len(mispaired_cd1.QUANTITIES), 0)))
 
     def extended(self, task: AbstractTask, chunk: Chunk, readout_step: int) -> History:
-        """Return the history with a chunk of iterations added.
+        """Append a chunk of iterations.
+
+        Parameters
+        ----------
+        task
+            The task.
+        chunk
+            Record of the chunk.
+        readout_step
+            Step at which an angle or a probability is read, counted from the end.
+
+        Returns
+        -------
+        The longer history.
 
         Notes
         -----
-        The network's answers are those of the pass that was trained on, before its step, unless ``judge_after_step``:
-        the published code runs the network once more after the step. Errors and observer are the published ones.
+        The network's answers are those of the forward pass before the step. With ``judge_after_step`` they are those of
+        another pass after it, as in the published code. Errors and observer are the published ones.
         """
         batch = chunk.answers.outputs.shape[1]
         given = given_answers(task, join_batches(chunk.answers), readout_step, "paper")
@@ -81,21 +110,49 @@ class History(NamedTuple):
         return len(self.loss)
 
     def network_error(self) -> Float[np.ndarray, " iteration"]:
-        """Return the network's mean error over the last ``WINDOW`` iterations up to each one."""
+        """Return the network's mean error over the ``WINDOW`` iterations that end with each one.
+
+        Returns
+        -------
+        Mean error for each iteration, in the response's unit of errors.
+        """
         return _moving_mean(self.network_sum, self.network_count)
 
     def reference_error(self) -> Float[np.ndarray, " iteration"]:
-        """Return the mean error the network's is measured against, likewise."""
+        """Return the mean error that the network's is compared with, over the same windows.
+
+        Returns
+        -------
+        Mean error for each iteration, in the response's unit of errors.
+        """
         return _moving_mean(self.reference_sum, self.reference_count)
 
     def fractional_loss(self, task: AbstractTask) -> Float[np.ndarray, " iteration"]:
-        """Return the published fractional loss over the last ``WINDOW`` iterations up to each one."""
+        """Return the published fractional loss over the ``WINDOW`` iterations that end with each one.
+
+        Parameters
+        ----------
+        task
+            The task.
+
+        Returns
+        -------
+        Fractional loss for each iteration.
+        """
         return fraction(task.response, self.network_error(), self.reference_error())
 
     def reports(self, task: AbstractTask) -> tuple[Int[np.ndarray, " report"], Float[np.ndarray, " report"]]:
-        """Return the iterations at which the published code reports, and the fractional loss since the last report.
+        """Return what the published code reports of learning.
 
-        Iteration 0, which is reported alone, then every ``REPORT_EVERY``-th.
+        Parameters
+        ----------
+        task
+            The task.
+
+        Returns
+        -------
+        The iterations of the reports, 0 and then every ``REPORT_EVERY``-th, and the fractional loss over the iterations
+        since the last report; that of iteration 0 covers it alone.
         """
         last = np.arange(0, len(self), REPORT_EVERY)
         if not last.size:
@@ -109,7 +166,12 @@ class History(NamedTuple):
         return last, fraction(task.response, network, reference)
 
     def mispaired_reports(self) -> Float[np.ndarray, " report"]:
-        """Return what the published code reports of CD-1 at the iterations of :meth:`reports`."""
+        """Return what the published code reports of CD-1, from trials that it pairs wrongly.
+
+        Returns
+        -------
+        Fractional loss at each iteration of :meth:`reports`; empty for other tasks.
+        """
         complete = len(range(0, len(self), REPORT_EVERY))
         return np.array([mispaired_cd1.fractional_loss(sums) for sums in self.mispaired[:complete]])
 
@@ -117,7 +179,7 @@ class History(NamedTuple):
 def _moving_mean(
     sums: Float[np.ndarray, " iteration"], counts: Float[np.ndarray, " iteration"]
 ) -> Float[np.ndarray, " iteration"]:
-    """Return the mean over the last WINDOW iterations up to each one."""
+    """Return the mean over the WINDOW iterations that end with each one."""
     last = np.arange(1, len(sums) + 1)
     first = np.maximum(last - WINDOW, 0)
     total, number = (np.concatenate([[0.0], np.cumsum(values)]) for values in (sums, counts))

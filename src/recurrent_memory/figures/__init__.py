@@ -1,6 +1,8 @@
-"""Pictures of a network and of a sweep: one function a picture, from a result to a Matplotlib figure."""
+"""Pictures of a network and of a sweep: one function per picture, from a result to a Matplotlib figure."""
 
-# Pictures of a network are drawn and listed in the order in which these modules register them.
+from . import drawing_library as drawing_library  # first, because it imports Matplotlib
+
+# The order of these imports is the order in which pictures of a network are listed and drawn.
 # isort: off
 from .pictures import PICTURES, picture, pictures_of
 from .trials import trial_structure

@@ -20,17 +20,19 @@ from .style import (
     new_figure,
     say,
     time_edges,
+    with_activity,
 )
 
 
 @picture("activity")
 def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) -> Figure:
-    """Draw the activity in one trial: one row per unit, sorted by peak time, each scaled to its own peak.
+    """Draw the activity in one trial: one row per unit, sorted by peak time and scaled to the unit's peak.
 
     Parameters
     ----------
     result
-        Result of one network with `activity` (trial, time, unit).
+        Result of one network with `activity` (trial, time, unit), or a recording. Optional: `mask` (trial, time), True
+        for the steps that count.
     trial
         Index of a stored trial.
     min_rate
@@ -48,8 +50,8 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
 
     Notes
     -----
-    The picture of Orhan & Ma (2019). Sorting by the peaks of the trial that is shown makes a diagonal of
-    anything, even noise; `average_heatmap` shows what repeats from trial to trial.
+    The picture of Orhan & Ma (2019). Sorted by the peaks of the trial shown, any activity forms a diagonal, even noise;
+    `average_heatmap` shows what repeats from trial to trial.
 
     Examples
     --------
@@ -57,9 +59,10 @@ def activity_heatmap(result: xr.Dataset, trial: int = 0, min_rate: float = 0.1) 
     >>> activity_heatmap(result).get_suptitle()
     'Activity in trial 0'
     """
+    result = with_activity(result)
     need_trial(result, trial)
-    one = result["activity"].transpose("trial", "time", "unit").values[trial]
-    rows = one[:, peak_order(one[None], min_rate=min_rate)].T
+    one, steps = result["activity"].values[[trial]], result["mask"].values[[trial]]
+    rows = one[0][:, peak_order(one, mask=steps, min_rate=min_rate)].T
     figure = new_figure(result, f"Activity in trial {trial}")
     masked = _draw(figure, result, rows, min_rate, f"Activity / peak of the unit in trial {trial}", trial)
     if masked:
@@ -74,13 +77,13 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     Parameters
     ----------
     result
-        Result of one network with `activity` (trial, time, unit).
+        Result of one network with `activity` (trial, time, unit), or a recording; `mask` as in `activity_heatmap`.
     min_rate
         Units whose mean over the even trials is not above this are left out (same unit as `activity`).
 
     Returns
     -------
-    The figure; a single trial is sorted by its own peaks, and the title says so.
+    The figure; if there is a single trial, it is sorted by its own peaks, and the title says so.
 
     Raises
     ------
@@ -93,13 +96,13 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     >>> average_heatmap(result).get_suptitle()
     'Mean activity of odd trials, units sorted by their peak in even trials'
     """
-    result, which = complete_trials(result)
-    activity = result["activity"].transpose("trial", "time", "unit")
+    result, which = complete_trials(with_activity(result))
+    activity, mask = result["activity"], result["mask"].values
     if result.sizes["trial"] > 1:
-        rows = cross_validated_order(activity, min_rate=min_rate)["activity"].values
+        rows = cross_validated_order(activity, mask=mask, min_rate=min_rate)["activity"].values
         what = "Mean activity of odd trials, units sorted by their peak in even trials"
     else:
-        rows = activity.values[0][:, peak_order(activity, min_rate=min_rate)].T
+        rows = activity.values[0][:, peak_order(activity, mask=mask, min_rate=min_rate)].T
         what = "Activity of the only trial, sorted by itself (not cross-validated)"
     figure = new_figure(result, what + which)
     _draw(figure, result, rows, min_rate, "Mean activity / peak of the unit", None)
@@ -107,8 +110,8 @@ def average_heatmap(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
 
 
 def scale_to_peak(rows: Float[np.ndarray, "unit time"]) -> Float[np.ndarray, "unit time"]:
-    """Divide each unit by its peak; a unit that is never above zero stays as it is."""
-    peak = rows.max(axis=1, keepdims=True)
+    """Divide each unit's activity by its peak; a unit that never exceeds zero stays as it is, and so does NaN."""
+    peak = np.where(np.isnan(rows), -np.inf, rows).max(axis=1, keepdims=True)
     return np.asarray(rows / np.where(peak > 0, peak, 1))
 
 
@@ -138,7 +141,8 @@ def _draw(
         vmax=1,
         interpolation="none" if n_active < 300 else "auto",
     )
-    figure.colorbar(image, ax=axes, label=color_label, pad=0.02)
+    negative = bool((rows < 0).any())
+    figure.colorbar(image, ax=axes, label=color_label, pad=0.02, extend="min" if negative else "neither")
     axes.set_ylabel(f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})", wrap=True)
     count_in_whole_numbers(axes.yaxis)
     mark_epochs(axes, result)

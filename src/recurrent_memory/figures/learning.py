@@ -1,4 +1,4 @@
-"""Pictures of learning: how the error falls during training."""
+"""Pictures of learning: errors and fractional loss over training."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
     result
         Result of one network, trained or still training, with any of `training_network_error`,
         `training_observer_error`, `training_fractional_loss` and `training_loss` (all: iteration). Without errors, the
-        loss is drawn. `fractional_loss`, that of the test, is added at the last iteration.
+        loss is drawn. The test's `fractional_loss` is added at the last iteration.
     window
         Number of iterations averaged into each point of the upper curves. By default 1 for the errors, which are
-        already averages over recent iterations, and a hundredth of all iterations for the loss, which is not.
+        already running means, and a hundredth of all iterations for the loss, which is not.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def running_mean(values: Float[np.ndarray, " iteration"], window: int) -> Float[
         return values
     kept = np.isfinite(values)
     first = (window + 1) // 2 - 1
-    # Each window is summed on its own: with differences of running totals, a huge early error would spoil the rest.
+    # Sum each window separately: in differences of running totals, a huge early error would swamp all later ones.
     total = np.convolve(np.where(kept, values, 0.0), np.ones(window))[first : first + values.size]
     n = np.convolve(kept, np.ones(window))[first : first + values.size]
     mean = np.full(values.size, np.nan)
@@ -93,7 +93,8 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
             continue
         positive &= bool((mean[np.isfinite(mean)] > 0).all())
         drawn = True
-        label = str(result[name].attrs.get("long_name", label))
+        # A legend leaves out what has no name, or one that begins with an underscore.
+        label = str(result[name].attrs.get("long_name", label)).lstrip("_ ") or label
         axes.plot(_iterations(result), mean, color=color, linestyle=dashes, linewidth=1.4, label=label)
     if not drawn:
         say(axes, "no error recorded yet")
@@ -102,7 +103,7 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
     if positive:
         axes.set_yscale("log")
         _plain_log_ticks(axes)
-    # Above the axes, because the curves may fill any place between them.
+    # Above the axes, because curves may fill any part of them.
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
@@ -131,7 +132,7 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
     axes.set_ylabel("Mean absolute error" if result.attrs.get("response") == "value" else "Fractional loss")
     top = float(np.nanmax([*(values[np.isfinite(values)] if drawn else []), in_test, 1.0]))
     if top > 5:
-        # Early in training the loss is many times the observer's, and a linear axis would hide the line at 0.5.
+        # Early losses are many times the observer's, and on a linear axis would squash the line at 0.5 onto 0.
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.legend(loc="upper right")
@@ -149,7 +150,7 @@ def _error_label(result: xr.Dataset, error: str, response: str) -> str:
 
 
 def _plain_log_ticks(axes: Axes) -> None:
-    """Label a logarithmic axis of about one decade, which Matplotlib leaves almost without numbers."""
+    """Label a logarithmic axis of about one decade, on which Matplotlib puts hardly any numbers."""
     low, high = axes.get_ylim()
     if high / low < 30:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))

@@ -1,4 +1,4 @@
-"""The list of pictures of a network, which ``train`` and ``show`` draw."""
+"""The registry of pictures of a network, which ``train`` and ``show`` draw."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .style import need, styled
 P = ParamSpec("P")
 
 PICTURES: Registry[Callable[..., Figure]] = Registry("picture")
-"""Every picture by its name; each is a function that takes a result and needs nothing more."""
+"""All pictures by name; each is a function that needs only a result."""
 
 
 def picture(*needs: str) -> Callable[[Callable[Concatenate[xr.Dataset, P], Figure]], Callable[..., Figure]]:
-    """Add a picture: a decorator of the function that draws it.
+    """Register a picture with a decorator for the function that draws it.
 
     Parameters
     ----------
     *needs
-        Variables of a result without which the picture cannot be drawn. ``train`` and ``show`` leave it out if one is
-        missing; called by itself, the picture says which.
+        Variables of a result without which the picture cannot be drawn. If one is missing, ``train`` and ``show`` leave
+        the picture out, and a direct call raises an `InputError` that names it.
 
     Returns
     -------
-    A decorator. The function takes a result first and returns a Matplotlib figure; it is drawn in this package's style,
-    and its file has its name.
+    A decorator. The function takes a result first and returns a Matplotlib figure, which gets this package's style and,
+    as a file, the function's name.
 
     Examples
     --------
@@ -59,12 +59,16 @@ def picture(*needs: str) -> Callable[[Callable[Concatenate[xr.Dataset, P], Figur
 
 
 def pictures_of(result: xr.Dataset) -> dict[str, Callable[..., Figure]]:
-    """Return the pictures, by name, whose variables a result has.
+    """Return the pictures whose variables a result has.
 
     Parameters
     ----------
     result
         Result of one network, finished or not.
+
+    Returns
+    -------
+    The functions that draw them, by name.
 
     Examples
     --------
@@ -77,5 +81,5 @@ def pictures_of(result: xr.Dataset) -> dict[str, Callable[..., Figure]]:
 
 
 def _needs(draw: Any) -> tuple[str, ...]:
-    needs: tuple[str, ...] = getattr(draw, "needs", ())  # one that is registered without `picture` needs nothing
+    needs: tuple[str, ...] = getattr(draw, "needs", ())  # absent if it was registered without `picture`
     return needs

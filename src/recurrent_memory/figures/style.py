@@ -1,4 +1,4 @@
-"""What all pictures share: size, colours, title, and the marks of the epochs of a trial."""
+"""What all pictures share: size, colours, title, and the marks of a trial's epochs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..errors import InputError
+from ..analysis import read_activity
+from ..analysis.labels import DIMS, complaints
+from ..errors import InputError, counted, plain
 
 # Okabe & Ito's palette, distinguishable with every common form of colour blindness.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -24,13 +26,15 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
 OUTPUT_COLORS = (BLUE, VERMILION, GREEN, PURPLE)
 """One colour for each output of the network."""
 NETWORK, OBSERVER, LIMIT = BLUE, ORANGE, VERMILION
-"""Colours of the network, of what it is compared with, and of the line between solved and not solved."""
+"""Colours of the network, of its reference, and of the line between solved and not solved."""
 NOT_SHOWN = "0.75"
 """Grey of what does not count: masked steps, and the diagonal of the weights."""
 ACTIVITY_COLORS = "viridis"
 SIGNED_COLORS = "RdBu_r"
 
 SIZE, DPI = (7.0, 5.0), 150
+LONGEST_WORDS, LONGEST_LABEL, LONGEST_UNITS = 120, 60, 24
+"""Characters of a text from a data set that are drawn: in a title, in a legend, and along an axis."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9.0,
@@ -50,16 +54,45 @@ P = ParamSpec("P")
 
 
 def styled(picture: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw with the font sizes of this module, whatever the caller's Matplotlib settings, and restore those."""
+    """Draw with the font sizes of this module, whatever the caller's Matplotlib settings, and restore those.
+
+    The data set's words are made :func:`readable` first.
+    """
 
     @functools.wraps(picture)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(_SETTINGS)
-            return picture(*args, **kwargs)
+            shown: Any = [readable(given) if isinstance(given, xr.Dataset) else given for given in args]
+            return picture(*shown, **kwargs)
 
     return drawn
+
+
+def readable(result: xr.Dataset) -> xr.Dataset:
+    """Return a data set whose words can be drawn, whatever file it is from: short, and neither control nor formula."""
+    shown = result.copy(deep=False)
+    for name, variable in result.variables.items():
+        attrs = {key: readable_text(value, LONGEST_LABEL) for key, value in variable.attrs.items() if _is_shown(value)}
+        if "units" in attrs:
+            attrs["units"] = readable_text(variable.attrs["units"], LONGEST_UNITS)
+        shown[name].attrs = attrs
+        if name in ("epoch", "location") and variable.dtype.kind in "OUS":
+            words = np.array(
+                [readable_text(str(word), LONGEST_UNITS) for word in variable.values.ravel()], dtype=object
+            )
+            shown[name] = (variable.dims, words.reshape(variable.shape), shown[name].attrs)
+    return shown.assign_attrs({key: readable_text(value) for key, value in result.attrs.items() if _is_shown(value)})
+
+
+def _is_shown(value: Any) -> bool:
+    return isinstance(value, str | bool) or _is_number(value)
+
+
+def readable_text(value: Any, letters: int = LONGEST_WORDS) -> Any:
+    """Return a short text without control characters or a bare $, which would begin a formula; numbers as they are."""
+    return plain(value, letters, 1).replace("$", r"\$") if isinstance(value, str) else value
 
 
 def new_figure(result: xr.Dataset, what: str) -> Figure:
@@ -71,7 +104,7 @@ def new_figure(result: xr.Dataset, what: str) -> Figure:
 
 
 def describe_network(result: xr.Dataset) -> str:
-    """Return what is known of the network, for example "DE-1, tethered, relu, N = 500, λ0 = 0.98, SI = 4.31"."""
+    """Return a line about the network, for example "DE-1, tethered, relu, N = 500, λ0 = 0.98, SI = 4.31"."""
     known = result.attrs
     words = [known.get("task_title") or known.get("task"), known.get("condition"), known.get("model")]
     parts = [str(word).replace("_", " ") for word in words if word]
@@ -85,10 +118,11 @@ def describe_network(result: xr.Dataset) -> str:
 
 
 def need(result: xr.Dataset, *names: str) -> None:
-    """Raise `InputError` if a variable that is to be drawn is missing, or there are several networks."""
+    """Raise `InputError` if a variable to draw is missing or wrong, or the result holds several networks."""
     if "network" in result.dims:
         raise InputError(
-            f"`result` holds {result.sizes['network']} networks, a picture shows one: give result.isel(network=0)."
+            f"`result` holds {counted(result.sizes['network'], 'network')}, a picture shows one: give "
+            "result.isel(network=0)."
         )
     missing = [name for name in names if name not in result]
     if missing:
@@ -96,6 +130,17 @@ def need(result: xr.Dataset, *names: str) -> None:
             f"`result` has no {', '.join(f'`{name}`' for name in missing)}, which this picture shows.\n"
             f"It has: {', '.join(sorted(str(name) for name in result.data_vars)) or 'nothing'}."
         )
+    # The axes of activity may have other names, which `with_activity` understands.
+    if wrong := complaints(result, set(DIMS) - {"activity", "mask"}, to_draw=True):
+        raise InputError(f"`result` cannot be drawn: {'; '.join(wrong)}.")
+
+
+def with_activity(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose activity is checked and is (trial, time, unit), with a mask (trial, time) in any case."""
+    activity = read_activity(result["activity"], mask=result["mask"].astype(bool) if "mask" in result else None)
+    rest = result.drop_vars(["activity", "mask"], errors="ignore")
+    mask = activity.notnull().any("unit")  # what is left out is NaN
+    return rest.assign(activity=activity, mask=mask)
 
 
 def need_trial(result: xr.Dataset, trial: int) -> None:
@@ -106,7 +151,7 @@ def need_trial(result: xr.Dataset, trial: int) -> None:
 
 
 def complete_trials(result: xr.Dataset) -> tuple[xr.Dataset, str]:
-    """Return the trials that have all their steps, and words that say so; all trials if none or every one has.
+    """Return the trials without skipped steps and words that say so; all trials if all or none are complete.
 
     An average over trials with different delays would smear each peak.
     """
@@ -127,7 +172,7 @@ def say(axes: Axes, message: str) -> None:
 
 
 def time_edges(result: xr.Dataset) -> tuple[float, float]:
-    """Return the edges of the first and the last step."""
+    """Return the start of the first step and the end of the last."""
     times = step_times(result)
     return float(times[0]) - 0.5, float(times[-1]) + 0.5
 
@@ -145,7 +190,7 @@ def label_time(axes: Axes, result: xr.Dataset) -> None:
 
 
 def epochs(result: xr.Dataset) -> list[tuple[str, float, float]]:
-    """Return the name and the edges of each epoch, in order; empty if the epochs are not known."""
+    """Return the name, start and end of each epoch, in order; empty if the epochs are unknown."""
     if "epoch" not in result.coords:
         return []
     names = result["epoch"].values.astype(str)
@@ -162,7 +207,7 @@ def mark_epochs(axes: Axes, result: xr.Dataset, *, names: bool = True) -> None:
     """Draw a line between the epochs and, if `names`, write the name of each above the axes."""
     for number, (name, first, stop) in enumerate(epochs(result)):
         if number:
-            # Black dashes on white are visible on light and on dark images.
+            # Black dashes on white are visible on light and dark images alike.
             axes.axvline(first, color="white", linewidth=1.2, zorder=1)
             axes.axvline(first, color="black", linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
         if names:
@@ -177,7 +222,7 @@ def count_in_whole_numbers(axis: Axis) -> None:
 
 
 def mark_masked(axes: Axes, result: xr.Dataset, trial: int) -> bool:
-    """Hatch the steps that this trial leaves out, as a trial with a short delay does; return whether there are any."""
+    """Hatch the steps that a trial leaves out, as one with a short delay does; return whether there are any."""
     if "mask" not in result:
         return False
     masked = ~result["mask"].isel(trial=trial).values.astype(bool)

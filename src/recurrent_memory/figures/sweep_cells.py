@@ -1,4 +1,4 @@
-"""The networks of a sweep as a picture has them: which are shown, in which panel, at which value of which field."""
+"""The networks of a sweep, arranged for a picture: in panels, and in a cell for each pair of values of the axes."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import xarray as xr
 from jaxtyping import Float, Int
+from scipy import special
 
 from ..errors import InputError, suggestion
 from ..storage import table_of_networks
+from .style import readable_text
 
 LEVEL = 0.95
 """Confidence level of all intervals."""
 
 MOST_PANELS = 64
-"""Most panels of one picture: more would not be legible."""
+"""Most panels in one picture; more would not be legible."""
 
 _FIRST = ("lambda0", "sigma0", "rho")
-"""The initial network: what a picture shows unless told otherwise."""
+"""Fields of the initial network, the first choice for the axes."""
 
 _OF_ACTIVITY = ("sequentiality_index", "peak_entropy", "ridge_to_background", "n_active_units")
-"""Beginnings of the names of measures that say how a network remembers, which presupposes that it does."""
+"""First words of the names of measures of activity: how a network remembers, which presupposes that it does."""
 
 _NOT_AXES = ("identity", "network")
 
 
 class Choice(NamedTuple):
-    """Fields that a picture has its axes and panels for."""
+    """The fields of a picture's axes and panels."""
 
     x: str
     y: str | None
-    """None where there is no second field to show."""
+    """None if there is no second field to show."""
     by: tuple[str, ...]
 
 
 class Field(NamedTuple):
-    """A field of the experiments, with the values that a picture shows."""
+    """A field of the experiments and its values in a picture."""
 
     name: str
     values: list[Any]
@@ -48,17 +49,17 @@ class Field(NamedTuple):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether there is a distance between values."""
+        """Whether all values are numbers, so that there is a distance between them."""
         return all(_is_number(value) for value in self.values)
 
     @property
     def needs_name(self) -> bool:
-        """Whether a value alone does not say of what it is, as a task does."""
+        """Whether a value needs the field's name beside it; a word, such as a task's name, does not."""
         return any(not isinstance(value, str) for value in self.values)
 
     @property
     def labels(self) -> list[str]:
-        """The values in words, with as few digits as tell them apart."""
+        """The values as text, with the fewest digits that tell them apart."""
         for digits in range(3, 18):
             labels = [_word(value, digits) for value in self.values]
             if len(set(labels)) == len(labels):
@@ -67,15 +68,15 @@ class Field(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Networks that share a value of each field that there are panels for."""
+    """Networks that share one value of each panel field."""
 
     label: str
     cells: pd.DataFrame
-    """A row for each cell that has networks, with the columns x and y (places among the fields' values), networks,
-    finished, shown (numbers of networks) and mean, low, high (of the measure; NaN where none is shown)."""
+    """A row for each cell that has networks. Columns: x and y (positions among the fields' values); networks, finished
+    and shown (numbers of networks); mean, low and high (of the measure; NaN if no network is shown)."""
 
     def grid(self, column: str, n_x: int, n_y: int) -> Float[np.ndarray, "{n_y} {n_x}"]:
-        """Return a column of the cells over both axes; NaN where there is no network."""
+        """Return a column of the cells over both axes; NaN in cells without networks."""
         found = np.full((n_y, n_x), np.nan)
         found[self.cells["y"], self.cells["x"]] = self.cells[column]
         return found
@@ -91,12 +92,12 @@ class View(NamedTuple):
     averaged: list[str]
     """Fields in which networks of one cell differ."""
     averaged_values: int
-    """How many values the first of these has."""
+    """Number of values of the first of these."""
     solved_only: bool
     has_undefined: bool
-    """Whether the measure is undefined for any network that would be shown."""
+    """Whether the measure is undefined for a network that would be shown otherwise."""
     interval: str
-    """Kind of the intervals."""
+    """Kind of the intervals, "t" or "Wilson"."""
 
     def column(self, name: str) -> Any:
         """Return a column of the cells of all panels."""
@@ -104,29 +105,53 @@ class View(NamedTuple):
 
 
 def sweep_measures(dataset: xr.Dataset) -> list[str]:
-    """Return the names of all measures that are one number a network.
+    """List the measures that are one number per network.
 
     Parameters
     ----------
     dataset
-        As `recurrent_memory.sweeps.collect` returns it; so for all functions here.
+        Data set of a sweep, from `recurrent_memory.sweeps.collect`.
+
+    Returns
+    -------
+    Names of the measures.
+
+    Examples
+    --------
+    >>> status, loss = ("seed", ["finished", "finished"]), ("seed", [0.2, 0.3])
+    >>> sweep_measures(xr.Dataset({"status": status, "fractional_loss": loss}, coords={"seed": [0, 1]}))
+    ['fractional_loss']
     """
     of_networks = set(dataset["status"].dims)
     return [str(name) for name, of in dataset.items() if set(of.dims) == of_networks and of.dtype.kind in "fiub"]
 
 
 def sweep_axes(dataset: xr.Dataset) -> list[str]:
-    """Return the fields in which networks differ, without those that follow from the ones before.
+    """List the fields in which networks differ, except those that other listed fields determine.
 
-    Those that are numbers come first. λ0, σ0 and ρ are there even where one follows from another, as in a zip; the
-    seed is not.
+    λ0, σ0 and ρ are listed even if one determines another, as in a zip; the seed is never listed.
+
+    Parameters
+    ----------
+    dataset
+        Data set of a sweep, from `recurrent_memory.sweeps.collect`.
+
+    Returns
+    -------
+    Names of the fields, those of numbers first.
+
+    Examples
+    --------
+    >>> status = (("task", "lambda0"), [["finished", "finished"], ["finished", "finished"]])
+    >>> sweep_axes(xr.Dataset({"status": status}, coords={"task": ["de1", "comp"], "lambda0": [0.8, 0.98]}))
+    ['lambda0', 'task']
     """
     table = table_of_networks(dataset)
     dims = dataset["status"].dims
     varying = [name for name in _varying(dataset, table) if name != "seed" and (name in dims or dims == ("network",))]
     numbers = [name for name in varying if _levels(table, name).is_numeric]
     found = [name for name in varying if name in _FIRST]
-    # Words first: a condition stands for the numbers that come with it, and not the other way round.
+    # Words first: a condition determines the numbers that come with it, so it replaces them.
     for name in (*(name for name in varying if name not in numbers), *(name for name in numbers if name not in found)):
         if not _follows(table, found, name):
             found.append(name)
@@ -134,31 +159,37 @@ def sweep_axes(dataset: xr.Dataset) -> list[str]:
 
 
 def choose(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: Sequence[str] | None = None) -> Choice:
-    """Return what to draw a sweep over, so far as it is not given.
+    """Choose those fields of axes and panels that are not given.
 
     Parameters
     ----------
+    dataset
+        Data set of a sweep.
     x, y
-        Fields of the axes; by default λ0 and σ0 where both vary, else the first that are numbers.
+        Fields of the axes; by default λ0 and σ0 if both vary, else the first fields of numbers.
     by
-        Fields to draw a panel for each value of; by default all others in which networks differ but the seed, so far
-        as there are not more than `MOST_PANELS` panels.
+        Fields whose values have a panel each; by default all others in which networks differ except the seed, as long
+        as there are at most `MOST_PANELS` panels.
+
+    Returns
+    -------
+    The fields.
 
     Raises
     ------
     InputError
-        Where a field is unknown or given twice.
+        If a field is unknown or given twice.
     """
     table = table_of_networks(dataset)
     given = [name for name in (x, y, *(by or ())) if name is not None]
     for name in given:
         _need_field(dataset, table, name)
         if given.count(name) > 1:
-            raise InputError(f"{name!r} is given twice: axes and panels need a field each.")
+            raise InputError(f"{name!r} is given twice: axes and panels need different fields.")
     axes = [name for name in sweep_axes(dataset) if name not in given]
     numbers = [name for name in axes if _levels(table, name).is_numeric]
     if x is None:
-        # Without any number to draw against: words, then the seed, then the one value that there is.
+        # Without a field of numbers: words, then the seed, then a field with a single value.
         others = [
             *axes,
             *(name for name in (*_varying(dataset, table), "lambda0") if name in table and name not in given),
@@ -176,26 +207,32 @@ def choose(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: 
 
 
 def view(dataset: xr.Dataset, measure: str, choice: Choice, solved_only: bool | None) -> View:
-    """Place the networks of a sweep in the cells of a picture, and average over those of each cell.
+    """Sort the networks of a sweep into the cells of a picture, and average over those of each cell.
 
     Parameters
     ----------
+    dataset
+        Data set of a sweep.
     measure
         One of `sweep_measures`.
     choice
-        What there are axes and panels for.
+        Fields of the axes and panels.
     solved_only
-        Whether only networks that solved their task are shown; None: where the measure is one of activity.
+        Whether only networks that solved their task are shown; None: only if the measure is one of activity.
+
+    Returns
+    -------
+    All that the picture shows.
 
     Raises
     ------
     InputError
-        Where a measure or a field is unknown, or there are too many panels.
+        If a measure or a field is unknown, or there are too many panels.
 
     Notes
     -----
-    Intervals are those of SciPy: Student's t of the mean, and Wilson's of a fraction of networks. Of a single network
-    there is none of a mean.
+    Intervals come from SciPy: Student's t for a mean, Wilson's for a fraction of networks. The mean of a single network
+    has no interval.
     """
     _need_measure(dataset, measure)
     if solved_only is None:
@@ -224,8 +261,8 @@ def _panels(rows: pd.DataFrame, table: pd.DataFrame, by: list[Field], is_fractio
     groups = list(rows.groupby(keys)) if keys else [((), rows)]
     if len(groups) > MOST_PANELS:
         raise InputError(
-            f"There would be {len(groups)} panels for {' × '.join(field.name for field in by)}, of at most "
-            f"{MOST_PANELS}: choose other fields, or fewer networks."
+            f"There would be {len(groups)} panels for {' × '.join(field.name for field in by)}, and a picture has at "
+            f"most {MOST_PANELS}: choose other fields, or fewer networks."
         )
     return [Panel(_panel_label(by, codes), _cells(of_panel, is_fraction)) for codes, of_panel in groups]
 
@@ -238,12 +275,12 @@ def _averaged(dataset: xr.Dataset, table: pd.DataFrame, choice: Choice) -> list[
 
 
 def shared_fields(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return the value of each field that all networks have in common."""
+    """Return the fields that have one value in all networks, with that value."""
     return {str(name): of.item() for name, of in dataset.coords.items() if of.ndim == 0}
 
 
 def status_counts(dataset: xr.Dataset) -> dict[str, int]:
-    """Return how many networks have finished, failed, are damaged, and are left."""
+    """Count the networks that have finished, have failed, are damaged, and are left to train."""
     status = dataset["status"].values.ravel()
     counts = {name: int((status == name).sum()) for name in ("finished", "damaged", "left")}
     failed = status.size - sum(counts.values())
@@ -267,23 +304,24 @@ def _cells(rows: pd.DataFrame, is_fraction: bool) -> pd.DataFrame:
     else:
         several = cells["shown"].to_numpy() > 1
         of = cells[several]
-        # Without a spread the interval is the mean; SciPy has none of a scale of zero.
-        scale = of["error"].where(of["error"] > 0, np.finfo(float).tiny)
-        low[several], high[several] = scipy.stats.t.interval(LEVEL, of["shown"] - 1, loc=of["mean"], scale=scale)
+        half = special.stdtrit(of["shown"] - 1, 0.5 + LEVEL / 2) * of["error"]  # Student's t
+        low[several], high[several] = of["mean"] - half, of["mean"] + half
     return cells.assign(low=low, high=high)
 
 
 @functools.lru_cache(maxsize=1024)
 def _interval_of_fraction(successes: int, n: int) -> tuple[float, float]:
-    """Return Wilson's interval; SciPy takes a millisecond for each, and few differ."""
+    """Return Wilson's interval; cached, since SciPy takes a millisecond for each and few differ."""
+    import scipy.stats  # takes half a second, which a picture of a single network need not wait for
+
     found = scipy.stats.binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
 
 
 def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
-    """Return the fields that have several values: those of the axes first."""
+    """Return the fields that have several values, the sweep's axes first."""
     names = dict.fromkeys([*map(str, dataset["status"].dims), *map(str, dataset.coords)])
-    tables = {name.partition(".")[0] for name in names if "." in name}  # of options, which are fields one by one
+    tables = {name.partition(".")[0] for name in names if "." in name}  # of options, each of which is a field itself
     return [
         name
         for name in names
@@ -292,7 +330,7 @@ def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
 
 
 def _follows(table: pd.DataFrame, chosen: Sequence[str], name: str) -> bool:
-    """Tell whether a field has a single value wherever those that are chosen have one each."""
+    """Return whether the chosen fields determine a field: each combination of their values has one value of it."""
     if not chosen:
         return False
     return bool((table.groupby(list(chosen), dropna=False, sort=False)[name].nunique(dropna=False) <= 1).all())
@@ -306,14 +344,14 @@ def _levels(table: pd.DataFrame, name: str | None) -> Field:
 
 
 def _codes(table: pd.DataFrame, field: Field) -> Int[np.ndarray, " network"]:
-    """Return the place of each network's value among those of a field."""
+    """Return the position of each network's value among the values of a field."""
     if not field.name:
         return np.zeros(len(table), int)
     return np.asarray(pd.Categorical(table[field.name].map(_hashable), map(_hashable, field.values)).codes, int)
 
 
 def _hashable(value: Any) -> Any:
-    """Return a value as a category: one that is missing, as `stop_at` may be, is none to pandas."""
+    """Return a value that pandas accepts as a category; NaN, for an empty field such as `stop_at`, is not one."""
     return "none" if value != value else value
 
 
@@ -327,13 +365,13 @@ def _panel_label(by: list[Field], codes: Any) -> str:
 
 
 def field_symbol(name: str) -> str:
-    """Return the paper's symbol of a field, or its name without the table that it is in."""
+    """Return the paper's symbol of a field, or its name without that of its table."""
     symbols = {"lambda0": "$λ_0$", "sigma0": "$σ_0$", "rho": "ρ", "n_hidden": "N"}
-    return symbols.get(name, name.rpartition(".")[2].replace("_", " "))
+    return symbols.get(name) or readable_text(name.rpartition(".")[2].replace("_", " "))
 
 
 def _is_of_activity(dataset: xr.Dataset, measure: str) -> bool:
-    """Return whether a measure says how a network remembers: by its attribute `measured_on`, or one of the paper's."""
+    """Return whether a measure is one of activity, by its attribute `measured_on` or its name in the paper."""
     return dataset[measure].attrs.get("measured_on") == "activity" or measure.startswith(_OF_ACTIVITY)
 
 
@@ -359,4 +397,4 @@ def _word(value: Any, digits: int) -> str:
         return "yes" if value else "no"
     if isinstance(value, float) and not np.isfinite(value):
         return "none"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else readable_text(str(value), 200)

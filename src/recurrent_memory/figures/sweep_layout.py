@@ -1,4 +1,4 @@
-"""How all pictures of sweeps are laid out: panels, titles, labels and ticks."""
+"""Layout of all pictures of sweeps: panels, titles, labels and ticks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..settings import SOLVED_BELOW
-from .style import DPI, SIZE, describe_network
+from .style import DPI, SIZE, describe_network, readable, readable_text
 from .sweep_cells import Field, View, field_symbol, shared_fields, status_counts
 
 _AXIS_LABELS = {
@@ -23,17 +23,17 @@ _MOST_TICKS, _LONGEST_LABEL = 12, 30
 
 
 def new_sweep_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure with axes for each panel, and its title."""
+    """Return a figure with its title, and the axes of each panel."""
     n_panels = len(seen.panels)
     n_columns = _columns([len(field.values) for field in seen.by], n_panels)
     n_rows = -(-n_panels // n_columns)
-    # One panel is as large as our other pictures; with more of them all shrink, to a size that is still legible.
+    # One panel is as large as the other pictures; several are smaller, but still legible.
     size = (max(SIZE[0], 2.2 * n_columns + 1.5), max(SIZE[1], 1.9 * n_rows + 1.6))
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
     for axes in every[n_panels:]:
         axes.remove()
-    for axes in every[max(n_panels - n_columns, 0) : n_panels]:  # above a place without a panel there are labels too
+    for axes in every[max(n_panels - n_columns, 0) : n_panels]:  # the panels above an empty place are labelled too
         axes.tick_params(labelbottom=True)
     for axes, panel in zip(every, seen.panels, strict=False):
         shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
@@ -48,14 +48,14 @@ def new_sweep_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) 
 
 
 def _columns(by: list[int], n_panels: int) -> int:
-    """Return how many columns of panels there are: those of two fields make a table."""
+    """Return the number of columns of panels; the panels of two fields form a table."""
     if len(by) == 2 and by[0] * by[1] == n_panels and by[1] <= 8:
         return by[1]
     return min(n_panels, round(math.sqrt(2.2 * n_panels)))
 
 
 def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[str]:
-    """Return what is shown, of which networks, and how many of them there are yet."""
+    """Return the lines of the title: the measure, the networks, how many of them there are, and how many are shown."""
     what = _measure_name(measure)
     if seen.averaged:
         n_values = seen.averaged_values
@@ -70,25 +70,25 @@ def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[st
         shown = f"the {n_shown:,} that solved their task (fractional loss < {SOLVED_BELOW:g})"
     else:
         shown = "all that finished" if n_shown == counts["finished"] else f"the {n_shown:,} in which it is defined"
-    shared = describe_network(xr.Dataset(attrs=shared_fields(dataset)))
-    about = textwrap.shorten(about, 200, placeholder=" …").replace("$", r"\$")  # which would begin a formula
+    shared = describe_network(readable(xr.Dataset(attrs=shared_fields(dataset))))
+    about = readable_text(textwrap.shorten(about, 200, placeholder=" …"), 1000)
     whose = ", ".join(part for part in (about, shared) if part)
     return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
 
 
 def size_of(figure: Figure, axes: Axes) -> tuple[float, float]:
-    """Return about how wide and high a panel is, in inches."""
+    """Return the approximate width and height of a panel (inches)."""
     place, (width, height) = axes.get_position(), figure.get_size_inches()
     return place.width * width, place.height * height
 
 
 def letters_across(figure: Figure) -> int:
-    """Return how many letters of a legend fit in a line below the panels."""
+    """Return the number of letters of a legend that fit in a line below the panels."""
     return int(14 * figure.get_figwidth())
 
 
 def tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
-    """Label the places 0, 1, … of an axis with the values of a field, as many as there is space for."""
+    """Label the positions 0, 1, … of an axis with the values of a field, as many as fit."""
     labels = field.labels
     if not field.is_numeric:
         labels = [textwrap.shorten(label, 24, placeholder="…") for label in labels]
@@ -107,15 +107,15 @@ def label_axes(figure: Figure, grid: list[Axes], x: str, y: str) -> None:
         grid[0].set(xlabel=x, ylabel=y)
         return
     figure.supylabel(y, fontsize=9)
-    for axes in grid:  # a label for all of them would lie below the legend
+    for axes in grid:  # one label for all panels would lie below the legend
         if axes.xaxis.get_tick_params()["labelbottom"]:
             axes.set_xlabel(textwrap.shorten(x, _LONGEST_LABEL, placeholder="…"))
 
 
 def axis_label(dataset: xr.Dataset, name: str) -> str:
-    """Return what a field is, with its symbol and units where there are any."""
+    """Return the label of a field, with its symbol and units if it has them."""
     attrs = dataset[name].attrs if name in dataset.coords else {}
-    about = str(attrs.get("long_name", ""))  # which may be a whole sentence
+    about = str(attrs.get("long_name", ""))  # may be a whole sentence
     label = _AXIS_LABELS.get(name) or (about if 0 < len(about) <= _LONGEST_LABEL else field_symbol(name))
     return f"{label} ({attrs['units']})" if "units" in attrs else label
 
@@ -123,11 +123,11 @@ def axis_label(dataset: xr.Dataset, name: str) -> str:
 def _measure_name(measure: str) -> str:
     if measure == "solved":
         return "Fraction of networks that solved their task"
-    name = measure.replace("_", " ")
+    name = str(readable_text(measure.replace("_", " ")))
     return name[0].upper() + name[1:]
 
 
 def measure_label(dataset: xr.Dataset, measure: str) -> str:
-    """Return what a measure is, with its units."""
+    """Return the label of a measure, with its units if it has them."""
     units = dataset[measure].attrs.get("units")
     return _measure_name(measure) + (f" ({units})" if units else "")

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: a measure over two fields of the experiments, and against one with intervals."""
+"""Pictures of a sweep: maps of a measure over two fields, and lines over one field with intervals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,27 @@ _MOST_IN_LEGEND = 16
 
 
 def has_map(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: Sequence[str] | None = None) -> bool:
-    """Tell whether there are two fields to draw a map over; parameters are those of `measure_map`."""
+    """Return whether there are two fields to draw a map over.
+
+    Parameters
+    ----------
+    dataset, x, y, by
+        As for `measure_map`.
+
+    Returns
+    -------
+    Whether `measure_map` can draw these networks.
+
+    Raises
+    ------
+    InputError
+        If a field is unknown or given twice.
+
+    Examples
+    --------
+    >>> has_map(xr.Dataset({"status": ("lambda0", ["finished", "left"])}, coords={"lambda0": [0.8, 0.98]}))
+    False
+    """
     return choose(dataset, x, y, by).y is not None
 
 
@@ -57,37 +77,44 @@ def measure_map(
     solved_only: bool | None = None,
     about: str = "",
 ) -> Figure:
-    """Draw a measure over two fields: a cell for each pair of values, the mean of its networks as its colour.
+    """Draw a measure over two fields: a cell for each pair of values, coloured by the mean of its networks.
 
     Parameters
     ----------
     dataset
-        As `recurrent_memory.sweeps.collect` returns it, of a sweep that need not be finished.
+        Data set of a sweep, finished or not, from `recurrent_memory.sweeps.collect`.
     measure
-        One of `sweep_measures`, in units of its own.
+        One of `sweep_measures`.
     x, y
-        Fields of the axes; by default λ0 and σ0 where both vary, else the first two that are numbers.
+        Fields of the axes; by default λ0 and σ0 if both vary, else the first two fields of numbers.
     by
-        Fields to draw a panel for each value of; by default all others in which networks differ but the seed.
+        Fields whose values have a panel each; by default all others in which networks differ except the seed.
     solved_only
-        Whether only networks that solved their task are shown, as in Orhan & Ma (2019). By default so for measures
-        of activity, as the sequentiality index, and not for others.
+        Whether to show only networks that solved their task, as in Orhan & Ma (2019); None: for measures of activity.
     about
         Words for the title, such as which networks have been chosen.
 
     Returns
     -------
-    The figure. All cells have one size, however far values are apart. Grey: no network has finished; grey and
-    hatched: none of those that have is shown; white: the sweep has none. All panels have the same colours.
+    The figure. All cells have one size, however far apart the values are. Grey: no network has finished; grey and
+    hatched: some have, but none of them is shown; white: not part of the sweep. All panels share one colour scale.
 
     Raises
     ------
     InputError
-        Where a measure or a field is unknown, there is only one field to draw over, or there are too many panels.
+        If a measure or a field is unknown, there is only one field to draw over, or there are too many panels.
+
+    Examples
+    --------
+    >>> axes = ("lambda0", "sigma0")
+    >>> values = {"status": (axes, [["finished"] * 2] * 2), "fractional_loss": (axes, [[0.2, 0.3], [0.4, 0.9]])}
+    >>> sweep = xr.Dataset(values, coords={"lambda0": [0.8, 0.98], "sigma0": [0.0, 0.4]})
+    >>> measure_map(sweep, "fractional_loss").axes[-1].get_ylabel()  # the colour bar
+    'Fractional loss'
     """
     choice = choose(dataset, x, y, by)
     if choice.y is None:
-        raise InputError(f"There is no field but {choice.x!r} to draw a map over: give `y`, or draw lines.")
+        raise InputError(f"A map needs another field besides {choice.x!r}: give `y`, or draw lines.")
     seen = view(dataset, measure, choice, solved_only)
     figure, grid = new_sweep_figure(dataset, seen, measure, about)
     mean = seen.column("mean")
@@ -113,26 +140,34 @@ def measure_lines(
     solved_only: bool | None = None,
     about: str = "",
 ) -> Figure:
-    """Draw a measure against a field: the mean over networks and its interval, a line for each value of another field.
+    """Draw a measure over one field: the mean over networks and its interval, with a line per value of another field.
 
     Parameters
     ----------
     dataset, measure, by, solved_only, about
         As for `measure_map`.
     x
-        Field to draw against; by default λ0 where it varies, else the first that is a number.
+        Field of the horizontal axis; by default λ0 if it varies, else the first field of numbers.
     lines
-        Field to draw a line for each value of; by default the next that is a number, else the first of the others.
+        Field whose values have a line each; by default the next field of numbers, else the first of the others.
 
     Returns
     -------
-    The figure. Intervals are at the level `LEVEL`: Student's t for the mean, Wilson's for the fraction of networks
-    that solved their task. Where no network is shown a line is broken.
+    The figure. Intervals have a level of 95 %: Student's t for the mean, Wilson's for the fraction of networks that
+    solved their task. A line is broken at values without a network to show.
 
     Raises
     ------
     InputError
-        Where a measure or a field is unknown, or there are too many panels.
+        If a measure or a field is unknown, or there are too many panels.
+
+    Examples
+    --------
+    >>> axes = ("lambda0", "sigma0")
+    >>> values = {"status": (axes, [["finished"] * 2] * 2), "fractional_loss": (axes, [[0.2, 0.3], [0.4, 0.9]])}
+    >>> sweep = xr.Dataset(values, coords={"lambda0": [0.8, 0.98], "sigma0": [0.0, 0.4]})
+    >>> measure_lines(sweep, "fractional_loss").axes[0].get_ylabel()
+    'Fractional loss'
     """
     choice = choose(dataset, x, lines, by)
     if choice.y is None and choice.by and by is None:
@@ -168,19 +203,19 @@ def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tupl
 
 
 def _color_limits(measure: str, values: np.ndarray) -> tuple[float, float, str]:
-    """Return where the colours begin and end, and on which side values lie beyond."""
+    """Return the limits of the colours, and on which side values lie beyond them."""
     if measure.startswith("solved") or not values.size:
         return 0.0, 1.0, "neither"
     low, high = float(values.min()), float(values.max())
     if measure in _FRACTIONAL_LOSSES:
-        # Some that have learned nothing are many times as bad as the best guess, and would bleach all others.
+        # Networks that have learned nothing can be many times worse than a guess, and would wash out all others.
         low, limit = min(low, 0.0), 1.0
         return low, limit, "max" if high > limit else "neither"
     return (low, high, "neither") if high > low else (low - 0.5, high + 0.5, "neither")
 
 
 def _explain_grey(figure: Figure, seen: View) -> None:
-    """Say below the panels what cells without a value are, so far as there are any."""
+    """Explain cells without a value, if there are any, below the panels."""
     n_cells = len(seen.panels) * len(seen.x.values) * len(seen.y.values)
     finished, shown = seen.column("finished"), seen.column("shown")
     handles = []
@@ -193,7 +228,7 @@ def _explain_grey(figure: Figure, seen: View) -> None:
     if len(finished) < n_cells:
         handles.append(Patch(facecolor="white", edgecolor="0.6", linewidth=0.8, label="not part of the sweep"))
     if handles:
-        letters = sum(len(str(handle.get_label())) + 7 for handle in handles)  # a square is as wide as some letters
+        letters = sum(len(str(handle.get_label())) + 7 for handle in handles)  # 7 for the square and the gaps
         n_columns = len(handles) if letters <= letters_across(figure) else 1
         figure.legend(handles=handles, loc="outside lower center", ncols=n_columns)
 
@@ -207,13 +242,13 @@ def _draw_lines(axes: Axes, panel: Panel, seen: View) -> None:
         mean[cells["x"]], low[cells["x"]], high[cells["x"]] = cells["mean"], cells["low"], cells["high"]
         x = np.asarray(seen.x.values, float) if seen.x.is_numeric else np.arange(n_x) + _aside(place, len(colors))
         axes.vlines(x, low, high, color=color, linewidth=1, alpha=0.6 if len(colors) < 6 else 0.3)
-        # Between words there is nothing for a line to go through.
+        # A line between words would suggest values between them.
         style = "solid" if seen.x.is_numeric else "none"
         axes.plot(x, mean, color=color, marker=marker, markersize=3.5, linewidth=1.2, linestyle=style)
 
 
 def _aside(place: int, n_lines: int) -> float:
-    """Return how far the points of a line are moved from a word, so that they do not hide those of others."""
+    """Return the shift of a line's points from their word, so that they do not hide those of other lines."""
     return 0.6 * ((place + 0.5) / n_lines - 0.5)
 
 
@@ -227,7 +262,7 @@ def _line_styles(field: Field) -> tuple[list[Any], list[str]]:
 
 
 def _limit_values(grid: list[Axes], seen: View) -> None:
-    """Show all means, and of intervals what is within twice their range: those of two seeds are huge."""
+    """Show all means, and the intervals up to twice the means' range beyond them: those of two seeds are huge."""
     if seen.interval == "Wilson":
         grid[0].set_ylim(-0.05, 1.05)
         return
@@ -259,7 +294,7 @@ def _scale_numbers(figure: Figure, axes: Axes, field: Field) -> None:
             axes.set_xscale("symlog", linthresh=positive.min())
     elif all(isinstance(value, int) for value in field.values):
         count_in_whole_numbers(axes.xaxis)
-    # Ticks beyond the points that are shown would be the edges, which cut points in half.
+    # Include values without a point, so that ticks do not become the axis limits, which would cut points in half.
     axes.update_datalim(np.column_stack([values, values]), updatey=False)
     axes.autoscale_view(scaley=False)
 
@@ -270,7 +305,7 @@ def _unevenness(values: np.ndarray) -> float:
 
 
 def _add_legend(figure: Figure, seen: View, measure: str) -> None:
-    """Say which line is which, and what the bars are."""
+    """Explain the lines and the bars."""
     if seen.y.name:
         colors, markers = _line_styles(seen.y)
         step = -(-len(colors) // _MOST_IN_LEGEND)

@@ -27,7 +27,11 @@ from .style import (
 )
 
 ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "category": "Probability"}
-"""Label of the answers by the kind of response; for any other kind it is "Output", with its unit if it has one."""
+"""Label of the answers by kind of response; any other kind is labelled "Output", with its unit if it has one."""
+
+
+MOST_SPIKES = 1000
+"""Largest number of spikes in a step for which each number has a grey of its own."""
 
 
 @picture("inputs", "targets", "outputs")
@@ -39,7 +43,7 @@ def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
     result
         Result of one network with `inputs` (trial, time, neuron), `targets` and `outputs` (trial, time, output).
         Optional: `observer_estimate` (trial, one per output), `mask` (trial, time), and the coordinates `epoch` (time)
-        and `location` (neuron; the population that it belongs to).
+        and `location` (neuron; its population).
     trial
         Index of a stored trial.
 
@@ -74,8 +78,9 @@ def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
 
 def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:
     inputs = result["inputs"].isel(trial=trial).transpose("neuron", "time").values
-    signed = bool((inputs < 0).any())  # noise in the Sine task, spike counts in all others
     limit = float(np.abs(inputs).max()) or 1.0
+    # Noise in the Sine task, and whatever else is no spike count.
+    signed = bool((inputs < 0).any()) or limit > MOST_SPIKES
     if not signed:
         limit = float(np.ceil(limit))
     image = axes.imshow(
@@ -98,7 +103,7 @@ def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> 
 
 
 def _mark_locations(axes: Axes, result: xr.Dataset) -> None:
-    """Separate the populations of input neurons, and show their names instead of the neurons' numbers."""
+    """Separate the populations of input neurons, and label them by name instead of numbering the neurons."""
     if "location" not in result.coords or result["location"].dims != ("neuron",):
         return
     names = result["location"].values.astype(str)

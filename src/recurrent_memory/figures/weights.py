@@ -19,19 +19,20 @@ from .style import (
     count_in_whole_numbers,
     new_figure,
     say,
+    with_activity,
 )
 
 COLOR_PERCENTILE = 99.0
-"""The colours end at this percentile of the absolute weights, so that a few large weights do not bleach the rest."""
+"""The colours end at this percentile of the absolute weights, so that a few large weights do not wash out the rest."""
 
 BINS_A_SIDE = 20
 """Approximate number of bins of differences in peak order on either side of zero."""
 
 
 MIN_WEIGHTS = 5
-"""Bins with fewer weights, which lie at both ends, are not drawn, because their noise would set the scale.
+"""Bins with fewer weights, which lie at both ends, are not drawn: their noise would set the scale.
 
-With at most twice as many units nearly all bins are that small, and all are drawn.
+With at most twice as many units, nearly all bins are that small, and all are drawn.
 """
 
 
@@ -49,7 +50,8 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     Returns
     -------
     The figure: on the left the matrix, from (rows) to (columns), its diagonal grey; on the right the mean
-    weight and its standard error. With fewer than two active units the matrix is not sorted.
+    weight and its standard error, without the pairs of units that peak in the same step. With fewer than two active
+    units the matrix is not sorted.
 
     Raises
     ------
@@ -58,8 +60,8 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
 
     Notes
     -----
-    The picture of Orhan & Ma (2019). The diagonal starts at λ0, far above all other weights, so it counts neither
-    for the range of colours nor for the right-hand side. The matrix of a GRU holds the blocks of its gates (reset,
+    The picture of Orhan & Ma (2019). The diagonal starts at λ0, far above all other weights, so neither the range of
+    colours nor the right-hand side includes it. The matrix of a GRU holds the blocks of its gates (reset,
     update) and of its candidate activity side by side; only the last is shown.
 
     Examples
@@ -69,9 +71,11 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
     >>> recurrent_weights(xr.Dataset({"activity": activity, "recurrent_weights": weights})).get_suptitle()
     "Recurrent weights in the order of the units' peak times"
     """
-    weights, what = _of_the_candidate(result["recurrent_weights"].values.astype(np.float64))
-    result, which = complete_trials(result)
-    order = peak_order(result["activity"].transpose("trial", "time", "unit"), min_rate=min_rate)
+    weights, what = _of_the_candidate(
+        result["recurrent_weights"].transpose("source", "target_unit").values.astype(np.float64)
+    )
+    result, which = complete_trials(with_activity(result))
+    order = peak_order(result["activity"], mask=result["mask"].values, min_rate=min_rate)
     figure = new_figure(result, f"{what} in the order of the units' peak times{which}")
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     if order.size > 1:
@@ -121,6 +125,9 @@ def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit un
 
 def _draw_profile(axes: Axes, weights: Float[np.ndarray, "unit unit"], order: Int[np.ndarray, " active"]) -> None:
     profile = connectivity_profile(weights, order, bin_width=max(1, round(order.size / BINS_A_SIDE)))
+    if profile.attrs["reason"]:
+        say(axes, profile.attrs["reason"].replace(": ", ":\n"))
+        return
     n_weights = profile["n_weights"].values
     enough = n_weights >= (MIN_WEIGHTS if order.size > 2 * MIN_WEIGHTS else 1)
     apart = profile.isel(difference=(profile["difference"].values != 0) & enough)

@@ -1,4 +1,4 @@
-"""The gated model."""
+"""The gated recurrent unit."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ class GRUCell(AbstractCell):
 
     r = σ(i_r + k_r), u = σ(i_u + k_u), c = relu(i_c + r·k_c), h_t = (1 − u)·h_{t−1} + u·c, where i = x_t W_in + b
     and k = h_{t−1} W_rec come in three blocks: reset, update, candidate.
+
+    Examples
+    --------
+    >>> cell = GRUCell(W_in=jnp.zeros((2, 3)), b_in=jnp.zeros(3), W_rec=jnp.zeros((1, 3)))
+    >>> silence = jnp.zeros((1, 3))
+    >>> cell.update(jnp.ones((1, 1)), drive=silence, feedback=silence).tolist()  # u = ½ and c = 0
+    [[0.5]]
     """
 
     model = "gru"
@@ -30,7 +37,7 @@ class GRUCell(AbstractCell):
     readout_gain = 0.05
     blocks = 3
 
-    # First: the squares of the parameters are summed in this order, which decides how the sum is rounded.
+    # W_rec comes first: the weight term sums squares in the order of the fields, which decides how the sum is rounded.
     W_rec: Float[Array, "unit block"]
     W_in: Float[Array, "neuron block"]
     b_in: Float[Array, " block"]
@@ -51,7 +58,23 @@ class GRUCell(AbstractCell):
         sigma0: float,
         **options: Any,
     ) -> GRUCell:
-        """Draw Glorot-normal weights with gain 0.05; λ0 and σ0 set the candidate's recurrent weights."""
+        """Draw Glorot-normal weights with gain 0.05; λ0 and σ0 set the candidate's recurrent weights.
+
+        Parameters
+        ----------
+        key
+            Random key.
+        n_inputs, n_hidden
+            Numbers of input neurons and of units N.
+        lambda0, sigma0
+            The paper's λ0 and σ0, dimensionless.
+        **options
+            Static fields of the class: ``gradient_clip``.
+
+        Returns
+        -------
+        The cell.
+        """
         keys_input, keys_gates, key_candidate = jr.split(key, 3)
         inputs = [glorot_normal(k, n_inputs, n_hidden, gain=0.05) for k in jr.split(keys_input, 3)]
         gates = [glorot_normal(k, n_hidden, n_hidden, gain=0.05) for k in jr.split(keys_gates, 2)]
@@ -64,7 +87,17 @@ class GRUCell(AbstractCell):
         )
 
     def drive(self, inputs: Float[Array, "*batch neuron"]) -> Float[Array, "*batch block"]:
-        """Return the weighted inputs plus the bias, in three blocks."""
+        """Return the weighted inputs plus the bias, in three blocks.
+
+        Parameters
+        ----------
+        inputs
+            Spike counts, (…, neuron).
+
+        Returns
+        -------
+        Drive i of the reset gate, the update gate and the candidate, (…, block).
+        """
         return product(inputs, self.W_in) + self.b_in
 
     def update(
@@ -73,7 +106,19 @@ class GRUCell(AbstractCell):
         drive: Float[Array, "trial block"],
         feedback: Float[Array, "trial block"],
     ) -> Float[Array, "trial unit"]:
-        """Return the gated mixture of the last activity and the candidate."""
+        """Return the gated mixture of the last activity and the candidate.
+
+        Parameters
+        ----------
+        state
+            Activity of the last step, (trial, unit).
+        drive, feedback
+            i and k of this step, (trial, block).
+
+        Returns
+        -------
+        Activity of this step, (trial, unit).
+        """
         i_reset, i_update, i_candidate = jnp.split(clip_gradient(drive, self.gradient_clip), 3, axis=-1)
         k_reset, k_update, k_candidate = jnp.split(clip_gradient(feedback, self.gradient_clip), 3, axis=-1)
         reset = jax.nn.sigmoid(i_reset + k_reset)

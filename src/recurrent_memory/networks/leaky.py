@@ -1,4 +1,4 @@
-"""Leaky units with a choice of nonlinearity, private noise, Dale's law and a fixed connectivity."""
+"""Leaky units with a choice of nonlinearity, private noise, Dale's law and fixed connectivity."""
 
 from __future__ import annotations
 
@@ -23,24 +23,30 @@ NONLINEARITIES = {
     "elu": jax.nn.elu,
     "sigmoid": jax.nn.sigmoid,
 }
-"""What `activation` may be."""
+"""The nonlinearities φ by the names that `activation` takes."""
 
 _CONNECTIONS = 1
-"""Stream of the connectivity, in the key of the recurrent weights."""
+"""Folded into the key of the recurrent weights, gives the key of the connectivity."""
 
 
 @register
 class LeakyCell(AdditiveCell):
     """h_t = (1 − α)·h_{t−1} + α·φ(x_t W_in + b + h_{t−1} W + σ_noise·ξ_t), with ξ_t standard normal.
 
-    W is ``W_rec`` as it is, or, under Dale's law, its magnitude with the sign of the unit that a connection comes from;
-    connections that do not exist are 0.
+    W is ``W_rec`` itself or, under Dale's law, its magnitude times the sign of the presynaptic unit; connections that
+    do not exist are 0.
+
+    Examples
+    --------
+    >>> arrays = {"W_in": jnp.eye(2), "b_in": jnp.zeros(2), "W_rec": jnp.ones((2, 2)), "b_rec": jnp.zeros(2)}
+    >>> LeakyCell(**arrays, fraction_excitatory=0.5).recurrent_weights().tolist()
+    [[1.0, 1.0], [-1.0, -1.0]]
     """
 
     model = "leaky"
 
     connections: Bool[Array, "unit unit"] | None = None
-    """Which connections exist (from, to), never trained; None: all of them."""
+    """Which connections exist, (from, to); never trained; None: all of them."""
     activation: Annotated[
         Literal["relu", "tanh", "softplus", "elu", "sigmoid"], Field(description="Nonlinearity φ")
     ] = eqx.field(static=True, default="relu")
@@ -69,7 +75,23 @@ class LeakyCell(AdditiveCell):
         self_connections: Annotated[bool, Field(description="Whether units connect to themselves")] = True,
         **options: Any,
     ) -> LeakyCell:
-        """Draw weights as for the relu model; under Dale's law, balanced ones of the same overall spread."""
+        """Draw weights as for the relu model; under Dale's law, balanced ones of the same overall spread.
+
+        Parameters
+        ----------
+        key
+            Random key.
+        n_inputs, n_hidden
+            Numbers of input neurons and of units N.
+        lambda0, sigma0
+            The paper's λ0 and σ0, dimensionless.
+        connection_probability, self_connections, **options
+            The model's options, including the static fields of the class; see `LeakyCell.options`.
+
+        Returns
+        -------
+        The cell.
+        """
         key_input, key_recurrent = jr.split(key)
         weights = scaled_identity(key_recurrent, n_hidden, lambda0, sigma0)
         connections = None
@@ -82,7 +104,7 @@ class LeakyCell(AdditiveCell):
         return cls(
             W_in=glorot_normal(key_input, n_inputs, n_hidden, gain=0.95),
             b_in=jnp.zeros(n_hidden),
-            # What does not exist is 0 in the parameter as well, so that the weight term does not count it.
+            # Missing connections are 0 in the parameter as well, so that the weight term does not count them.
             W_rec=weights if connections is None else jnp.where(connections, weights, 0),
             b_rec=jnp.zeros(n_hidden),
             connections=connections,
@@ -90,7 +112,12 @@ class LeakyCell(AdditiveCell):
         )
 
     def recurrent_weights(self) -> Float[Array, "unit unit"]:
-        """Return the weights that act: signed under Dale's law, and 0 if there is no connection."""
+        """Return the effective weights: signed under Dale's law, and 0 if there is no connection.
+
+        Returns
+        -------
+        Weights, (from, to).
+        """
         weights: Array = self.W_rec
         if self.fraction_excitatory is not None:
             weights = magnitude(weights) * signs(len(weights), self.fraction_excitatory)[:, None]
@@ -108,7 +135,21 @@ class LeakyCell(AdditiveCell):
         feedback: Float[Array, "trial unit"],
         key: Key[Array, " trial"] | None = None,
     ) -> Float[Array, "trial unit"]:
-        """Return the mixture of the last activity and the new one."""
+        """Return the mixture of the last activity and the new one.
+
+        Parameters
+        ----------
+        state
+            Activity of the last step, (trial, unit).
+        drive, feedback
+            Input drive and recurrent input of this step, (trial, unit).
+        key
+            One random key per trial; None: no noise.
+
+        Returns
+        -------
+        Activity of this step, (trial, unit).
+        """
         total = drive + feedback
         if key is not None:
             total = total + self.noise * private_noise(key, total.shape[1])
@@ -124,7 +165,11 @@ def signs(n_units: int, fraction_excitatory: float) -> Float[Array, " {n_units}"
     n_units
         Number of units N.
     fraction_excitatory
-        Share of the excitatory ones; there is at least one of each kind, if there are two units.
+        Share of excitatory units; if there are two or more units, there is at least one of each kind.
+
+    Returns
+    -------
+    Sign of each unit.
 
     Examples
     --------
@@ -136,7 +181,7 @@ def signs(n_units: int, fraction_excitatory: float) -> Float[Array, " {n_units}"
 
 
 def balanced(weights: Float[Array, "unit unit"], sign: Float[Array, " unit"]) -> Float[Array, "unit unit"]:
-    """Return magnitudes that obey Dale's law with excitation and inhibition in balance.
+    """Return magnitudes with which excitation and inhibition balance under Dale's law.
 
     Parameters
     ----------
@@ -174,9 +219,13 @@ def draw_connections(
     n_units
         Number of units N.
     probability
-        Of each connection between two units.
+        Probability that one unit connects to another.
     self_connections
-        Whether every unit, or none, connects to itself.
+        Whether all units connect to themselves; otherwise none does.
+
+    Returns
+    -------
+    True for each connection that exists, (from, to).
     """
     between = jr.bernoulli(key, probability, (n_units, n_units))
     return jnp.where(jnp.eye(n_units, dtype=bool), self_connections, between)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -12,15 +13,15 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from ..settings import Option, checked_options
 from .cells import CELLS, AbstractCell
 from .initialization import glorot_normal
 from .nonlinearities import clip_through
-from .options import Option, validated
 from .precision import Precision, at, product
 from .recurrence import recur
 
 _NOISE = 2**31 - 1
-"""Stream of the noise in the key of a batch; the streams of its trials are their numbers, which are far smaller."""
+"""Folded into the key of a batch, gives the key of its noise; trials fold in their numbers, which are far smaller."""
 
 PROBABILITY_MARGIN = 1e-6
 """Probabilities are kept this far from 0 and 1, as published."""
@@ -30,16 +31,24 @@ NONLINEARITIES: dict[str, Callable[[Array], Array]] = {
     "sigmoid": jax.nn.sigmoid,
     "softmax": jax.nn.softmax,
 }
-"""Output nonlinearities by name; softmax acts on the outputs of one step."""
+"""Output nonlinearities by name; softmax normalises over the outputs of one step."""
 
 
 class Network(eqx.Module):
     """A recurrent network with a readout at every step.
 
-    Called with inputs (trial, time, neuron), and a mask (trial, time) if trials have steps to skip, it returns the
-    outputs (trial, time, output) and the activity of its units (trial, time, unit); with ``last`` those of the last so
-    many steps alone. If its cell draws random numbers, ``key`` is the random key of the batch, the one that its trials
-    are drawn with: noise is a stream of its own in it.
+    Called with inputs (trial, time, neuron), it returns its outputs (trial, time, output) and the activity of its units
+    (trial, time, unit).
+
+    Examples
+    --------
+    >>> network = initialize(
+    ...     jr.key(0), "relu", n_inputs=2, n_hidden=3, n_outputs=1,
+    ...     readout="linear", is_probability=False, lambda0=0.9, sigma0=0.1,
+    ... )
+    >>> outputs, activity = network(jnp.ones((4, 5, 2)))
+    >>> outputs.shape, activity.shape
+    ((4, 5, 1), (4, 5, 3))
     """
 
     cell: AbstractCell
@@ -49,7 +58,7 @@ class Network(eqx.Module):
     is_probability: bool = eqx.field(static=True)
     """Whether outputs are kept inside [10⁻⁶, 1 − 10⁻⁶], so that they have a cross-entropy."""
     precision: Precision = eqx.field(static=True, default="float32")
-    """Of all products with weights."""
+    """Precision of all products with weights."""
 
     def __call__(
         self,
@@ -58,7 +67,23 @@ class Network(eqx.Module):
         last: int | None = None,
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "trial kept output"], Float[Array, "trial kept unit"]]:
-        """Return outputs and activity."""
+        """Return outputs and activity.
+
+        Parameters
+        ----------
+        inputs
+            Spike counts.
+        mask
+            False at steps that a trial skips; None: every trial takes every step.
+        last
+            Number of steps, from the end, to return; None: all.
+        key
+            Random key of the batch, with which its trials were drawn too; a cell without noise needs none.
+
+        Returns
+        -------
+        Outputs, in the unit of the targets, and activity, in arbitrary units.
+        """
         if key is not None and self.cell.is_random:
             key = jr.fold_in(key, _NOISE)
         with at(self.precision):
@@ -69,17 +94,6 @@ class Network(eqx.Module):
         if self.is_probability:
             outputs = clip_through(outputs, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
         return outputs.swapaxes(0, 1), activity.swapaxes(0, 1)
-
-
-def find_model(model: str | int) -> str:
-    """Return the name of a model given its name or its published integer code (of the basic script).
-
-    Raises
-    ------
-    InputError
-        Where there is no such model.
-    """
-    return CELLS.find(model).model
 
 
 def initialize(
@@ -105,27 +119,35 @@ def initialize(
     model
         Name or published code.
     n_inputs, n_hidden, n_outputs
-        Sizes.
+        Numbers of input neurons, units and outputs.
     readout, is_probability
         Output nonlinearity, and whether outputs are kept away from 0 and 1.
-    lambda0, sigma0
-        The paper's λ0 and σ0.
-    precision
-        Of all products with weights.
-    options
+    lambda0, sigma0, precision
+        The paper's λ0 and σ0; precision of all products with weights.
+    **options
         The model's own settings, such as ``gamma`` of ``fast_weights``.
+
+    Returns
+    -------
+    The network.
 
     Raises
     ------
     InputError
         If the model is unknown, or one of its options is unknown or not allowed.
+
+    Examples
+    --------
+    >>> sizes = {"n_inputs": 2, "n_hidden": 3, "n_outputs": 1, "readout": "linear", "is_probability": False}
+    >>> initialize(jr.key(0), "relu", **sizes, lambda0=0.9, sigma0=0.1).W_out.shape
+    (3, 1)
     """
-    cell_class = CELLS[find_model(model)]
+    cell_class = CELLS.find(model)
     options = check_options(cell_class.model, options)
     key_cell, key_readout = jr.split(key)
     cell = cell_class.initialize(key_cell, n_inputs, n_hidden, lambda0=lambda0, sigma0=sigma0, **options)
     return Network(
-        # A cell of one's own may make its weights with NumPy; training takes JAX's arrays alone.
+        # A user's cell may make its weights with NumPy, but training takes only JAX's arrays.
         cell=jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, cell),
         W_out=glorot_normal(key_readout, n_hidden, n_outputs, cell_class.readout_gain),
         b_out=jnp.zeros(n_outputs),
@@ -136,14 +158,18 @@ def initialize(
 
 
 def check_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of a model in the types it takes, such as 1.0 for 1.
+    """Return options of a model, each converted to its type, such as 1.0 for 1.
 
     Parameters
     ----------
     model
         Name of the model.
     options
-        Its own options by name.
+        Values by name.
+
+    Returns
+    -------
+    The given options; those that are left out keep their defaults.
 
     Raises
     ------
@@ -155,20 +181,44 @@ def check_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     >>> check_options("fast_weights", {"gamma": 1})
     {'gamma': 1.0}
     """
-    return validated(model, CELLS[model].options(), options)
+    return checked_options(
+        f"model {model!r}",
+        _options_of(CELLS[model]),
+        options,
+        place="model_options.{name}",
+        unknown="{of} has no option {name!r}. Its options: {known}.",
+        missing="{of} needs the option {name!r}: {about}.",
+    )
+
+
+@functools.lru_cache(maxsize=256)  # a sweep makes thousands of experiments
+def _options_of(cell: type[AbstractCell]) -> Mapping[str, Option]:
+    return cell.options()
 
 
 class Description(NamedTuple):
-    """A model, for lists of them."""
+    """What a list of models says of each.
+
+    Examples
+    --------
+    >>> Description("tanh", code=None, summary="h_t = tanh(…)", options=()).model
+    'tanh'
+    """
 
     model: str
     code: int | None
+    """Integer in the published basic script; None if the model is not published."""
     summary: str
+    """Formula in one line."""
     options: tuple[Option, ...]
 
 
 def describe() -> tuple[Description, ...]:
-    """Return each model's name, published code, formula in a line, and options.
+    """Describe all models.
+
+    Returns
+    -------
+    Each model's name, published code, formula in one line, and options.
 
     Examples
     --------

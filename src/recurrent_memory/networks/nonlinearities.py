@@ -1,4 +1,4 @@
-"""Functions of one unit whose derivative at a kink, or at a bound, is a choice of its own."""
+"""Pointwise functions whose derivative at a kink or a bound is a choice."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Notes
     -----
-    The published code computes (x + abs(x))/2, with the derivative of abs(x) taken as sign(x). With no bias and no
-    activity yet, every pre-activation is exactly 0 until the first spike, so the derivative there is not a matter of
-    taste: 0 instead of ½ changes the first gradients by up to 4 %.
+    The published code computes (x + abs(x))/2, with sign(x) for the derivative of abs(x). The derivative at 0 matters:
+    biases start at 0, so every pre-activation is exactly 0 until the first spike, and a derivative of 0 instead of ½
+    changes the first gradients by up to 4 %.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     >>> [float(jax.grad(relu)(x)) for x in (-1.0, 0.0, 1.0)]
     [0.0, 0.5, 1.0]
     """
-    # JAX shares the gradient of a maximum between equal arguments, which gives the ½.
+    # JAX divides the gradient of a maximum between equal arguments, which gives the ½.
     return jnp.maximum(x, 0)
 
 
@@ -91,6 +91,10 @@ def clip_gradient(x: Float[Array, "*shape"], bound: float) -> Float[Array, "*sha
         Values.
     bound
         Largest magnitude of the signal.
+
+    Returns
+    -------
+    The same values.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The precision of matrix products, the one thing in which networks may be less than exact.
+"""The precision of products with weights, the only operations that may round more coarsely than the weights do.
 
-Everything else (activity, losses, Adam's state) stays in the precision of the weights.
+Everything else (activity, losses, Adam's state) keeps the precision of the weights.
 """
 
 from __future__ import annotations
@@ -14,40 +14,65 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Precision: TypeAlias = Literal["float32", "tf32", "bfloat16"]
-"""What the factors of a product are rounded to: not at all, to 11 significant bits, or to 8. Sums are float32."""
+"""Rounding of a product's factors: none, to 11 significant bits, or to 8. Sums are float32."""
 
 _SETTINGS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
-"""JAX's names. Its setting carries the choice: compiled programs are kept for each apart, and each thread has its own.
+"""JAX's names for the precisions.
 
-On GPUs JAX's own default is tf32, so float32 has to be asked for.
+The choice is stored in JAX's own setting, so compiled programs are cached per precision and each thread has its own.
+On GPUs JAX's default is tf32, so float32 must be requested.
 """
 
 
 def at(precision: Precision) -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which `product` has a precision.
+    """Return a context in which `product` uses a precision.
+
+    Parameters
+    ----------
+    precision
+        The precision.
+
+    Returns
+    -------
+    The context manager.
 
     Raises
     ------
     KeyError
-        Where there is no such precision.
+        If there is no such precision.
     """
     setting: contextlib.AbstractContextManager[Any] = jax.default_matmul_precision(_SETTINGS[precision])
     return setting
 
 
 def current() -> Precision:
-    """Return the precision of products here; float32 outside of any context."""
+    """Return the precision that `product` uses now; float32 outside any context."""
     setting = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
     return next((name for name in get_args(Precision) if _SETTINGS[name] == setting), "float32")
 
 
 def product(a: Float[Array, "*batch inner"], b: Float[Array, "inner outer"]) -> Float[Array, "*batch outer"]:
-    """Multiply by a matrix in the current precision; so do its derivatives.
+    """Multiply by a matrix in the current precision, which applies to the derivatives too.
+
+    Parameters
+    ----------
+    a, b
+        Factors, (…, inner) and (inner, outer).
+
+    Returns
+    -------
+    a b, (…, outer), in the precision of the weights.
 
     Notes
     -----
-    JAX's own setting is a hint, which CPUs ignore. Here factors are rounded wherever the device does not do it, so that
-    a precision means the same everywhere, though only tensor cores are faster for it.
+    JAX's own setting is a hint, which CPUs ignore. This function rounds the factors if the device does not, so that a
+    precision means the same on every device; only tensor cores gain speed from it.
+
+    Examples
+    --------
+    >>> with at("bfloat16"):
+    ...     float(product(jnp.array([[1.001]]), jnp.eye(1))[0, 0])  # 8 significant bits
+    1.0
     """
     precision = current()
     return a @ b if precision == "float32" else _product(precision, a, b)

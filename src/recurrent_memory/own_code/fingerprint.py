@@ -1,9 +1,8 @@
-"""A fingerprint of code that is not of this package, so that a result of changed code never passes for the present one.
+"""A fingerprint of code outside this package, so that results of an older version of it never pass for current ones.
 
-It covers the whole file in which a class or function is defined, and the values of the global names, closures,
-defaults and class attributes that its functions use: they can come from elsewhere, such as a
-script's command line.
-Paths are no part of it: a copy of a file has the same fingerprint.
+It covers the whole file that defines a class or function, and the values of the global names, closures, defaults and
+class attributes that its functions use, since these can come from elsewhere, such as a script's command line. It does
+not cover paths: a copy of a file has the same fingerprint.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ _PACKAGE = __name__.partition(".")[0]
 _NOT_OWN = (sys.stdlib_module_names | {_PACKAGE}) - {"__main__"}
 _INSTALLED = {"site-packages", "dist-packages"}
 _UNDERNEATH = ("__func__", "fget", "func", "method", "__wrapped__")
-"""Where class methods, properties, cached properties, equinox's methods and decorated functions keep the function."""
+"""Attributes in which class methods, properties, cached ones, equinox's methods and decorators keep the function."""
 
 _SOURCES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 def fingerprint(entries: Iterable[Any]) -> str:
-    """Return a fingerprint of the classes, functions and rows of tables that are not of this package.
+    """Return a fingerprint of those classes, functions and rows of tables that do not belong to this package.
 
     Parameters
     ----------
     entries
-        What an experiment uses.
+        The registered classes, functions and rows that an experiment uses.
 
     Returns
     -------
-    20 hexadecimal digits; empty if everything is of this package.
+    20 hexadecimal digits; empty if all entries belong to this package.
 
     Examples
     --------
@@ -53,26 +52,42 @@ def fingerprint(entries: Iterable[Any]) -> str:
 
 
 def own_files(entries: Iterable[Any]) -> list[str]:
-    """Return the names of the files in which those of the entries are defined that are not of this package."""
+    """List the files that define those entries that do not belong to this package.
+
+    Parameters
+    ----------
+    entries
+        The registered classes, functions and rows that an experiment uses.
+
+    Returns
+    -------
+    Sorted file names without folders; "the notebook" for code without a file.
+
+    Examples
+    --------
+    >>> from recurrent_memory.errors import InputError
+    >>> own_files([InputError])
+    []
+    """
     own = [entry for entry in entries if _Seen(entry).is_new(entry)]
     return sorted({Path(_file(entry) or "the notebook").name for entry in own})
 
 
 def note_source(entry: Any) -> None:
-    """Remember the source of an entry as it is when the entry is defined: its file may be edited later."""
+    """Record the source of an entry when the entry is defined, since its file may be edited later."""
     for _ in _lines(entry, _Seen(entry)):
         pass
 
 
 class _Seen:
-    """What one walk has been to, and the module in which it began: that one counts, even if it is installed."""
+    """What one walk has visited, and the module in which it began, which counts even if it is installed."""
 
     def __init__(self, entry: Any) -> None:
         self.things: set[int] = set()
         self.home = getattr(entry, "__module__", None)
 
     def is_new(self, thing: Any) -> bool:
-        """Return whether something is met for the first time, and is not of this package or an installed one."""
+        """Return whether a thing is new to the walk, and belongs neither to this package nor to an installed one."""
         name = thing.__name__ if inspect.ismodule(thing) else getattr(thing, "__module__", None)
         if id(thing) in self.things or not isinstance(name, str):
             return False
@@ -84,14 +99,14 @@ class _Seen:
 
 
 def _lines(thing: Any, seen: _Seen) -> Iterator[str]:
-    """Yield all that the fingerprint is made of, in the order of the source."""
+    """Yield the lines that the fingerprint hashes, in the order of the source."""
     thing = _underneath(thing)
     if inspect.isclass(thing):
         if seen.is_new(thing):
             yield _source(thing)
             for base in thing.__bases__:
                 yield from _lines(base, seen)
-            fields = getattr(thing, "model_fields", {})  # which pydantic takes out of a class's attributes
+            fields = getattr(thing, "model_fields", {})  # pydantic removes these from a class's attributes
             own = {name: fields[name].default for name in vars(thing).get("__annotations__", ()) if name in fields}
             for name, value in {**vars(thing), **own}.items():
                 yield from _named(name, value, seen)
@@ -103,7 +118,7 @@ def _lines(thing: Any, seen: _Seen) -> Iterator[str]:
     elif inspect.ismodule(thing):
         if seen.is_new(thing):
             yield _source(thing)
-    elif not _is_value(thing):  # a row of a table counts by its functions
+    elif not _is_value(thing):  # of a row of a table, the functions count
         row = thing._asdict() if hasattr(thing, "_asdict") else getattr(thing, "__dict__", {})
         for value in row.values():
             if callable(value):
@@ -111,12 +126,12 @@ def _lines(thing: Any, seen: _Seen) -> Iterator[str]:
 
 
 def _named(name: str, value: Any, seen: _Seen) -> Iterator[str]:
-    """Yield what a name stands for: a value itself, or what a class or function is made of."""
+    """Yield the lines of what a name stands for: a value, or a class or function."""
     value = _underneath(value)
     if isinstance(value, FunctionType | ModuleType | type):
         yield from _lines(value, seen)
     elif name.startswith("__") and name.endswith("__"):
-        return  # what Python and pydantic note of a class, paths among it
+        return  # notes of Python and pydantic about a class, which include paths
     elif _is_value(value):
         yield f"{name} = {_written(value)}"
     elif isinstance(value, list | tuple | dict):
@@ -125,7 +140,7 @@ def _named(name: str, value: Any, seen: _Seen) -> Iterator[str]:
 
 
 def _underneath(thing: Any) -> Any:
-    """Return the function that something stands for, if it is one of several kinds of wrappers."""
+    """Return the function inside a wrapper of a known kind; anything else as it is."""
     while not inspect.isclass(thing):
         inner = next((found for name in _UNDERNEATH if callable(found := getattr(thing, name, None))), None)
         if inner is None:
@@ -135,11 +150,11 @@ def _underneath(thing: Any) -> Any:
 
 
 def _used_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """Yield what a function uses besides its arguments."""
+    """Yield, by name, what a function uses besides its arguments."""
     yield "defaults", function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).items()
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # it is still empty
+        with contextlib.suppress(ValueError):  # the cell is still empty
             yield name, cell.cell_contents
     for name in dict.fromkeys(_global_names(function.__code__)):
         if name in function.__globals__:
@@ -163,7 +178,7 @@ def _is_value(thing: Any) -> bool:
 
 
 def _written(value: Any) -> str:
-    """Write a value; of an array, its checksum."""
+    """Return a value as text; an array as its checksum."""
     if isinstance(value, set | frozenset):
         return repr(sorted(map(repr, value)))
     if isinstance(value, list | tuple):
@@ -172,7 +187,7 @@ def _written(value: Any) -> str:
         return f"{{{', '.join(f'{name!r}: {_written(of)}' for name, of in value.items())}}}"
     if not hasattr(value, "__array__"):
         return repr(value)
-    import numpy as np  # here, so that --help need not wait for it
+    import numpy as np  # not at the top: the command line's help should not wait for it
 
     array = np.asarray(value)
     content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
@@ -180,9 +195,9 @@ def _written(value: Any) -> str:
 
 
 def _source(thing: Any) -> str:
-    """Return the text of the file in which something is defined, as it was when it was first asked for."""
+    """Return what identifies the source of a thing, as it was at the first call for it."""
     if inspect.ismodule(thing):
-        return _read(thing)  # when it is imported again it is the same object with another content
+        return _read(thing)  # not kept: a module that is imported again is the same object with new content
     if thing not in _SOURCES:
         _SOURCES[thing] = _read(thing)
     return _SOURCES[thing]
@@ -196,10 +211,10 @@ def _read(thing: Any) -> str:
         except OSError:
             pass
     if not inspect.isfunction(thing):
-        return str(thing.__name__)  # in a notebook a class is known by its functions
+        return str(thing.__name__)  # in a notebook, the functions of a class identify it
     try:
         return inspect.getsource(thing)
-    except (OSError, TypeError):  # typed in, without a file
+    except (OSError, TypeError):  # typed in at a prompt, without a file
         return _compiled(thing.__code__)
 
 

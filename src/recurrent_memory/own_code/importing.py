@@ -1,4 +1,4 @@
-"""Python files that register variants, imported by their path."""
+"""Python files that register variants, imported by path."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ from typing import NamedTuple
 from ..errors import InputError
 
 _IMPORTED: dict[str, tuple[str, ModuleType]] = {}
-"""Of each module that was imported here, by its name: the digest of its content, and the module."""
+"""Digest of the content, and the module, of each file that was imported here, by the module's name."""
+
+
+def imported_files() -> list[Path]:
+    """Return the paths of all files that were imported here, for another process that is to know the same."""
+    return [Path(str(module.__file__)) for _, module in _IMPORTED.values()]
+
+
+MOST_BYTES = 2**24
+"""Of a Python file that is imported."""
 
 
 class OwnFile(NamedTuple):
-    """A Python file and its content as it was when it was read."""
+    """A Python file and its content when it was read."""
 
     path: Path
     content: bytes
@@ -27,20 +36,35 @@ class OwnFile(NamedTuple):
     def read(cls, path: str | os.PathLike[str]) -> OwnFile:
         """Read a file.
 
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        The file and its content.
+
         Raises
         ------
         InputError
             If it cannot be read, or its name does not end in ``.py``.
         """
-        path = Path(path)
+        path = Path(os.path.expandvars(os.path.expanduser(path)))
         if path.suffix != ".py":
             raise InputError(f"{path} is not a Python file: its name must end in .py.")
         try:
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise InputError(f"{path} is not a file: name a Python file to import.")
+            if path.exists() and path.stat().st_size > MOST_BYTES:
+                raise InputError(f"{path} has {path.stat().st_size:,} bytes: it is hardly a Python file.")
             return cls(path, path.read_bytes())
         except FileNotFoundError:
             raise InputError(f"There is no file {path} to import.") from None
         except IsADirectoryError:
             raise InputError(f"{path} is a folder: name a Python file to import.") from None
+        except InputError:
+            raise
         except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
             raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
@@ -51,7 +75,7 @@ class OwnFile(NamedTuple):
 
     def load(self) -> ModuleType:
         """Import the file; see :func:`import_file`."""
-        # The folder is no part of the name: a copy, such as one for a cluster's jobs, is the same module.
+        # The name leaves out the folder: a copy, such as one for a cluster's jobs, is the same module.
         name = f"own_{re.sub(r'[^0-9A-Za-z]', '_', self.path.stem)}"
         known = _IMPORTED.get(name)
         if known is not None and known[0] == self.digest:
@@ -65,7 +89,7 @@ class OwnFile(NamedTuple):
             raise InputError(f"{self.path}{line}: this is not Python: {reason}.") from None
         module, before = ModuleType(name), sys.modules.get(name)
         module.__file__ = place
-        sys.modules[name] = module  # where dataclasses look up the names in annotations
+        sys.modules[name] = module  # dataclasses look up the names in annotations there
         try:
             exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
@@ -80,13 +104,16 @@ class OwnFile(NamedTuple):
 def import_file(path: str | os.PathLike[str]) -> ModuleType:
     """Import a Python file, so that experiments can use the tasks, cells and other variants that it registers.
 
-    A file whose content is already imported is not imported again; one that has changed since is, and what it registers
-    takes the place of what it registered before.
+    A file is imported again only if its content has changed; its new entries then replace the old ones.
 
     Parameters
     ----------
     path
-        The file. What it imports must be installed: the folder in which it lies is not searched.
+        The file. What it imports must be installed: its own folder is not searched.
+
+    Returns
+    -------
+    The module.
 
     Raises
     ------
@@ -97,7 +124,7 @@ def import_file(path: str | os.PathLike[str]) -> ModuleType:
 
 
 def _what_failed(path: Path, place: str, error: BaseException) -> str:
-    """Say which line of a file raised an error."""
+    """Return a message that names the line of a file that raised an error."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
     where = f", line {lines[-1]}" if lines else ""
     if isinstance(error, InputError):

@@ -1,4 +1,4 @@
-"""One experiment and its way to a result: the stages in order, checkpoints, many at a time, files."""
+"""Running experiments to their results: stages, checkpoints, many networks at a time, files."""
 
 import lazy_loader
 

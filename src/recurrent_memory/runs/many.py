@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import storage
-from ..errors import DivergedError, InputError, InterruptedRunError
+from ..errors import DivergedError, InputError, InterruptedRunError, counted, first_line
 from ..experiment import Experiment
 from . import resources
 from .claims import Claims
@@ -17,20 +18,22 @@ from .folder import RESULT, RunFolder, folder_claims
 from .pool import Job, Plan, Supply, plan, run_pool
 from .session import SECONDS_PER_CHECKPOINT, Progress, Watch
 from .sinks import FolderSink, Sink
+from .start import check_calls, check_experiment
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 class ManyProgress(NamedTuple):
-    """How far many networks have come, for whoever shows it."""
+    """How far many networks have come."""
 
     networks: int
     finished: int
     diverged: int
     done: int
-    """Iterations of all networks, those of earlier tasks of a curriculum included."""
+    """Iterations of all networks so far, including those of earlier tasks of a curriculum."""
     total: int
+    """Iterations of all networks, if none stops early."""
 
 
 def run_many(
@@ -50,38 +53,38 @@ def run_many(
     Parameters
     ----------
     experiments
-        What to do; they may differ in anything.
+        The experiments, which may differ in anything.
     folders
-        Where to keep each run (see :func:`recurrent_memory.run`). None keeps nothing, so all results have to fit into
-        memory.
+        Run folder of each (see :func:`recurrent_memory.run`); None keeps the results only in memory.
     on_progress, on_message, should_stop
-        Called, with how far all have come, with a line on each event, and asked whether to stop, several times a
-        second; once the last says True, every state is saved and the call ends.
+        As for :func:`recurrent_memory.run`, for all networks together.
     checkpoint_every, checkpoint_after
         Iterations between checkpoints; if None, seconds.
     at_once
-        Networks to train at the same time; None: as many as there are cores (on accelerators, all of a group), and fit
-        into memory.
+        Networks to train at the same time; None: one per core (on accelerators, one group), if memory allows.
     batched
-        Whether networks of equal shape are one program; None: on accelerators, not on CPUs, where it is slower.
+        Whether networks of equal shape share one program; None: on accelerators, not on CPUs, where it is slower.
 
     Returns
     -------
-    A data set for each experiment, in their order, as :func:`recurrent_memory.run` gives it: unbatched, bit for bit;
-    batched, up to rounding. If folders are given, its variables are read from the file when they are looked at. If a
-    network diverged, its data set has the training curves alone, and says so in the attribute ``status``.
+    A data set for each experiment, as from :func:`recurrent_memory.run`, bit for bit (batched: up to rounding); with
+    folders, variables are read on first use. If a network diverged: its training curves and ``status`` "diverged".
 
     Raises
     ------
     InputError
-        If a folder cannot be used or is named twice, or no folders are given and the results would not fit into memory;
-        before anything starts.
+        If a folder cannot be used or is named twice, or the results would not fit into memory; before training.
     InterruptedRunError
-        If ``should_stop`` said so.
+        If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> run_many([])
+    []
     """
-    places: list[RunFolder | None] = [None] * len(experiments)
-    if folders is not None:
-        places = list(_places(experiments, folders))
+    calls = {"on_progress": on_progress, "on_message": on_message, "should_stop": should_stop}
+    check_calls(checkpoint_every, checkpoint_after, **calls)
+    places = _places(experiments, folders)
     if not experiments:
         return []
     if folders is None:
@@ -89,27 +92,41 @@ def run_many(
     made = plan(experiments, at_once=at_once, batched=batched)
     on_message(str(made))
     watch = _Watched(on_progress, on_message, should_stop, checkpoint_every, checkpoint_after)
-    with folder_claims() as claims, resources.blas_on_one_thread():
+    with folder_claims() as claims, resources.settled():
         supply = _Listed(experiments, places, made, claims, watch)
         run_pool(supply, made)
         return supply.all_results()
 
 
-def _places(experiments: Sequence[Experiment], folders: Sequence[str | os.PathLike[str]]) -> Iterator[RunFolder]:
-    if len(folders) != len(experiments):
+def _several(given: Any, name: str) -> Sequence[Any]:
+    """Return a list of the user's; one experiment or one path is not a list of them."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InputError(f"`{name}` = {given!r} is not a list: write [{given!r}] for a single one.")
+    return given
+
+
+def _places(
+    experiments: Sequence[Experiment], folders: Sequence[str | os.PathLike[str]] | None
+) -> list[RunFolder | None]:
+    """Return the folder of each experiment, after all of them are checked."""
+    for number, experiment in enumerate(_several(experiments, "experiments")):
+        check_experiment(experiment, f"experiments[{number}]")
+    if folders is None:
+        return [None] * len(experiments)
+    if len(_several(folders, "folders")) != len(experiments):
         raise InputError(f"There are {len(experiments)} experiments and {len(folders)} folders: give one for each.")
-    known = set()
+    places: dict[Path, RunFolder] = {}
     for experiment, folder in zip(experiments, folders, strict=True):
         place = RunFolder(folder)
-        if place.path.absolute() in known:
+        if place.path.absolute() in places:
             raise InputError(f"The folder {place.path} is named twice: give each network one of its own.")
-        known.add(place.path.absolute())
+        places[place.path.absolute()] = place
         place.check_free_for(experiment)
-        yield place
+    return list(places.values())
 
 
 class _Watched(NamedTuple):
-    """Who hears of many runs, and who is asked."""
+    """The caller's callbacks, and when to save."""
 
     on_progress: Callable[[ManyProgress], None]
     on_message: Callable[[str], None]
@@ -119,7 +136,7 @@ class _Watched(NamedTuple):
 
 
 class _Listed(Supply):
-    """Networks of a list, each handed out once, and what is known of each."""
+    """The networks of a list, each handed out once, and their results."""
 
     def __init__(
         self,
@@ -153,14 +170,14 @@ class _Listed(Supply):
     def diverged(self, job: Job, error: DivergedError) -> None:
         from . import result as results
 
-        self._say(f"network {int(job.key) + 1}: {str(error).splitlines()[0]}")
+        self._say(f"network {int(job.key) + 1}: {first_line(error)}")
         self._note(int(job.key), results.training_so_far(error.experiment, error.history, "diverged"))
 
     def interrupted(self, jobs: Sequence[Job], error: InterruptedRunError) -> None:
         raise self._interruption() from None
 
     def halved(self, jobs: Sequence[Job]) -> None:
-        self._say(f"{len(jobs)} networks together need too much memory; half of them at a time")
+        self._say(f"{len(jobs)} networks together need too much memory; trying half of them at a time")
 
     def give_back(self, job: Job) -> None:
         place = self._places[int(job.key)]
@@ -206,7 +223,7 @@ class _Listed(Supply):
     def _note(self, number: int, result: xr.Dataset) -> None:
         place = self._places[number]
         if place is not None and place.finished:
-            # Of many networks not all activity fits into memory: where it is in a file, it is left there.
+            # The activity of many networks may not fit into memory: if it is in a file, it stays there.
             result = storage.open_dataset(place / RESULT)
         with self._lock:
             self._results[number] = result
@@ -217,7 +234,7 @@ class _Listed(Supply):
             self._has_done(number, self._iterations[number])
 
     def _has_done(self, number: int, iterations: int) -> None:
-        """Tell how far all have come, now that one has done so many iterations."""
+        """Report the progress of all networks, after one has done so many iterations."""
         with self._lock:
             self._all_done += iterations - self._done[number]
             self._done[number] = iterations
@@ -226,7 +243,7 @@ class _Listed(Supply):
 
     def _interruption(self) -> InterruptedRunError:
         return InterruptedRunError(
-            f"Stopped with {self._finished + self._diverged} of {len(self._results)} networks finished."
+            f"Stopped with {self._finished + self._diverged} of {counted(len(self._results), 'network')} finished."
         )
 
     def _say(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""What a measure may be of: a network's activity, its weights, its training, its answers in the test."""
+"""What a measure can be computed from: a network's activity, its weights, its training, its answers in the test."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Way(NamedTuple):
     what: str
     """The variant in words, for long names."""
     causal: bool = False
-    """Whether the ideal observer stops at the step at which the network's answer is read."""
+    """Whether the ideal observer sees the input only up to the step at which the network's answer is read."""
     concerns: Callable[[AbstractTask], bool] = lambda task: True
-    """Whether a task has it."""
+    """Returns whether a task has this variant."""
 
 
 VARIANTS: dict[str, Way] = {
@@ -41,21 +41,29 @@ VARIANTS: dict[str, Way] = {
 
 @dataclass(frozen=True)
 class Activity:
-    """Activity in the test trials that are kept, over the whole trial or over one epoch."""
+    """Activity in the test trials that are kept, over the whole trial or over one epoch.
+
+    Examples
+    --------
+    >>> from recurrent_memory import tasks
+    >>> on = Activity(tasks.make("de1"), np.ones((2, 150, 3)), np.ones((2, 150), bool), epoch="delay")
+    >>> on.steps, on.activity.shape
+    ((25, 125), (2, 100, 3))
+    """
 
     task: AbstractTask
     whole: Float[np.ndarray, "trial time unit"]
-    """Activity at all steps of the trial."""
+    """Activity at all steps of the trial (arbitrary units)."""
     whole_mask: Bool[np.ndarray, "trial time"]
-    """Whether a trial has a step; it lacks some if its delay is shorter than the longest."""
+    """Whether a trial has a step; a trial with a shorter delay than the longest lacks some."""
     variant: str = "exact"
     """One of `VARIANTS`."""
     epoch: str | None = None
-    """The epoch that is measured; None: the whole trial."""
+    """Epoch that is measured; None: the whole trial."""
 
     @property
     def steps(self) -> tuple[int, int] | None:
-        """The first step that is measured and the step after the last; None: the whole trial."""
+        """First step that is measured, and the step after the last; None: the whole trial."""
         return None if self.epoch is None else self.task.epochs[self.epoch]
 
     @property
@@ -69,13 +77,31 @@ class Activity:
         return self.whole_mask[:, slice(*(self.steps or (None,)))]
 
     def of_trials(self, chosen: Bool[np.ndarray, " trial"]) -> Activity:
-        """Return the activity in some of the trials."""
+        """Return the activity in some of the trials.
+
+        Parameters
+        ----------
+        chosen
+            True for each trial to keep.
+
+        Returns
+        -------
+        A copy with these trials.
+        """
         return replace(self, whole=self.whole[chosen], whole_mask=self.whole_mask[chosen])
 
 
 @dataclass(frozen=True)
 class Training:
-    """The training of a network."""
+    """The training of a network.
+
+    Examples
+    --------
+    >>> from recurrent_memory import tasks
+    >>> on = Training(tasks.make("de1"), History.empty())
+    >>> on.history.loss.shape
+    (0,)
+    """
 
     task: AbstractTask
     history: History
@@ -84,30 +110,50 @@ class Training:
 
 @dataclass(frozen=True)
 class Answered:
-    """A network's answers to all test trials, beside the ideal observer's and the truth."""
+    """A network's answers to all test trials, with those of the ideal observer and the true values.
+
+    Examples
+    --------
+    >>> from recurrent_memory import tasks
+    >>> truth, observer, network = np.array([0.5, 1.0]), np.array([0.6, 1.1]), np.array([0.7, 1.4])
+    >>> errors = evaluation.errors("angle", truth, observer, network)
+    >>> on = Answered(tasks.make("de1"), truth, observer, network, errors, batch_size=2)
+    >>> round(on.performance.network_error, 3), len(on.of_trials(np.array([True, False])).truth)
+    (0.3, 1)
+    """
 
     task: AbstractTask
     truth: Shaped[np.ndarray, "*answer"]
     observer: Shaped[np.ndarray, "*answer"]
     network: Shaped[np.ndarray, "*answer"]
     errors: evaluation.Errors
-    """Of every answer, the trials one after the other."""
+    """Error of each answer, trial by trial."""
     batch_size: int
     variant: str = "exact"
     """One of `VARIANTS`."""
 
     @property
     def way(self) -> evaluation.Variant:
-        """Published or exact, as the functions of :mod:`recurrent_memory.evaluation` want it."""
+        """``"paper"`` or ``"exact"``, as the functions of :mod:`recurrent_memory.evaluation` expect it."""
         return VARIANTS[self.variant].variant
 
     @functools.cached_property
     def performance(self) -> evaluation.Performance:
-        """The errors in few numbers."""
+        """Summary of the errors."""
         return evaluation.performance(self.task.response, self.errors)
 
     def of_trials(self, chosen: Bool[np.ndarray, " trial"]) -> Answered:
-        """Return the answers to some of the trials."""
+        """Return the answers to some of the trials.
+
+        Parameters
+        ----------
+        chosen
+            True for each trial to keep.
+
+        Returns
+        -------
+        A copy with these trials.
+        """
         errors = (np.asarray(of_all).reshape(len(chosen), -1)[chosen].ravel() for of_all in self.errors)
         parts: dict[str, Any] = {name: getattr(self, name)[chosen] for name in ("truth", "observer", "network")}
         return replace(self, errors=evaluation.Errors(*errors), **parts)
@@ -116,7 +162,7 @@ class Answered:
 def answered(task: AbstractTask, answers: Answers, readout_step: int, batch_size: int) -> dict[str, Answered]:
     """Return a network's answers in each of the `VARIANTS` that the task has.
 
-    The ideal observer takes long: variants that differ in nothing else share its answers.
+    The ideal observer takes long, so variants with the same observer share its answers.
     """
     found: dict[str, Answered] = {}
     judged: dict[tuple[evaluation.Variant, bool], Answered] = {}

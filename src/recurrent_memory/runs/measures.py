@@ -1,4 +1,4 @@
-"""The table of all measures: what each is called, its unit, how it is computed and of what, and where it is shown.
+"""The table of all measures: name, unit, how and from what each is computed, and where it is shown.
 
 Results, the stages of a curriculum, the delays of a task, sweeps, summaries and the docs all follow this table. A
 measure of your own is one more entry: see :func:`register`.
@@ -23,69 +23,84 @@ from ..tasks import AbstractTask
 from .measured_on import VARIANTS, Activity, Answered, Training
 
 Source: TypeAlias = Literal["answers", "activity", "network", "training", "result"]
-"""What a measure's function takes: :class:`Answered`, :class:`Activity`, a trained network, :class:`Training`, or the
-result with all other measures."""
+"""What a measure's function receives: in this order, :class:`Answered`, :class:`Activity`, a trained network,
+:class:`Training`, or the result with all other measures."""
 
 NOT_MEASURES = (
     "activity", "inputs", "targets", "outputs", "mask", "observer_estimate", "recurrent_weights", "time", "epoch",
-    "location", "trial", "unit", "neuron", "output", "answer", "source", "target_unit", "iteration", "report", "delay",
-    "stage", "status", "identity", "network", "versions", "host", "device",
+    "stimuli", "label", "cued_location", "location", "trial", "unit", "neuron", "output", "answer", "source",
+    "target_unit", "iteration", "report", "delay", "stage", "status", "identity", "network", "versions", "host",
+    "device",
 )  # fmt: skip
-"""Other names in results and in the data sets of sweeps, which no measure may take."""
+"""Other names in results and in the data sets of sweeps, which no measure can have."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OfTask: TypeAlias = str | Callable[[AbstractTask], str]
 
 
 class Row(NamedTuple):
-    """A row of the summary that ``train`` and ``show`` print."""
+    """A row of the summary that ``train`` and ``show`` print.
+
+    Examples
+    --------
+    >>> Row("mean activity ({units})", place=55).epoch is None
+    True
+    """
 
     label: str
-    """``{units}`` stands for the measure's unit."""
+    """Text of the row; ``{units}`` stands for the measure's unit."""
     place: int = 1000
-    """Rows are in this order."""
+    """Number by which the rows are sorted."""
     epoch: str | None = None
     """The epoch that the measure is of; None: the whole trial."""
     each: bool = True
-    """Whether there is also a row for each delay, and for each task before in a curriculum."""
+    """Whether there is also a row for each delay, and for each earlier task of a curriculum."""
 
 
 class Measure(Settings):
-    """One entry of the table of measures."""
+    """One entry of the table of measures.
+
+    Examples
+    --------
+    >>> variants, epochs = ("paper", "exact"), ("delay",)
+    >>> measure = Measure(name="dimensionality", function=len, of="activity", variants=variants, epochs=epochs)
+    >>> measure.variable(), measure.variable("exact", "delay")
+    ('dimensionality', 'dimensionality_delay_exact')
+    """
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", description="Name of its variable in a result")]
     function: Annotated[
         Callable[..., Any] | None,
-        Field(description="What computes it; None for a variable that comes with another measure (`part_of`)"),
+        Field(description="Computes it; None if another measure's function does (`part_of`)"),
     ] = None
-    of: Annotated[Source, Field(description="What it is measured on, which `function` takes")]
+    of: Annotated[Source, Field(description="What `function` receives")]
     long_name: Annotated[OfTask, Field(description="What it is; {variant} stands for the variant")] = ""
     units: Annotated[OfTask, Field(description="Its unit, which may depend on the task; empty for a plain number")] = ""
     decimals: Annotated[int, Field(ge=0, le=15, description="Decimals in summaries and tables")] = 3
     variants: Annotated[
-        tuple[str, ...], Field(min_length=1, description="Ways to compute it; the first adds nothing to the name")
+        tuple[str, ...], Field(min_length=1, description="Ways to compute it; the first leaves the name as it is")
     ] = ("exact",)
     epochs: Annotated[tuple[str, ...], Field(description="Epochs over which it is measured as well")] = ()
-    dims: Annotated[tuple[str, ...], Field(description="Dimensions of its own; none for one number a network")] = ()
+    dims: Annotated[tuple[str, ...], Field(description="Dimensions of its own; none for one number per network")] = ()
     by_delay: Annotated[tuple[str, ...], Field(description="Variants that are measured for each delay as well")] = ()
     by_stage: Annotated[
-        tuple[str, ...], Field(description="Variants that a curriculum's result has of the tasks before the last")
+        tuple[str, ...], Field(description="Variants that a curriculum's result includes for each task")
     ] = ()
     part_of: Annotated[str, Field(description="The measure whose function returns this variable")] = ""
-    stem: Annotated[str, Field(description="Part of the name after which the variant is written; empty: all")] = ""
+    stem: Annotated[str, Field(description="Part of the name to which the variant is appended; empty: all of it")] = ""
     attrs: Annotated[dict[str, str], Field(description="Further attributes of its variable")] = {}  # noqa: RUF012
     summary: Annotated[tuple[Row, ...], Field(description="Rows of the summary of a run")] = ()
     table: Annotated[
-        int | None, Field(description="Place among the columns of the table of several networks; None: not there")
+        int | None, Field(description="Place among the columns of the table of several networks; None: no column")
     ] = None
     drawn: Annotated[
-        int | None, Field(description="Place among what `sweep show` draws by default; None: only if asked for")
+        int | None, Field(description="Place among what `sweep show` draws by default; None: drawn only on request")
     ] = None
 
     @model_validator(mode="before")
     @classmethod
     def _spell_out(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Let True stand for all variants and a label for a row."""
+        """Replace True by all variants, and a label by a row."""
         variants = tuple(values.get("variants", ("exact",)))
         for name in ("by_delay", "by_stage"):
             if isinstance(values.get(name), bool):
@@ -100,17 +115,51 @@ class Measure(Settings):
         return self.name.replace("_", " ")
 
     def variable(self, variant: str | None = None, epoch: str | None = None) -> str:
-        """Return the name of the variable of a variant (None: the first), and of an epoch (None: the whole trial)."""
+        """Return the name of a variable of this measure.
+
+        Parameters
+        ----------
+        variant
+            One of `variants`; None: the first.
+        epoch
+            One of `epochs`; None: the whole trial.
+
+        Returns
+        -------
+        The name.
+        """
         stem = self.stem or self.name
         return stem + self.ending(variant, epoch) + self.name.removeprefix(stem)
 
     def ending(self, variant: str | None = None, epoch: str | None = None) -> str:
-        """Return what the names of its variables have at their end."""
+        """Return the part that variant and epoch add to the name.
+
+        Parameters
+        ----------
+        variant, epoch
+            As for :meth:`variable`.
+
+        Returns
+        -------
+        The part, with underscores; empty for the first variant over the whole trial.
+        """
         of_epoch = "" if epoch is None else f"_{epoch}"
         return of_epoch + ("" if variant in (None, self.variants[0]) else f"_{variant}")
 
     def attributes(self, task: AbstractTask, variant: str) -> dict[str, str]:
-        """Return the attributes of the variable: what it is, in which unit."""
+        """Return the attributes of a variable of this measure.
+
+        Parameters
+        ----------
+        task
+            Task of the network.
+        variant
+            One of `variants`.
+
+        Returns
+        -------
+        ``long_name``, ``units`` and further attributes; without those that are empty.
+        """
         long_name, units = (of if isinstance(of, str) else of(task) for of in (self.long_name, self.units))
         found = {"long_name": long_name.replace("{variant}", VARIANTS[variant].what), "units": units}
         return {name: value for name, value in (found | self.attrs).items() if value}
@@ -121,8 +170,8 @@ def _check(measure: Measure) -> None:
     for variant in (*measure.variants, *measure.by_delay, *measure.by_stage):
         if variant not in known or variant not in measure.variants:
             raise InputError(
-                f"`{measure.name}` has no variant {variant!r}: `variants` takes of {', '.join(known)}, `by_delay` and "
-                "`by_stage` of `variants`."
+                f"`{measure.name}` has no variant {variant!r}: choose `variants` from {', '.join(known)}, and "
+                "`by_delay` and `by_stage` from `variants`."
             )
     own = {measure.variable(variant, epoch) for variant in measure.variants for epoch in (None, *measure.epochs)}
     taken = {*NOT_MEASURES, *Experiment.model_fields}
@@ -132,14 +181,13 @@ def _check(measure: Measure) -> None:
     for name in sorted(own):
         if name in taken or name.startswith(("trial_", "delay_", "stage_")):
             raise InputError(
-                f"The measure `{measure.name}` would be the variable {name!r}, a name that a result has already or may "
-                "have: give it another `name`."
+                f"The measure `{measure.name}` would be the variable {name!r}, a name that results use or may use for "
+                "something else: give it another `name`."
             )
 
 
 def _defined(measure: Measure) -> Any:
-    function = measure.function
-    return None if function is None else (function.__module__, function.__qualname__)
+    return None if (function := measure.function) is None else (function.__module__, function.__qualname__)
 
 
 MEASURES: Registry[Measure] = Registry("measure", check=_check)
@@ -147,19 +195,23 @@ MEASURES: Registry[Measure] = Registry("measure", check=_check)
 
 
 def register(of: str, **settings: Any) -> Callable[[Function], Function]:
-    """Add a measure of your own: a decorator of the function that computes it.
+    """Return a decorator that makes a function a measure.
 
     Parameters
     ----------
     of
-        What the function takes: ``"activity"``, an :class:`Activity`: return a number for each trial, or one number;
+        What the function receives: ``"activity"``, an :class:`Activity` (return one number, or one per trial);
         ``"answers"``, an :class:`Answered`; ``"network"``, the trained network; ``"training"``, a :class:`Training`;
-        ``"result"``, the data set with all other measures.
+        ``"result"``, the data set with all other measures, whose attribute ``variant`` is the variant wanted.
     **settings
         Fields of :class:`Measure`: ``units``, ``decimals``, ``epochs=("delay",)`` to measure the delay period as well,
-        ``by_delay=True`` for a value of each delay, ``summary="label"`` for a row of the summary, ``table=4`` for a
-        column in the table of several networks, ``drawn=4`` for a picture by default. ``name`` is the function's unless
-        given, ``long_name`` the first line of its docstring. A curriculum's result has it for each task.
+        ``by_delay=True`` for a value per delay, ``summary="label"`` for a row of the summary, ``table=4`` for a column
+        in the table of several networks, ``drawn=4`` for a figure by default. By default, ``name`` is the name of the
+        function and ``long_name`` the first line of its docstring. A curriculum's result has the measure for each task.
+
+    Returns
+    -------
+    The decorator, which returns the function unchanged.
 
     Raises
     ------
@@ -191,12 +243,44 @@ def register(of: str, **settings: Any) -> Callable[[Function], Function]:
 
 
 def error_unit(task: AbstractTask) -> str:
-    """Return the unit of a task's losses and errors."""
+    """Return the unit of a task's losses and errors.
+
+    Parameters
+    ----------
+    task
+        The task.
+
+    Returns
+    -------
+    The unit; empty for a plain number.
+
+    Examples
+    --------
+    >>> from recurrent_memory import tasks
+    >>> error_unit(tasks.make("de1"))
+    'radians'
+    """
     return task.kind.error_unit
 
 
 def error_names(task: AbstractTask) -> tuple[str, str]:
-    """Return what the network's error is called, and the error that it is measured against."""
+    """Return the names of the network's error and of the error that it is compared with.
+
+    Parameters
+    ----------
+    task
+        The task.
+
+    Returns
+    -------
+    Both names, for axes and long names.
+
+    Examples
+    --------
+    >>> from recurrent_memory import tasks
+    >>> error_names(tasks.make("de1"))
+    ("network's error", "ideal observer's error")
+    """
     return task.kind.error_names if task.has_observer else task.kind.error_names_without_observer
 
 
@@ -216,10 +300,9 @@ def _report_fractional_loss(on: Training) -> Any:
 
 def _sequentiality(on: Activity) -> xr.Dataset:
     # As published, steps in which a trial's state is held count like any other.
-    exact = on.variant == "exact"
-    return analysis.sequentiality_index(
-        on.whole, variant=on.variant, steps=on.steps, mask=on.whole_mask if exact else None
-    )
+    mask = on.whole_mask if on.variant == "exact" else None
+    measured = analysis.sequentiality_index(on.whole, variant=on.variant, steps=on.steps, mask=mask)
+    return measured.drop_vars(["n_units", "trial_n_units"])  # `n_hidden`, in every trial
 
 
 MISALIGNED = "fractional loss as the published script computes it, from pairs of different batches"
@@ -244,10 +327,11 @@ for _measure in (
         long_name="test answers not counted ({variant})", variants=_BOTH, decimals=0,
     ),
     Measure(
-        name="solved", function=lambda result: bool(result["fractional_loss"] < SOLVED_BELOW), of="result",
-        long_name=f"fractional loss < {SOLVED_BELOW:g}, the paper's criterion", variants=("paper",),
+        name="solved", of="result", variants=_BOTH,
+        function=lambda of: bool(of[MEASURES["fractional_loss"].variable(of.attrs["variant"])] < SOLVED_BELOW),
+        long_name=f"fractional loss < {SOLVED_BELOW:g}, the paper's criterion ({{variant}})",
         by_stage=("paper",), decimals=0, table=3, drawn=3,
-        summary=(Row(f"solved (published fractional loss < {SOLVED_BELOW:g})", 40, each=False),),
+        summary=(Row(f"solved (fractional loss < {SOLVED_BELOW:g})", 40, each=False),),
     ),
     Measure(
         name="test_loss", function=lambda on: evaluation.loss(on.task.response, on.truth, on.network, on.way),
@@ -279,7 +363,7 @@ for _measure in (
     Measure(
         name="n_active_units", part_of="sequentiality_index", units="units", by_stage=("paper",), **_INDEX,
         long_name="Number of active units, mean over trials", decimals=1,
-        summary=(Row("active units", 90, each=False),),
+        summary=(Row("active units (mean activity above 0.1)", 90, each=False),),
     ),
     Measure(
         name="training_loss", function=lambda on: on.history.loss, dims=("iteration",), by_stage=("paper",),
@@ -288,6 +372,10 @@ for _measure in (
     Measure(
         name="training_fractional_loss", function=lambda on: on.history.fractional_loss(on.task), dims=("iteration",),
         long_name="fractional loss over the last 100 iterations, as published", by_stage=("paper",), **_IN_TRAINING,
+    ),
+    Measure(
+        name="iterations_done", function=lambda on: len(on.history), by_stage=("paper",), decimals=0,
+        long_name="iterations of training, fewer than wanted if it stopped early", **_IN_TRAINING,
     ),
     Measure(
         name="report_fractional_loss", function=_report_fractional_loss, of="training", dims=("report",),

@@ -1,4 +1,4 @@
-"""How the table of measures becomes variables of a result."""
+"""Computing the variables of a result from the table of measures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Variables: TypeAlias = dict[str, Any]
 
 
 def of_activity(on: Activity) -> Variables:
-    """Measure the activity over the whole trial, and over the epochs that measures ask for."""
+    """Measure the activity over the whole trial, and over the epochs that measures list."""
     found: Variables = {}
     for variant in VARIANTS:
         for epoch in (None, *on.task.epochs):
@@ -50,20 +50,22 @@ def of_training(task: AbstractTask, history: History) -> Variables:
 def of_answers(
     task: AbstractTask, answers: Answers, readout_step: int, batch_size: int
 ) -> tuple[Variables, dict[str, Answered]]:
-    """Measure the answers to all test trials; also return these beside the ideal observer's, for each variant."""
+    """Measure the answers to all test trials; also return the answers and the ideal observer's, for each variant."""
     on = answered(task, answers, readout_step, batch_size)
     return _joined(_variables(m, of, task, v) for v, of in on.items() for m in _measures("answers", v, task)), on
 
 
 def of_result(result: xr.Dataset, task: AbstractTask) -> Variables:
-    """Measure what follows from all other measures."""
-    return _joined(_variables(m, result, task, v) for v in VARIANTS for m in _measures("result", v, task))
+    """Compute the measures that depend on all others."""
+    return _joined(
+        _variables(m, result.assign_attrs(variant=v), task, v) for v in VARIANTS for m in _measures("result", v, task)
+    )
 
 
 def by_delay(
     on: dict[str, Answered], test_delay: Int[np.ndarray, " test_trial"], kept: xr.Dataset, delays: Sequence[int]
 ) -> Variables:
-    """Take measures apart by the delay of the trial.
+    """Compute measures for each delay.
 
     Parameters
     ----------
@@ -72,9 +74,13 @@ def by_delay(
     test_delay
         Delay of each of these trials.
     kept
-        What is recorded of the test trials whose activity is kept, and measures of it.
+        Data set of the test trials whose activity is kept, and its measures.
     delays
-        All delays that occur.
+        All delays that occur (steps).
+
+    Returns
+    -------
+    Variables over ``delay``, whose names begin with ``delay_``.
     """
     found: Variables = {}
     for variant in VARIANTS:
@@ -96,13 +102,13 @@ def by_delay(
 
 def _means_by_delay(measure: Measure, variant: str, kept: xr.Dataset, delays: Sequence[int]) -> list[float]:
     name = f"trial_{measure.variable(variant)}"
-    if name not in kept:  # it is undefined
+    if name not in kept:  # the measure is undefined
         return [math.nan] * len(delays)
     return [evaluation.mean(kept[name].values[kept["trial_delay"].values == delay]) for delay in delays]
 
 
 def _measures(of: Source, variant: str, task: AbstractTask) -> list[Measure]:
-    """Return the measures of one kind that a task has in a variant, but for those that come with another."""
+    """Return the measures of one source that a task has in a variant, without those that come with another."""
     own = [m for m in MEASURES.values() if m.of == of and variant in m.variants and not m.part_of]
     return own if VARIANTS[variant].concerns(task) else []
 
@@ -112,7 +118,7 @@ def _joined(parts: Iterable[Variables]) -> Variables:
 
 
 def _variables(measure: Measure, on: Any, task: AbstractTask, variant: str, epoch: str | None = None) -> Variables:
-    """Return what a measure comes to: a variable of its name, and those that come with it."""
+    """Compute a measure: its variable, and those that come with it."""
     assert measure.function is not None
     name, about = measure.variable(variant, epoch), measure.attributes(task, variant)
     try:
@@ -131,12 +137,12 @@ def _variables(measure: Measure, on: Any, task: AbstractTask, variant: str, epoc
         return {name: ((), evaluation.mean(values.astype(float)), mean), f"trial_{name}": ("trial", values, about)}
     if values.ndim != len(measure.dims):
         raise InputError(
-            f"The measure `{measure.name}` returned an array of the shape {values.shape}: return one number, for "
-            "activity also one for each trial, or name the dimensions as `dims`."
+            f"The measure `{measure.name}` returned an array of the shape {values.shape}: return one number (for "
+            "activity, also one per trial), or name the dimensions in `dims`."
         )
     if isinstance(on, Activity) and measure.by_delay:
         raise InputError(
-            f"The measure `{measure.name}` is to be taken apart by the delay (`by_delay`), but returned no number for "
+            f"The measure `{measure.name}` is computed for each delay (`by_delay`), but did not return one number for "
             f"each of the {len(on.whole)} trials: return an array of the shape (trial,)."
         )
     return {name: (measure.dims, values, about)}

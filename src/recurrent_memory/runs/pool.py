@@ -1,11 +1,11 @@
-"""The one pool that runs many networks: one a core on CPUs, or groups of equal shape in one program on accelerators.
+"""The pool that runs many networks: one per core on CPUs, groups of equal shape in one program on accelerators.
 
-On CPU cores each network runs in the very program that trains it alone: several networks batched into one program share
-no work, and wait for one another at every step. On accelerators a group is one batched program, sharded over all of
+On CPUs each network runs in the program that would train it alone: networks batched into one program would share no
+work, and would wait for one another at every step. On accelerators a group is one batched program, sharded over all of
 them.
 
-What the networks are and what becomes of each is the business of a *supply*: a list (:func:`run_many`), or a sweep,
-whose networks others train as well.
+A *supply* provides the networks and receives the results: a list (:func:`run_many`), or a sweep, on which other
+processes may work as well.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 
 from .. import kernel
-from ..errors import DivergedError, InputError, InterruptedRunError
+from ..errors import DivergedError, FileError, InputError, InterruptedRunError, counted
 from ..experiment import Experiment
-from . import resources
+from . import programs, resources
+from .apart import run_apart
+from .folder import RunFolder
 from .run import Course, run_stages
 from .session import Session, Watch, train_in_lockstep
 from .sinks import Sink
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """How many experiments will be run."""
+    """How a number of experiments will be run."""
 
     groups: tuple[tuple[int, ...], ...]
     """Numbers of the experiments that share compiled programs."""
     at_once: int
     """Networks that train at the same time."""
     batched: bool
-    """Whether those are one program, on accelerators; otherwise each has a core to itself."""
+    """Whether these share one program, as on accelerators; otherwise each has its own core."""
     bytes_each: int
     """Estimated memory of the largest network while it trains or is tested."""
 
@@ -47,25 +49,30 @@ class Plan(NamedTuple):
         networks, groups = sum(map(len, self.groups)), len(self.groups)
         how = "batched in one program" if self.batched else "each on a core of its own"
         return (
-            f"{networks} network{'s' * (networks != 1)} in {groups} group{'s' * (groups != 1)} of equal shape, "
+            f"{counted(networks, 'network')} in {counted(groups, 'group')} of equal shape, "
             f"{self.at_once} at once, {how}; about {self.at_once * self.bytes_each / 1e9:.1f} GB (estimate)"
         )
 
 
 def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batched: bool | None = None) -> Plan:
-    """Return how many experiments will be run here; for parameters see :func:`recurrent_memory.run_many`.
+    """Return how experiments will be run on this machine; for parameters see :func:`recurrent_memory.run_many`.
 
     Raises
     ------
     InputError
         If ``at_once`` is not a positive number.
     """
-    if at_once is not None and at_once < 1:
-        raise InputError(f"`at_once` = {at_once} is not allowed: it must be 1 or more networks.")
+    if at_once is not None and not (isinstance(at_once, int) and at_once >= 1):
+        raise InputError(f"`at_once` = {at_once!r} is not allowed: it must be 1 or more networks.")
+    if not isinstance(batched, bool | None):
+        raise InputError(f"`batched` = {batched!r} is not allowed: it must be True, False or None.")
     groups: dict[str, list[int]] = {}
     for number, experiment in enumerate(experiments):
         groups.setdefault(experiment.shape, []).append(number)
     use_batches = jax.default_backend() != "cpu" if batched is None else batched
+    for numbers in groups.values():
+        # Of one shape, only the number of iterations makes a difference.
+        resources.check_that_it_fits(max((experiments[i] for i in numbers), key=lambda one: one.iterations))
     largest = max((resources.estimated_bytes(experiments[numbers[0]]) for numbers in groups.values()), default=1)
     free = resources.free_memory(of_devices=use_batches)
     fitting = max(1, int(resources.SHARE_OF_MEMORY * free / largest))
@@ -79,49 +86,51 @@ def plan(experiments: Sequence[Experiment], *, at_once: int | None = None, batch
 
 
 class Job(NamedTuple):
-    """A network that a supply hands out, and that is its until it is given back."""
+    """A network that a supply hands out, until it is given back."""
 
     key: str | int
-    """By which the supply knows it."""
+    """Identifies the network to the supply."""
     experiment: Experiment
     sink: Sink
     watch: Watch
+    apart: RunFolder | None = None
+    """The folder in which a process of its own trains it first, if a worker has died of it; see `runs.apart`."""
 
 
 class Supply(ABC):
-    """Where a pool's networks come from, and what becomes of them; all methods are called from several threads."""
+    """Provides a pool's networks and receives the outcomes; all methods are called from several threads."""
 
     @abstractmethod
     def take(self, most: int = 1) -> list[Job]:
-        """Hand out up to so many networks of one shape; none once nothing is left, or all are to stop."""
+        """Hand out up to `most` networks of one shape; none if nothing is left, or the pool must stop."""
 
     @abstractmethod
     def finished(self, job: Job, result: xr.Dataset) -> None:
-        """Note the result of a network, which its sink has kept."""
+        """Record the result of a network, which its sink has kept."""
 
     @abstractmethod
     def diverged(self, job: Job, error: DivergedError) -> None:
-        """Note a network that diverged."""
+        """Record that a network diverged."""
 
     def failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """Note networks that failed in another way, or raise the error."""
+        """Record that networks failed in another way, or raise the error."""
         raise error
 
     def interrupted(self, jobs: Sequence[Job], error: InterruptedRunError) -> None:
-        """Note networks that stopped before their end, or raise the error."""
+        """Record that networks were interrupted, or raise the error."""
         raise error
 
     @abstractmethod
     def halved(self, jobs: Sequence[Job]) -> None:
-        """Note that networks need too much memory together, and are run in two halves."""
+        """Record that networks need too much memory together, and are run in two halves."""
 
     @abstractmethod
     def give_back(self, job: Job) -> None:
-        """Take back a network, whatever became of it; it may already be back."""
+        """Take back a network after any outcome; it may be back already."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Have all networks that are under way stop soon."""
+        """Make all networks that are being trained stop soon."""
 
 
 def run_pool(supply: Supply, made: Plan) -> None:
@@ -130,7 +139,7 @@ def run_pool(supply: Supply, made: Plan) -> None:
     Raises
     ------
     Exception
-        The first error that the supply does not note; an InterruptedRunError only if there is no other.
+        The first error that the supply does not record; an InterruptedRunError only if there is no other.
     """
     if made.batched:
         while jobs := supply.take(made.at_once):
@@ -156,13 +165,13 @@ def run_pool(supply: Supply, made: Plan) -> None:
 
 
 def _attempt(supply: Supply, jobs: list[Job], how: Callable[[Supply, list[Job]], None]) -> None:
-    """Run networks in some way, let the supply know what became of them, and give them back."""
-    resources.release_programs()
+    """Run networks with `how`, report the outcomes to the supply, and give the networks back."""
+    programs.release_from_memory()
     try:
         how(supply, jobs)
     except InterruptedRunError as error:
         supply.interrupted(jobs, error)
-    except OSError:
+    except (OSError, FileError):
         raise  # not the networks' fault: nobody could keep a result now
     except Exception as error:
         if len(jobs) == 1 or not is_out_of_memory(error):
@@ -178,12 +187,14 @@ def _attempt(supply: Supply, jobs: list[Job], how: Callable[[Supply, list[Job]],
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error says that memory, of the machine or of an accelerator, did not suffice."""
+    """Return whether an error means that the memory of the machine or of an accelerator did not suffice."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _run_alone(supply: Supply, jobs: list[Job]) -> None:
     (job,) = jobs
+    if job.apart is not None:
+        run_apart(job.experiment, job.apart, job.watch)
     try:
         result = run_stages(job.experiment, job.watch, job.sink)
     except DivergedError as error:
@@ -206,20 +217,23 @@ def _run_together(supply: Supply, jobs: list[Job]) -> None:
     for job in jobs:
         begin(job, Course(job.experiment, job.watch, job.sink))
     while under_way:
-        # After an interruption some may be a stage behind: they catch up first.
+        # After an interruption some networks may be a stage behind: these catch up first.
         behind = min(session.experiment.stage for _, _, session in under_way.values())
         together = [key for key, (_, _, session) in under_way.items() if session.experiment.stage == behind]
         for key, came_to in zip(together, train_in_lockstep([under_way[key][2] for key in together]), strict=True):
             job, course, session = under_way.pop(key)
-            if isinstance(came_to, DivergedError):
-                supply.diverged(job, came_to)
-            else:
+            try:
+                if isinstance(came_to, DivergedError):
+                    raise came_to
                 course.conclude(session, came_to)
+            except DivergedError as error:
+                supply.diverged(job, error)
+            else:
                 begin(job, course)
 
 
 class _Cores:
-    """The cores, as threads share them: each has its part, and the last ones share what is left over."""
+    """The division of the cores among threads: equal parts, which grow when threads run out of networks."""
 
     def __init__(self, workers: int, networks: int) -> None:
         self._cores, self._workers, self._networks = resources.cores(), workers, networks
@@ -227,13 +241,13 @@ class _Cores:
         self._share()
 
     def network_done(self) -> None:
-        """Note that a network has come to its end."""
+        """Record that a network has ended."""
         with self._lock:
             self._networks -= 1
             self._share()
 
     def worker_done(self) -> None:
-        """Note that a thread has ended, though others may still train."""
+        """Record that a thread has ended; others may still train."""
         with self._lock:
             self._workers -= 1
             if self._workers < self._networks:
@@ -245,7 +259,7 @@ class _Cores:
 
 
 def _on_threads(work: Callable[[], None], workers: int, stop: Callable[[], None]) -> None:
-    """Let several threads work to their end.
+    """Run a function on several threads until all return.
 
     Parameters
     ----------
@@ -254,18 +268,19 @@ def _on_threads(work: Callable[[], None], workers: int, stop: Callable[[], None]
     workers
         Number of threads.
     stop
-        Called if one fails, or this call is interrupted, as by Ctrl-C: has those under way end soon.
+        Called if a thread fails or this call is interrupted, for example by Ctrl-C; makes the other threads end soon.
 
     Raises
     ------
     Exception
-        What the first thread that failed raised, but an InterruptedRunError only if there is nothing else.
+        The error of the first thread that failed; an InterruptedRunError only if there is no other.
     """
     in_double_precision = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
     def do() -> None:
         try:
-            with jax.enable_x64(in_double_precision):  # it may be set for the caller's thread alone
+            # Settings hold for one thread alone.
+            with jax.enable_x64(in_double_precision), resources.published_randomness():
                 work()
         except BaseException:
             stop()
@@ -275,7 +290,7 @@ def _on_threads(work: Callable[[], None], workers: int, stop: Callable[[], None]
         futures = [pool.submit(do) for _ in range(workers)]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
-        except BaseException:  # those under way save their state
+        except BaseException:  # networks that are being trained save their state
             stop()
             raise
     errors = [error for future in futures if (error := future.exception()) is not None]

@@ -1,36 +1,31 @@
-"""What this machine gives a process, and what a network takes of it: cores, bytes, threads, the job of a cluster."""
+"""What this machine gives a process, and what a network needs: cores, memory, threads, the job of a cluster."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 import psutil
 from threadpoolctl import threadpool_limits
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..experiment import Experiment
 from ..registry import Registry
+from . import limits, programs
 
 SHARE_OF_MEMORY = 0.8
 """Share of the free memory that a plan may use."""
 
-MOST_MAPS = 14_000
-"""Memory maps of this process above which compiled programs are let go; Linux allows 65,530."""
-
 
 class Job(NamedTuple):
-    """The job of a cluster that this process belongs to."""
+    """The cluster job that this process belongs to."""
 
     id: str
     restart: int
-    """How often the cluster has started the job again."""
+    """How often the cluster has restarted the job."""
 
 
 class AbstractScheduler(ABC):
@@ -40,26 +35,30 @@ class AbstractScheduler(ABC):
 
     @abstractmethod
     def cores(self) -> int | None:
-        """Return the cores that the job was given; None outside of a job, or if the scheduler does not say."""
+        """Return the number of cores that the job was given; None outside a job, or if the scheduler does not say."""
+
+    def memory(self) -> int | None:
+        """Return the bytes that the job was given; None outside a job, or if the scheduler does not say."""
+        return None
 
     @abstractmethod
     def job(self) -> Job | None:
-        """Return the job; None outside of one."""
+        """Return the job; None outside one."""
 
 
 SCHEDULERS: Registry[AbstractScheduler] = Registry(
     "scheduler", homes=("recurrent_memory.sweeps.cluster.slurm.environment",)
 )
-"""Schedulers by name. Each lives with its cluster, which is built on runs; so it is found by its module's name."""
+"""Schedulers by name. Each is defined with its cluster, which imports this package, so it is found by module name."""
 
 
 def current_job() -> Job | None:
-    """Return the job of a cluster that this process belongs to; None outside of one."""
+    """Return the cluster job that this process belongs to; None outside one."""
     return next((job for scheduler in SCHEDULERS.values() if (job := scheduler.job()) is not None), None)
 
 
 def machine() -> dict[str, str]:
-    """Return the name of this machine and the kind of its first device, which results and failures are stored with."""
+    """Return the name of this machine and the kind of its first device, which results and failures record."""
     import jax
 
     return {"host": platform.node(), "device": jax.devices()[0].device_kind}
@@ -67,52 +66,43 @@ def machine() -> dict[str, str]:
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
-    try:
-        found = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        found = os.cpu_count() or 1
-    # Not every cluster binds a job to the cores it was given.
+    # Not every cluster binds a job to the cores that it was given.
     given = [n for scheduler in SCHEDULERS.values() if (n := scheduler.cores()) is not None]
-    return max(1, min([found, *given]))
+    return max(1, min([limits.cores(), *given]))
+
+
+@contextlib.contextmanager
+def settled() -> Iterator[None]:
+    """Compute in settings on which neither speed nor results depend by accident, with programs of earlier processes."""
+    programs.keep_on_disk()
+    with blas_on_one_thread(), published_randomness():
+        yield
 
 
 def blas_on_one_thread() -> contextlib.AbstractContextManager[object]:
-    """Have NumPy's matrix products use one thread for a while.
+    """Limit NumPy's matrix products to one thread for a while.
 
-    The products of the ideal observers are small. But after each of them the other threads of OpenBLAS wait for the
-    next one without sleep, on the cores on which networks train.
+    The products of the ideal observers are small. But after each of them the other threads of OpenBLAS spin while they
+    wait for the next, on the cores on which networks train.
     """
     limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
     return limits
 
 
-def release_programs(most_maps: int = MOST_MAPS) -> None:
-    """Let go of all compiled programs once this process has more memory maps.
+def published_randomness() -> contextlib.AbstractContextManager[object]:
+    """Have this thread draw the same random numbers whatever JAX is set to; the keys are `runs.start.stream`'s.
 
-    Each shape of network leaves about 600 maps and 37 MB of programs in the process. To compile again what does not
-    depend on the shape takes about 2 s, so programs are not let go after each shape but every twenty or so, at a cost
-    of 2 %. A program that is running keeps its own maps.
+    Otherwise the environment variable ``JAX_THREEFRY_PARTITIONABLE`` would change a result, and a run that is resumed
+    under another value would mix two.
     """
-    if _memory_maps() > most_maps:
-        import jax
+    import jax
 
-        jax.clear_caches()
-        # The C library keeps freed memory for itself unless it is asked to give it back.
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
-
-
-def _memory_maps() -> int:
-    """Return the number of memory maps of this process; 0 if the system does not say."""
-    try:
-        return Path("/proc/self/maps").read_bytes().count(b"\n")
-    except OSError:
-        return 0
+    fixed: contextlib.AbstractContextManager[object] = jax.threefry_partitionable(True)
+    return fixed
 
 
 def free_memory(*, of_devices: bool = False) -> int:
-    """Return the bytes that are free: of this machine, or of all accelerators together where JAX says so."""
+    """Return the free bytes of this machine, or of all accelerators together if JAX knows them."""
     if of_devices:
         import jax
 
@@ -120,11 +110,46 @@ def free_memory(*, of_devices: bool = False) -> int:
         free = [of["bytes_limit"] - of["bytes_in_use"] for of in known if of and "bytes_limit" in of]
         if free:
             return int(min(free)) * len(free)
-    return int(psutil.virtual_memory().available)
+    return memory().free
+
+
+def memory() -> limits.Memory:
+    """Return the memory of this machine that this process may use, within the limits of containers and clusters."""
+    found = limits.memory()
+    for scheduler in SCHEDULERS.values():
+        if (given := scheduler.memory()) is not None:
+            in_use = int(psutil.Process().memory_info().rss)
+            found = limits.Memory(min(found.total, given), max(0, min(found.free, given - in_use)))
+    return found
+
+
+def check_that_it_fits(experiment: Experiment) -> None:
+    """Refuse an experiment that can't fit into the memory of this machine, however much of it is free.
+
+    Raises
+    ------
+    InputError
+        If it does not fit.
+    """
+    total = memory().total
+    for e in experiment.stages:
+        needed = max(estimated_bytes(e), result_bytes(e))
+        if needed <= total:
+            continue
+        task = e.make_task()
+        raise InputError(
+            f"This needs about {_gigabytes(needed)} (estimate), but this machine has {_gigabytes(total)}: `n_hidden` = "
+            f"{e.n_hidden:,}, `batch_size` = {e.batch_size:,}, {task.n_steps:,} steps in a trial, {task.n_inputs:,} "
+            f"inputs, `iterations` = {e.iterations:,}, `test_batches` = {e.test_batches:,}.\nMake the largest smaller."
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
 
 
 def estimated_bytes(experiment: Experiment) -> int:
-    """Return an estimate of the memory that training and testing one network takes, beyond what the process has."""
+    """Estimate the bytes that training and testing a network takes, beyond what the process uses already."""
     from ..networks import CELLS
 
     task = experiment.make_task()
@@ -133,12 +158,14 @@ def estimated_bytes(experiment: Experiment) -> int:
     weights = blocks * experiment.n_hidden * (experiment.n_hidden + task.n_inputs)
     training = 10 * weights + 4 * steps * (blocks * experiment.n_hidden + task.n_inputs)
     testing = weights + 6 * steps * (4 * experiment.n_hidden + 2 * task.n_inputs)
+    answers = task.n_outputs * (task.epochs["response"][1] - task.epochs["response"][0]) + task.n_inputs
+    testing += 2 * experiment.test_batches * experiment.batch_size * answers
     return 4 * max(training, testing)
 
 
 def result_bytes(experiment: Experiment) -> int:
-    """Return about how much memory the data set of a network takes."""
-    from ..evaluation import ACTIVITY_BATCHES  # here, since a look at a sweep's status needs claims, but not JAX
+    """Estimate the bytes that the data set of a network takes in memory."""
+    from ..evaluation import ACTIVITY_BATCHES  # here, because the status of a sweep needs claims but not JAX
 
     task = experiment.make_task()
     trials = min(ACTIVITY_BATCHES, experiment.test_batches) * experiment.batch_size
@@ -147,7 +174,7 @@ def result_bytes(experiment: Experiment) -> int:
 
 
 def check_that_results_fit(experiments: Sequence[Experiment]) -> None:
-    """Refuse experiments whose results do not fit into memory together.
+    """Check that the results of all experiments fit into memory together.
 
     Raises
     ------
@@ -157,6 +184,6 @@ def check_that_results_fit(experiments: Sequence[Experiment]) -> None:
     needed, free = sum(map(result_bytes, experiments)), free_memory()
     if needed > SHARE_OF_MEMORY * free:
         raise InputError(
-            f"The results of {len(experiments)} networks take about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of "
-            "memory are free. Give `folders`, so that they are kept in files, or run fewer at a time."
+            f"The results of {counted(len(experiments), 'network')} take about {needed / 1e9:.1f} GB, and "
+            f"{free / 1e9:.1f} GB of memory are free. Give `folders` to keep them in files, or run fewer at a time."
         )

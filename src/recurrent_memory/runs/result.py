@@ -1,29 +1,33 @@
-"""What one run yields: a labelled data set, and its summary in words."""
+"""The result of one run: a labelled data set."""
 
 from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from .. import storage
+from .. import __version__, storage
 from ..evaluation.history import History
 from ..experiment import Experiment
 from ..networks import Network
-from ..tasks import AbstractTask, Trials
+from ..tasks import AbstractTask, Evidence, Trials
 from ..training import Answers
 from . import measuring
 from .folder import RESULT, RunFolder
 from .measured_on import Activity
 from .measures import MEASURES
+from .schema import check_result, measured_dims
+from .weights import labelled
 
-VERSIONED = ("recurrent-memory", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray")
+LIBRARIES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "xarray")
 
 
 def assemble(
@@ -34,33 +38,52 @@ def assemble(
     Parameters
     ----------
     experiment, task
-        What was done.
+        The experiment and its task.
     history
-        Its training.
+        History of training.
     answers
-        To all test trials.
+        Answers to all test trials.
     kept
-        What :func:`recorded` returned of the test trials that are kept.
+        Data set of the test trials that are kept, from :func:`recorded`.
 
     Returns
     -------
     xarray.Dataset
-        Over ``trial``, ``time`` and ``unit``: activity, inputs, targets, outputs, the ideal observer's estimate; over
+        Over ``trial``, ``time`` and ``unit``: activity, inputs, targets, outputs, the ideal observer's estimate, the
+        ``stimuli`` (trial, display, stimulus_location) and the ``label`` of each trial (see :class:`Trials`); over
         ``iteration``: the training curves; scalars: test measures (names ending in ``_exact`` are the exact variant,
         others the published one) and sequentiality (``_delay``: over the delay period alone); ``recurrent_weights``.
-        With variable delays also over ``delay``: measures that begin with ``delay_``.
-        The same experiment on the same machine gives the same data set bit for bit: nothing in it tells the time.
+        With variable delays, also over ``delay``: measures whose names begin with ``delay_``.
+        The same experiment on the same machine gives the same data set bit for bit: it contains no times of day.
+    """
+    curves = kept.assign(measuring.of_training(task, history)).assign_coords(iteration=np.arange(len(history)))
+    return tested(experiment, task, answers, curves, "finished")
+
+
+def tested(experiment: Experiment, task: AbstractTask, answers: Answers, kept: xr.Dataset, status: str) -> xr.Dataset:
+    """Add what the answers to all test trials say to a data set of those that are kept.
+
+    Parameters
+    ----------
+    experiment, task, answers
+        As for :func:`assemble`.
+    kept
+        Data set from :func:`recorded`, with or without the curves of training.
+    status
+        How far the network is.
+
+    Returns
+    -------
+    The data set with all test measures and the attributes of a result.
     """
     test, judged = measuring.of_answers(task, answers, experiment.readout_step, experiment.batch_size)
-    dataset = kept.assign({**measuring.of_training(task, history), **test})
+    dataset = kept.assign(test)
     dataset = dataset.assign(measuring.of_result(dataset, task))
     if task.skips_steps:
         delays = delays_of(task)
         dataset = dataset.assign(measuring.by_delay(judged, np.asarray(answers.delay), kept, delays))
-    dataset = dataset.assign_coords(iteration=np.arange(len(history)))
-    if task.skips_steps:
         dataset = dataset.assign_coords(delay=("delay", np.array(delays), _about("delay", "steps")))
-    return dataset.assign_attrs({**provenance(experiment, task), "status": "finished"})
+    return dataset.assign_attrs({**provenance(experiment, task), "status": status})
 
 
 def recorded(
@@ -71,16 +94,20 @@ def recorded(
     activity: Float[np.ndarray, "trial time unit"],
     network: Network,
 ) -> xr.Dataset:
-    """Label what was recorded of the test trials that are kept, and measure the activity and the weights.
+    """Label the test trials that are kept, and measure the activity and the weights.
 
     Parameters
     ----------
     experiment, task
-        What was done.
+        The experiment and its task.
     trials, outputs, activity
-        The test trials that are kept.
+        The test trials that are kept, and the network's outputs and activity in them.
     network
         The trained network.
+
+    Returns
+    -------
+    The part of a result that follows from these trials.
     """
     mask = np.asarray(trials.mask)
     dataset = xr.Dataset(
@@ -108,14 +135,20 @@ def recorded(
     return dataset
 
 
+@eqx.filter_jit
+def _evidence(task: AbstractTask, trials: Trials) -> Evidence:
+    """Return what the ideal observer sees: one program, where the steps alone would be compiled one by one."""
+    return task.evidence(trials)
+
+
 def _of_trials(
     task: AbstractTask,
     trials: Trials,
     outputs: Float[np.ndarray, "trial time output"],
     activity: Float[np.ndarray, "trial time unit"],
 ) -> dict[str, Any]:
-    """Label what is known of each trial: what came in, what the network did, what an ideal observer answers."""
-    observer = task.ideal_observer(jax.tree.map(jax.numpy.asarray, trials))
+    """Label inputs, targets, the network's activity and outputs, and the ideal observer's estimate in each trial."""
+    observer = task.observe(_evidence(task, trials))
     in_time, unit = ("trial", "time"), _unit(task)
     return {
         "activity": ((*in_time, "unit"), activity, _about("activity of the units", "arbitrary units")),
@@ -128,18 +161,70 @@ def _of_trials(
             observer.reshape(len(observer), -1),
             _about("the ideal observer's answer, as published", unit),
         ),
+        **_hidden(task, trials),
     }
 
 
-def with_stages_before(result: xr.Dataset, earlier: xr.Dataset) -> xr.Dataset:
-    """Add what is known of the tasks before, over the dimension ``stage``, whose last entry is the result itself.
+def _hidden(task: AbstractTask, trials: Trials) -> dict[str, Any]:
+    """Label the hidden variables of the trials; ``location`` is the name of a coordinate, so the places have another.
+
+    No text is among them: sweeps that keep no activity would keep the names of displays.
+    """
+    shown = ("trial", "display", "stimulus_location")
+    names = dict.fromkeys(epoch.name for epoch in task.epoch_list if epoch.shows is not None)
+    about = {"long_name": "value shown in each display at each location", "displays": ", ".join(names)}
+    if task.stimulus_unit:
+        about["units"] = task.stimulus_unit
+    label = np.asarray(trials.label)
+    found: dict[str, Any] = {
+        "label": ("trial", label, {"long_name": task.label_means or "discrete variable of the trial; 0 if none"})
+    }
+    if (stimuli := np.asarray(trials.stimuli)).size:
+        found["stimuli"] = (shown, stimuli, about)
+    if task.label_means == "cued location":
+        found["cued_location"] = ("trial", label, {"long_name": "location of the stimulus that is asked for, from 0"})
+    return found
+
+
+def with_snapshots(result: xr.Dataset, found: Mapping[int, tuple[Network, xr.Dataset]]) -> xr.Dataset:
+    """Add the weights and the measures of the network during training, over the dimension ``snapshot``.
 
     Parameters
     ----------
     result
-        Of the last task.
+        Result of the trained network.
+    found
+        By the number of iterations done, the network and its test, from :func:`tested`.
+
+    Returns
+    -------
+    The result with variables over ``snapshot``, whose names begin with ``snapshot_``.
+    """
+    known = measured_dims()
+    parts = []
+    for network, test in found.values():
+        numbers = test[[name for name in test.data_vars if name in known and not test[name].dims]]
+        parts.append(xr.merge([numbers.reset_coords(drop=True), labelled(network).reset_coords(drop=True)]))
+    joined = xr.concat(parts, "snapshot", combine_attrs="drop_conflicts").rename(
+        {n: f"snapshot_{n}" for n in parts[0].data_vars}
+    )
+    labels = ("snapshot", np.array([*found]), {"long_name": "iterations of training done"})
+    return result.merge(joined.assign_coords(snapshot=labels))
+
+
+def with_stages_before(result: xr.Dataset, earlier: xr.Dataset) -> xr.Dataset:
+    """Add the measures of earlier tasks over the dimension ``stage``, whose last entry is the result itself.
+
+    Parameters
+    ----------
+    result
+        Result of the last task.
     earlier
-        Of the task before it, which tells of its own predecessors in the same way.
+        Result of the task before it, which includes its own predecessors in the same way.
+
+    Returns
+    -------
+    The result with variables over ``stage``, whose names begin with ``stage_``.
     """
     stages = xr.concat(
         [_stages(earlier), _stages(result)], "stage", join="outer", data_vars="all", combine_attrs="drop"
@@ -149,7 +234,7 @@ def with_stages_before(result: xr.Dataset, earlier: xr.Dataset) -> xr.Dataset:
 
 
 def _stages(result: xr.Dataset) -> xr.Dataset:
-    """Return what a result tells of each of its tasks, over ``stage``; curves may differ in length."""
+    """Return the measures of each task in a result, over ``stage``; curves may differ in length."""
     if "stage" in result.dims:
         stages = result[[name for name in result.data_vars if str(name).startswith("stage_")]].drop_vars("stage")
         return stages.rename({name: str(name).removeprefix("stage_") for name in (*stages.variables,)})
@@ -182,14 +267,13 @@ def _epoch_names(task: AbstractTask) -> list[str]:
 
 
 def delays_of(task: AbstractTask) -> tuple[int, ...]:
-    """Return the delays that occur in a task, each once, the longest last."""
+    """Return the delays that occur in a task (steps), each once, in ascending order."""
     delays: tuple[int, ...] = getattr(task, "delays", (task.delay_dur,))
     return tuple(sorted(set(delays)))
 
 
 def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | int | float]:
-    """Return attributes that say what a result is of, and what made it."""
-    versions = {f"version_{name.replace('-', '_')}": metadata.version(name) for name in VERSIONED}
+    """Return attributes that say which experiment a result belongs to, and what computed it."""
     named = {
         name: getattr(experiment, name) for name in ("task", "condition", "model", "n_hidden", "lambda0", "sigma0")
     }
@@ -203,8 +287,16 @@ def provenance(experiment: Experiment, task: AbstractTask) -> dict[str, str | in
         "task_settings": json.dumps(task.model_dump(mode="json"), ensure_ascii=False),
         "precision": _precision(experiment),
         "platform": f"{platform.system()} {platform.machine()}, {jax.default_backend()}",
+        **versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return attributes that say which software has computed something."""
+    return {
         "version_python": platform.python_version(),
-        **versions,
+        "version_recurrent_memory": __version__,
+        **{f"version_{name}": metadata.version(name) for name in LIBRARIES},
     }
 
 
@@ -219,7 +311,7 @@ def load(place: RunFolder) -> xr.Dataset:
 
     Raises
     ------
-    InputError
-        Where it is missing or damaged.
+    FileError
+        If it is missing, unreadable or damaged, or lacks what every result has.
     """
-    return storage.load_dataset(place / RESULT)
+    return check_result(storage.load_dataset(place / RESULT), place / RESULT)

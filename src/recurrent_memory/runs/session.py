@@ -1,7 +1,6 @@
-"""The training of one network on one task: chunks, checkpoints, and when to stop; nothing else.
+"""The training of one network on one task: chunks, checkpoints, and when to stop.
 
-Where the state goes is the business of the sink that a session is given, and what follows the training that of
-:mod:`recurrent_memory.runs.run`.
+The sink of a session keeps its state, and :mod:`recurrent_memory.runs.run` does what follows the training.
 """
 
 from __future__ import annotations
@@ -11,10 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from ..errors import DivergedError, InterruptedRunError
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import DivergedError, InterruptedRunError, counted
 from ..evaluation import WINDOW, History
 from ..experiment import Experiment
+from ..networks import Network
 from ..training import CHUNK_CAPACITY, Chunk, Ensemble, Member, TrainingState
+from . import divergence
 from .sinks import Sink, Trained
 from .start import trainer
 
@@ -23,7 +29,7 @@ SECONDS_PER_CHUNK = 0.3
 
 
 class Progress(NamedTuple):
-    """How far a run has come, for whoever shows it."""
+    """How far a run has come."""
 
     phase: Literal["training", "testing"]
     done: int
@@ -34,19 +40,19 @@ class Progress(NamedTuple):
     fractional_loss: float
     """Over the last 100 iterations; NaN before the first."""
     history: History
-    """All that is known of the training so far."""
+    """History of the training so far."""
     stage: int
-    """Number of tasks of the curriculum that come before."""
+    """Number of earlier tasks of the curriculum."""
 
 
 class Watch(NamedTuple):
-    """Who hears of a run while it goes on, and who is asked."""
+    """The caller's callbacks during a run, and when to save."""
 
     on_progress: Callable[[Progress], None] = lambda _: None
     on_message: Callable[[str], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     checkpoint_every: int | None = None
-    """Iterations between checkpoints; None: as often as `checkpoint_after` says."""
+    """Iterations between checkpoints; None: see `checkpoint_after`."""
     checkpoint_after: float = SECONDS_PER_CHECKPOINT
     """Seconds after which a checkpoint is due."""
 
@@ -57,13 +63,13 @@ class Session:
     Parameters
     ----------
     experiment
-        What to do; of a curriculum, one stage.
+        The experiment; of a curriculum, one stage.
     start
-        The state to start from if the sink has none.
+        State to start from if the sink has none.
     sink
         Where the state is kept.
     watch
-        Who hears of it, and who is asked whether to stop.
+        The caller's callbacks.
     """
 
     def __init__(self, experiment: Experiment, start: TrainingState, sink: Sink, watch: Watch) -> None:
@@ -76,13 +82,16 @@ class Session:
         if saved is not None:
             self.say(f"going on from iteration {len(self.history)} of {experiment.iterations}{after}")
         elif sink.keeps_state:
-            self.say(f"starting: {experiment.iterations} iterations{after}")
+            self.say(f"starting: {counted(experiment.iterations, 'iteration')}{after}")
         self._saved_at, self._saved_when = len(self.history), time.monotonic()
+        self.snapshots = sink.load_snapshots(experiment, start.network)
+        """The network after some iterations, by their number (``Experiment.snapshots``)."""
+        self._keep_snapshot()
         watch.on_progress(self.progress())
 
     @property
     def done(self) -> bool:
-        """Whether training has come to its end."""
+        """Whether training has ended."""
         done = len(self.history)
         if done >= self.experiment.iterations:
             return True
@@ -91,18 +100,18 @@ class Session:
         return bool(self.history.fractional_loss(self.task)[-1] <= self.experiment.stop_at)
 
     def iterations_allowed(self) -> int:
-        """Return the iterations until training may have to end or to be saved, or a chunk is full."""
+        """Return the number of iterations until training may end, is to be saved, or a chunk is full."""
         done = len(self.history)
-        ends = [self.experiment.iterations, done + CHUNK_CAPACITY]
+        ends = [self.experiment.iterations, done + CHUNK_CAPACITY, *(n for n in self.experiment.snapshots if n > done)]
         if self.experiment.stop_at is not None:
-            # Looked at only at multiples of the window, so that when to stop does not depend on the chunks.
+            # Checked only at multiples of the window, so that the end does not depend on the chunks.
             ends.append((done // WINDOW + 1) * WINDOW)
         if self.watch.checkpoint_every is not None:
             ends.append(self._saved_at + self.watch.checkpoint_every)
         return min(ends) - done
 
     def take(self, state: TrainingState, chunk: Chunk, seconds: float) -> None:
-        """Go on to the state after a chunk, and save it if that is due.
+        """Take over the state after a chunk, and save it if that is due.
 
         Raises
         ------
@@ -115,9 +124,10 @@ class Session:
         self.seconds += seconds
         if chunk.diverged:
             self._save()
-            message = _divergence_message(self.experiment, len(self.history) + chunk.n_done - 1, self.sink)
-            raise DivergedError(message, self.experiment, self.history)
+            iteration = len(self.history) + chunk.n_done - 1
+            raise divergence.of_training(self.experiment, self.task, self.history, iteration, self.sink)
         self.history = self.history.extended(self.task, chunk, self.experiment.readout_step)
+        self._keep_snapshot()
         self.watch.on_progress(self.progress())
         every = self.watch.checkpoint_every
         due = (
@@ -132,7 +142,7 @@ class Session:
             raise self.interruption()
 
     def trained(self) -> Trained:
-        """Return what training has come to."""
+        """Return state, history and computing time."""
         return Trained(self.state, self.history, self.seconds)
 
     def progress(self) -> Progress:
@@ -147,14 +157,25 @@ class Session:
         return Progress("training", done, total, loss, fractional, self.history, self.experiment.stage)
 
     def interruption(self) -> InterruptedRunError:
-        """Return the error that says how far training has come, and how to go on."""
+        """Return the error that says how far training has come, and how to resume."""
         done, total = len(self.history), self.experiment.iterations
         return InterruptedRunError(f"Stopped after iteration {done} of {total}.{self.sink.how_to_go_on}")
 
     def say(self, line: str) -> None:
-        """Note an event in the log, and pass it on."""
+        """Log an event, and pass it to the caller."""
         self.sink.log(self.experiment, line)
         self.watch.on_message(line)
+
+    def _keep_snapshot(self) -> None:
+        done = len(self.history)
+        if done not in self.experiment.snapshots or done in self.snapshots:
+            return
+        # A copy, because training reuses the memory of the state.
+        kept: Network = jax.tree.map(
+            lambda leaf: jnp.asarray(np.array(leaf)) if eqx.is_array(leaf) else leaf, self.state.network
+        )
+        self.snapshots[done] = kept
+        self.sink.keep_snapshot(self.experiment, done, kept)
 
     def _save(self) -> None:
         self.sink.save_state(self.experiment, self.trained())
@@ -182,19 +203,19 @@ def train(session: Session) -> Trained:
 
 
 def train_in_lockstep(sessions: Sequence[Session]) -> list[Trained | DivergedError]:
-    """Train networks of equal shape in one program, each to the end of its training; return what each comes to.
+    """Train networks of equal shape in one program, each to its end; return the outcome of each.
 
     Raises
     ------
     InterruptedRunError
-        If a watch says to stop; the states of all are saved.
+        If a watch says to stop; all states are saved.
     """
     diverged: dict[int, DivergedError] = {}
     length = 1
     while active := [i for i, session in enumerate(sessions) if i not in diverged and not session.done]:
         ensemble = Ensemble([Member(sessions[i].trainer, sessions[i].state) for i in active])
-        # The program is made for a number of networks. One that is done or diverged stays in it, unseen, until half of
-        # them have gone; so no network costs time to the end, and few programs are compiled.
+        # A program has a fixed number of networks. Those that are done or diverged stay in it, ignored, until they are
+        # half of it; then a smaller one takes over. So they cost little time, and few programs are compiled.
         running = set(active)
         while 2 * len(running) > len(active):
             length = min([length, *(sessions[i].iterations_allowed() for i in running)])
@@ -208,7 +229,7 @@ def train_in_lockstep(sessions: Sequence[Session]) -> list[Trained | DivergedErr
                 except DivergedError as error:
                     diverged[i] = error
                 except InterruptedRunError as error:
-                    interruption = error  # once the others have been saved too
+                    interruption = error  # raised once the others have been saved too
             running -= {i for i in running if i in diverged or sessions[i].done}
             length = _next_length(length, took)
             if interruption is not None:
@@ -217,15 +238,5 @@ def train_in_lockstep(sessions: Sequence[Session]) -> list[Trained | DivergedErr
 
 
 def _next_length(length: int, took: float) -> int:
-    """Return how many iterations to do in one go, given the time that so many took: a fraction of a second's."""
+    """Return how many iterations to run next, given the time that `length` took: about `SECONDS_PER_CHUNK`."""
     return max(1, min(2 * length, round(length * SECONDS_PER_CHUNK / took)))
-
-
-def _divergence_message(experiment: Experiment, iteration: int, sink: Sink) -> str:
-    place = sink.state_file(experiment)
-    where = "" if place is None else f" The state before that step is in {place}."
-    return (
-        f"Training diverged: the loss of iteration {iteration} is not finite.{where}\n"
-        f"Try a smaller lambda0 (now {experiment.lambda0:g}), sigma0 (now {experiment.sigma0:g}) "
-        f"or learning rate (now {experiment.learning_rate:g})."
-    )

@@ -1,4 +1,4 @@
-"""Where the state and the result of a run go: nowhere, or into a run folder. A sweep adds its store."""
+"""Sinks keep the state and the result of a run: nowhere, in a run folder, or in the store of a sweep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import InputError
 from ..evaluation import History
 from ..experiment import Experiment
+from ..networks import Network
 from ..training import TrainingState
 from .folder import CHECKPOINT, STATE, RunFolder
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Trained(NamedTuple):
-    """What the training of a network has come to."""
+    """The training of a network so far."""
 
     state: TrainingState
     history: History
@@ -25,22 +26,22 @@ class Trained(NamedTuple):
 
 
 class Sink:
-    """Keeps nothing; and what a driver hands in for whatever keeps something.
+    """Keeps nothing; subclasses do.
 
-    Every method takes the stage of a curriculum that it is about, which for a single task is the experiment itself.
+    Every method receives the stage of a curriculum that it is about; for a single task, this is the experiment itself.
     """
 
     keeps_state = False
-    """Whether an interrupted run can go on."""
+    """Whether an interrupted run can be resumed."""
     how_to_go_on = ""
-    """A sentence for whoever interrupts a run, with a blank before it."""
+    """Sentence on how to resume an interrupted run, with a leading space."""
 
     def finished(self, stage: Experiment) -> xr.Dataset | None:
-        """Return the result of a stage that is finished."""
+        """Return the result of a stage; None if it is not finished."""
         return None
 
     def final_state(self, stage: Experiment, like: TrainingState) -> TrainingState:
-        """Return the state in which the training of a finished stage ended."""
+        """Return the state at the end of a finished stage's training."""
         raise NotImplementedError
 
     def load_state(self, stage: Experiment, like: TrainingState) -> Trained | None:
@@ -48,21 +49,28 @@ class Sink:
         return None
 
     def save_state(self, stage: Experiment, trained: Trained) -> None:
-        """Save the state of an unfinished training."""
+        """Save the state of unfinished training."""
+
+    def keep_snapshot(self, stage: Experiment, iteration: int, network: Network) -> None:
+        """Keep the network after some iterations, before the state is saved that follows it."""
+
+    def load_snapshots(self, stage: Experiment, like: Network) -> dict[int, Network]:
+        """Return the snapshots that were kept, by iteration."""
+        return {}
 
     def state_file(self, stage: Experiment) -> Path | None:
         """Return the file of the last state, for messages."""
         return None
 
     def keep(self, stage: Experiment, trained: Trained, result: xr.Dataset, timing: dict[str, Any]) -> None:
-        """Keep the result of a stage, the trained network, and what its computing took."""
+        """Keep the result of a stage, the trained network, and the computing time."""
 
     def log(self, stage: Experiment, line: str) -> None:
-        """Note an event."""
+        """Log an event."""
 
 
 class FolderSink(Sink):
-    """Keeps a run in its folder; the stages before the last in folders inside.
+    """Keeps a run in its folder, with nested folders for the stages before the last.
 
     Parameters
     ----------
@@ -79,7 +87,7 @@ class FolderSink(Sink):
         self.how_to_go_on = f" The same command with --out {place.path} goes on from there."
 
     def finished(self, stage: Experiment) -> xr.Dataset | None:
-        """Return the result of a stage that is finished.
+        """Return the result of a stage; None if it is not finished.
 
         Raises
         ------
@@ -95,7 +103,7 @@ class FolderSink(Sink):
         return result.load(place)
 
     def final_state(self, stage: Experiment, like: TrainingState) -> TrainingState:
-        """Return the state in which the training of a finished stage ended.
+        """Return the state at the end of a finished stage's training.
 
         Raises
         ------
@@ -112,29 +120,37 @@ class FolderSink(Sink):
 
     def load_state(self, stage: Experiment, like: TrainingState) -> Trained | None:
         """Return the last state that was saved; None if there is none."""
-        # The outer folders first: a folder that holds another one must say what it is.
+        self.place.remove_left_over()
+        # Outer folders first: a folder that contains another one must already have its description.
         for later in reversed(self._stages[stage.stage :]):
             self._place(later).describe(later)
         saved = self._place(stage).load_checkpoint(like)
         return None if saved is None else Trained(*saved)
 
     def save_state(self, stage: Experiment, trained: Trained) -> None:
-        """Save the state of an unfinished training."""
+        """Save the state of unfinished training."""
         self._place(stage).save_checkpoint(*trained)
+
+    def keep_snapshot(self, stage: Experiment, iteration: int, network: Network) -> None:
+        """Keep the network after some iterations."""
+        self._place(stage).save_snapshot(iteration, network)
+
+    def load_snapshots(self, stage: Experiment, like: Network) -> dict[int, Network]:
+        """Return the snapshots that were kept, by iteration."""
+        return self._place(stage).load_snapshots(stage.snapshots, like)
 
     def state_file(self, stage: Experiment) -> Path | None:
         """Return the file of the last state."""
         return self._place(stage) / CHECKPOINT
 
     def keep(self, stage: Experiment, trained: Trained, result: xr.Dataset, timing: dict[str, Any]) -> None:
-        """Keep the result and the weights; of a stage before the last also the state that the next one goes on with."""
+        """Keep the result, the weights, and the whole state, from which training can go on."""
         place = self._place(stage)
-        if stage.stage < self._last:
-            place.save_checkpoint(*trained, name=STATE)
+        place.save_checkpoint(*trained, name=STATE)
         place.save_result(trained.state.network, result, timing)
 
     def log(self, stage: Experiment, line: str) -> None:
-        """Note an event in the log of the stage's folder."""
+        """Log an event in the stage's folder."""
         self._place(stage).log(line)
 
     def _place(self, stage: Experiment) -> RunFolder:

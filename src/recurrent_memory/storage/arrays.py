@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
 
-from ..errors import InputError
+from ..errors import DamagedResultError, InputError, first_line
 from .atomic import write_atomically
+from .reading import parse_json, read_bytes
 
+LENGTH = 8
+"""Bytes of a safetensors file that give the length of its header."""
+MOST_HEADER = 100_000_000
+"""Largest header (bytes) that the safetensors library reads."""
 NOTES = "notes"
 """The only entry in the metadata of a safetensors file; its value is JSON."""
 CHECKSUM = "checksum"
@@ -92,18 +96,26 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
     Raises
     ------
-    InputError
-        If the file is missing, truncated or damaged.
+    FileError
+        If the file is missing or cannot be read; a :class:`DamagedResultError` if it is truncated or damaged.
 
     Examples
     --------
-    See :func:`save_arrays`.
+    >>> _ = save_arrays(Path("weights.safetensors"), {"W_rec": np.eye(2)}, {"model": "relu"})
+    >>> arrays, metadata = load_arrays(Path("weights.safetensors"))
+    >>> arrays["W_rec"].shape, metadata
+    ((2, 2), {'model': 'relu'})
     """
-    with _opened(path) as file:
-        metadata = _notes(file)
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    header, size = _read_header(path)
+    # Before all is read: what is behind the header might be anything, and of any size.
+    data = read_bytes(path, most=size)
+    metadata = _notes(header, path)
+    try:
+        arrays = load(data)
+    except Exception as error:  # the library checks sizes and types, and raises errors of its own
+        raise _damaged(path, first_line(error)) from None
     if metadata.pop(CHECKSUM, None) != checksum(arrays):
-        raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{remedy(path)}")
+        raise DamagedResultError(f"{path} is damaged: its contents do not match its checksum.\n{remedy(path)}")
     return arrays, metadata
 
 
@@ -121,8 +133,9 @@ def load_notes(path: Path) -> dict[str, str]:
 
     Raises
     ------
-    InputError
-        If the file is missing or truncated, or is not a safetensors file.
+    FileError
+        If the file is missing or cannot be read; a :class:`DamagedResultError` if it is truncated, or is not a
+        safetensors file.
 
     Examples
     --------
@@ -132,38 +145,51 @@ def load_notes(path: Path) -> dict[str, str]:
     >>> load_notes(path)
     {'model': 'relu'}
     """
-    with _opened(path) as file:
-        notes = _notes(file)
+    header, size = _read_header(path)
+    if path.stat().st_size != size:
+        raise _damaged(path, "its size is not what its header says")
+    notes = _notes(header, path)
     if notes.pop(CHECKSUM, None) is None:
-        raise InputError(f"{path} is damaged: it has no checksum.\n{remedy(path)}")
+        raise _damaged(path, "it has no checksum")
     return notes
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file; if it cannot be read, say what is wrong with it."""
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the header of a safetensors file (its length, in eight bytes, and JSON), and the file's size by it."""
+    begin = read_bytes(path, head=LENGTH)
+    length = int.from_bytes(begin, "little")
+    if len(begin) < LENGTH or length > MOST_HEADER:
+        raise _damaged(path, "it is not a safetensors file")
+    data = read_bytes(path, head=LENGTH + length)
+    text = data[LENGTH:].decode(errors="replace")
+    if len(data) < LENGTH + length or not isinstance(header := parse_json(text, path), dict):
+        raise _damaged(path, "its header is incomplete")
+    return header, LENGTH + length + _size_of_arrays(header, path)
+
+
+def _size_of_arrays(header: dict[str, Any], path: Path) -> int:
+    """Return the number of bytes of all arrays, as the header says; the library checks each array."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            yield file
-    except (SafetensorError, ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged or truncated ({first_line(error)}).\n{remedy(path)}") from None
+        return max([int(of["data_offsets"][1]) for name, of in header.items() if name != "__metadata__"], default=0)
+    except (TypeError, ValueError, LookupError, OverflowError):
+        raise _damaged(path, "its header does not say where the arrays are") from None
 
 
-def _notes(file: Any) -> dict[str, str]:
-    notes: dict[str, str] = json.loads((file.metadata() or {}).get(NOTES, "{}"))
+def _notes(header: dict[str, Any], path: Path) -> dict[str, str]:
+    metadata = header.get("__metadata__", {})
+    notes = parse_json(str(metadata.get(NOTES, "{}")), path) if isinstance(metadata, dict) else None
+    if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
+        raise _damaged(path, "its notes are not texts by name")
     return notes
+
+
+def _damaged(path: Path, what: str) -> DamagedResultError:
+    return DamagedResultError(f"{path} is damaged or truncated ({what}).\n{remedy(path)}")
 
 
 def remedy(path: Path) -> str:
     """Return what to do about a damaged file."""
-    return f"Restore it from a copy, or delete {path.parent} and train again."
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a library's error message, or the type of the error if it has no message."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    return f"Restore it from a copy, or move {path.parent} aside and train again."
 
 
 def checksum(arrays: Mapping[str, np.ndarray]) -> str:

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import InputError
-from .arrays import CHECKSUM, checksum, first_line, remedy
+import numpy as np
+
+from ..errors import DamagedResultError, first_line
+from .arrays import CHECKSUM, checksum, remedy
 from .atomic import write_atomically
+from .bounds import SUPERBLOCK, check_contents, used
+from .reading import most_for, read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+CHECKSUM_OF = "checksum_of"
+"""Name of the attribute that says which variables and attributes the checksum is of, as JSON."""
 COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
 """How large arrays are written: with HDF5's own checksum, so that other readers notice damage too."""
+
+
+_AS_WRITTEN: dict[str, Any] = {"engine": "h5netcdf", "phony_dims": "access", "decode_times": False}
+"""How files are read: variables that somebody has added need no named dimensions, nor units of time that make sense."""
 
 
 class _Enduring(io.FileIO):
     """A file that records a write error and carries on as if there were none.
 
     If HDF5 cannot write to a file, for example on a full disk, it cannot close it either, and ends the whole process.
+    If it cannot open one, it writes to it once more when the remains are collected, though it is closed by then.
     """
 
     error: OSError | None = None
 
     def write(self, data: Any) -> int:
         left = size = memoryview(data).nbytes
-        while left and self.error is None:
+        while left and self.error is None and not self.closed:
             try:
                 left -= super().write(memoryview(data).cast("B")[size - left :]) or 0
             except OSError as error:
@@ -37,11 +49,19 @@ class _Enduring(io.FileIO):
         return size
 
     def truncate(self, size: int | None = None) -> int:
+        if self.closed:
+            return 0
         try:
             return super().truncate(size)
         except OSError as error:  # this is also how a file is made longer
             self.error = self.error or error
             return self.tell() if size is None else size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return 0 if self.closed else super().seek(offset, whence)
+
+    def flush(self) -> None:
+        """Do nothing, for nothing is buffered."""
 
     def check(self, path: Path) -> None:
         """Raise the recorded error, as an error about the final file."""
@@ -84,7 +104,8 @@ def save_dataset(
         if variable.size > 1000 and variable.dtype.kind in "fiub"
     }
     if add is None:
-        dataset = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset)})
+        of = json.dumps({"variables": [str(name) for name in dataset.variables], "attributes": list(dataset.attrs)})
+        dataset = dataset.assign_attrs({CHECKSUM: _checksum_of(dataset, of), CHECKSUM_OF: of})
 
     def write(temporary: Path) -> None:
         with _Enduring(temporary, "r+") as file:
@@ -111,24 +132,37 @@ def load_dataset(path: Path) -> xr.Dataset:
 
     Raises
     ------
-    InputError
-        If the file is missing, truncated or damaged, or is not NetCDF.
+    FileError
+        If the file is missing or cannot be read; a :class:`DamagedResultError` if it is truncated or damaged, or is not
+        NetCDF.
 
     Examples
     --------
-    See :func:`save_dataset`.
+    >>> import xarray as xr
+    >>> save_dataset(Path("result.nc"), xr.Dataset({"fractional_loss": 0.31}))
+    >>> float(load_dataset(Path("result.nc")).fractional_loss)
+    0.31
     """
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    superblock = read_bytes(path, head=SUPERBLOCK)
     import xarray
 
     try:
-        with xarray.open_dataset(path, engine="h5netcdf") as file:
-            dataset = file.load()
+        length = used(superblock)
+    except ValueError as error:
+        raise DamagedResultError(f"{path} is damaged or not NetCDF ({error}).\n{remedy(path)}") from None
+    data = read_bytes(path, head=length)
+    try:
+        check_contents(data)
+        # From memory: HDF5 would lock the file, which fails if another program has it open, or without locks.
+        with xarray.open_dataset(io.BytesIO(data), **_AS_WRITTEN) as file:
+            if file.nbytes > most_for(len(data)):  # decoding can widen numbers
+                raise ValueError(f"its {len(data):,} bytes unpack to {file.nbytes:,}")
+            dataset = _with_own_dimensions(file.load())
     except Exception as error:  # on a damaged file, the HDF5 layers raise almost any exception
-        raise InputError(f"{path} is damaged or not NetCDF ({first_line(error)}).\n{remedy(path)}") from None
-    if dataset.attrs.pop(CHECKSUM, None) not in (None, _checksum_of(dataset)):
-        raise InputError(f"{path} is damaged: its contents do not match its checksum.\n{remedy(path)}")
+        raise DamagedResultError(f"{path} is damaged or not NetCDF ({first_line(error)}).\n{remedy(path)}") from None
+    noted, of = dataset.attrs.pop(CHECKSUM, None), dataset.attrs.pop(CHECKSUM_OF, None)
+    if noted is not None and noted != _checksum_of(dataset, of):
+        raise DamagedResultError(f"{path} is damaged: its contents do not match its checksum.\n{remedy(path)}")
     return dataset
 
 
@@ -155,19 +189,43 @@ def open_dataset(path: Path) -> xr.Dataset:
     """
     import xarray
 
-    dataset = xarray.open_dataset(path, engine="h5netcdf")
-    dataset.attrs.pop(CHECKSUM, None)
+    # Without HDF5's lock, which fails if another program writes the file, or on a file system without locks.
+    dataset = _with_own_dimensions(xarray.open_dataset(path, driver_kwds={"locking": False}, **_AS_WRITTEN))
+    for name in (CHECKSUM, CHECKSUM_OF):
+        dataset.attrs.pop(name, None)
     return dataset
 
 
+def _with_own_dimensions(dataset: xr.Dataset) -> xr.Dataset:
+    """Mend coordinates: beside a variable without named dimensions, h5netcdf gets that of the first one wrong."""
+    wrong = {name: of for name, of in dataset.variables.items() if name in dataset.sizes and of.dims != (name,)}
+    rest = dataset.drop_vars(list(wrong))
+    values = {name: np.asarray(of.values) for name, of in wrong.items()}
+    own = {name: (name, values[name], of.attrs) for name, of in wrong.items() if name in rest.sizes}
+    return rest.assign_coords({name: of for name, of in own.items() if of[1].shape == (rest.sizes[name],)})
+
+
 def table_of_networks(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return what is one value a network as a table, with a row for each network, fields first.
+    """Return the scalars of a data set of many networks as a table.
 
     Parameters
     ----------
     dataset
-        Data set of many networks: over the dimensions of its variable ``status``, others left out. A field that all
-        networks share is a column like any other.
+        Data set whose variable ``status`` has the dimensions over networks; variables with further dimensions are left
+        out.
+
+    Returns
+    -------
+    One row per network: first the fields of the experiments, including those that all networks share, then the rest.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> status = ("seed", ["finished", "left"])
+    >>> table_of_networks(xr.Dataset({"status": status}, coords={"seed": [0, 1], "lambda0": 0.9}))
+       seed  lambda0    status
+    0     0      0.9  finished
+    1     1      0.9      left
     """
     import xarray
 
@@ -179,5 +237,23 @@ def table_of_networks(dataset: xr.Dataset) -> pd.DataFrame:
     return frame[list(dict.fromkeys([*fields, *frame]))]
 
 
-def _checksum_of(dataset: xr.Dataset) -> str:
-    return checksum({str(name): variable.values for name, variable in dataset.variables.items()})
+def _checksum_of(dataset: xr.Dataset, of: Any) -> str | None:
+    """Return the checksum of the variables and attributes that a file had when it was written.
+
+    What was added to it since is not damage. Files of version 0.1 do not say what they had: all variables.
+    """
+    try:
+        if of is None:
+            return checksum({str(name): variable.values for name, variable in dataset.variables.items()})
+        named = json.loads(of)
+        variables = {str(name): dataset.variables[name].values for name in named["variables"]}
+        attributes = {name: _plain(dataset.attrs[name]) for name in named["attributes"]}
+        text = json.dumps(attributes, sort_keys=True)
+        return checksum({**variables, "": np.frombuffer(text.encode(), np.uint8)})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute in JSON's types: a file has arrays in place of lists, and NumPy's numbers."""
+    return np.asarray(value).tolist()

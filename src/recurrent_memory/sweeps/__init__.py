@@ -1,6 +1,6 @@
-"""Sweeps: many networks described by one file, a store for their results, and whatever trains them.
+"""Sweeps: many networks described by one file, a store for their results, and what trains them, here or on a cluster.
 
-Names are loaded on first use, because the status of a sweep is asked for often and needs nothing that trains.
+Names are loaded on first use, because the status of a sweep is looked up often and does not need the training code.
 """
 
 import lazy_loader

@@ -1,3 +1,4 @@
+from .analyse import analyse as analyse
 from .collect.dataset import collect as collect
 from .collect.netcdf import Collected as Collected
 from .collect.netcdf import collect_to as collect_to
@@ -27,6 +28,6 @@ from .status import look as look
 from .store.identity import identity as identity
 from .store.layout import RESULTS_VERSION as RESULTS_VERSION
 from .store.layout import Failure as Failure
-from .store.store import Part as Part
-from .store.store import Record as Record
+from .store.record import Part as Part
+from .store.record import Record as Record
 from .store.store import Store as Store

@@ -1,4 +1,4 @@
-"""Estimates of how long a sweep will take on this machine, and how large it will be, before anything is trained."""
+"""Estimates of the time, memory and disk space that a sweep takes on this machine, before anything is trained."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import kernel
+from ..errors import counted
 from ..experiment import Experiment
 from ..networks import CELLS, ReluCell, recur
 from ..runs.resources import cores, estimated_bytes
 from .grid import Network
 from .status import duration
-from .store.store import Part
+from .store.record import Part
 
 SECONDS_OF_MEASURES = 3.0
-"""Seconds of one core that a network takes besides its products: ideal observers, sequentiality, files (measured)."""
+"""Core seconds per network besides the matrix products: ideal observers, sequentiality, files (measured)."""
 
 BYTES_OF_A_RECORD = 8_000
 
 SECONDS_OF_TIMING = 0.1
 TIMED_SIZES = (100, 500)
-"""Numbers of units that are timed; a small network takes longer per operation."""
+"""Numbers of units at which the recurrence is timed; a small network takes longer per operation."""
 
 
 class Estimate(NamedTuple):
@@ -53,8 +54,9 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         """Return the estimate in a line."""
         return (
-            f"{self.networks} networks of {self.shapes} shape{'s' * (self.shapes != 1)}: "
-            f"about {duration(3600 * self.hours)} on the {cores()} cores here, {self.memory / 1e9:.1f} GB of memory, "
+            f"{counted(self.networks, 'network')} of {counted(self.shapes, 'shape')}: "
+            f"about {duration(3600 * self.hours)} on the {counted(cores(), 'core')} here, "
+            f"{self.memory / 1e9:.1f} GB of memory, "
             f"{self.disk / 1e9:.2f} GB on disk (estimates)"
         )
 
@@ -92,7 +94,7 @@ def estimate(networks: Sequence[Network], parts: Collection[Part]) -> Estimate:
 
 
 def core_seconds(networks: Sequence[Network]) -> list[float]:
-    """Return about how many seconds each network takes on one core of this machine, if it does not stop early."""
+    """Estimate the seconds that each network takes on one core of this machine if it does not stop early."""
     core = _Core()
     return [core.seconds(network.experiment, network.experiment.shape) for network in networks]
 
@@ -105,7 +107,7 @@ class _Core:
         self._per_iteration: dict[str, float] = {}
 
     def seconds(self, experiment: Experiment, shape: str) -> float:
-        """Return about how long a network takes."""
+        """Estimate the seconds that a network takes."""
         if shape not in self._per_iteration:
             # Timing takes a while, and the nearest of a few sizes is close enough.
             size = min(TIMED_SIZES, key=lambda n: abs(math.log(n / experiment.n_hidden)))
@@ -120,7 +122,7 @@ def _iterations(experiment: Experiment) -> int:
 
 
 def _operations_an_iteration(experiment: Experiment) -> float:
-    """Count the operations in the products of an iteration: forward, backward, and for the gradient of the weights."""
+    """Count the operations of an iteration's matrix products: forward, backward, and the gradient of the weights."""
     task = experiment.make_task()
     blocks = CELLS[experiment.model].blocks
     rows = task.n_steps * experiment.batch_size
@@ -128,9 +130,9 @@ def _operations_an_iteration(experiment: Experiment) -> float:
 
 
 def _operations_a_second(n_units: int) -> float:
-    """Return how many operations per second one core does in the recurrence of so many units.
+    """Measure the operations per second of one core in the recurrence of so many units.
 
-    The fastest of many short passes counts: some of them meet no other work, however busy the machine is.
+    The fastest of many short passes counts: even on a busy machine, some of them run undisturbed.
     """
     random = np.random.default_rng(0)
     steps, trials, neurons = 20, 50, 50

@@ -1,7 +1,7 @@
-"""From a file that says which values to combine to the experiments that it stands for.
+"""The networks of a sweep: every combination of the values in its file, each as an experiment.
 
-A sweep of 100,000 networks has few that differ in shape. Of these each is validated in full; the rest are copies with
-other numbers, every one of which has been validated for itself.
+A sweep of 100,000 networks has few shapes. One experiment of each shape is validated in full; the others are copies of
+it with other numbers, and each number has been validated by itself.
 """
 
 from __future__ import annotations
@@ -23,17 +23,32 @@ from .store.layout import Layout
 
 
 class Network(NamedTuple):
-    """One network of a sweep."""
+    """One network of a sweep.
+
+    Examples
+    --------
+    >>> sweep = Sweep(experiment={"task": "de1"}, axes=[{"lambda0": [0.9, 0.98]}])
+    >>> network = networks(sweep)[0]
+    >>> network.point, network.experiment.lambda0, len(network.identity)
+    ({'lambda0': 0.9}, 0.9, 20)
+    """
 
     experiment: Experiment
     point: dict[str, Any]
-    """Its values of the fields in which networks may differ, in the order of the file."""
+    """Its values on the axes of the sweep, in the order of the file."""
     identity: str
     """See :func:`recurrent_memory.sweeps.identity`."""
 
 
 class Networks(Sequence[Network]):
-    """Networks of a sweep, each made when it is looked at: of each one that is not, 28 bytes are in memory."""
+    """The networks of a sweep as a sequence: each is built when it is indexed, and takes 28 bytes otherwise.
+
+    Examples
+    --------
+    >>> found = networks(Sweep(experiment={"task": "de1"}, axes=[{"seed": range(1000)}]))
+    >>> len(found), found[-1].experiment.seed, len(found[:10])
+    (1000, 999, 10)
+    """
 
     def __init__(
         self, of: _Combinations, numbers: Int[np.ndarray, " network"], identities: Shaped[np.ndarray, " network"]
@@ -55,14 +70,24 @@ class Networks(Sequence[Network]):
         return self._of.network(int(self._numbers[at]), self._identities[at].decode())
 
     def without(self, identities: Collection[str]) -> Networks:
-        """Return the networks that have other identities than these."""
+        """Leave out some networks.
+
+        Parameters
+        ----------
+        identities
+            Identities of the networks to leave out.
+
+        Returns
+        -------
+        The other networks, in the same order.
+        """
         others = np.array([one.decode() not in identities for one in self._identities], dtype=bool)
         return Networks(self._of, self._numbers[others], self._identities[others])
 
 
 def listed(networks: Iterable[Network]) -> list[Network]:
-    """Return networks that have all been made, for whoever looks at them often."""
-    # To search for garbage among a million objects that all stay takes longer than to make them.
+    """Build all networks at once, for code that goes through them often."""
+    # Searching a million objects that all stay for garbage takes longer than building them.
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -73,27 +98,69 @@ def listed(networks: Iterable[Network]) -> list[Network]:
 
 
 class Expansion(NamedTuple):
-    """All networks of a sweep, and what became of the other combinations."""
+    """All networks of a sweep, and what became of the other combinations.
+
+    Examples
+    --------
+    >>> expansion = expand(Sweep(experiment={"task": "de1"}, axes=[{"seed": [0, 1]}], exclude=["seed == 1"]))
+    >>> len(expansion.networks), expansion.excluded, expansion.duplicates
+    (1, 1, 0)
+    """
 
     networks: Networks
     excluded: int
-    """Combinations that were left out by a condition."""
+    """Number of combinations that a condition leaves out."""
     duplicates: int
-    """Combinations that stand for the same experiment as an earlier one."""
+    """Number of combinations that mean the same experiment as an earlier one."""
 
 
 def networks(sweep: Sweep) -> Networks:
-    """Return the networks of a sweep; see :func:`expand`."""
-    return expand(sweep).networks
+    """Return the networks of a sweep: those of :func:`expand`.
 
+    Parameters
+    ----------
+    sweep
+        The sweep.
 
-def expand(sweep: Sweep) -> Expansion:
-    """Return the networks of a sweep, the last axis varying fastest, each of them once.
+    Returns
+    -------
+    The networks, the last axis varying fastest, each experiment once.
 
     Raises
     ------
     InputError
-        Where a combination is not possible, or all are left out.
+        If a combination is impossible, or the conditions leave out all of them.
+
+    Examples
+    --------
+    >>> axes = [{"lambda0": [0.9, 0.98]}, {"seed": [0, 1]}]
+    >>> [network.point for network in networks(Sweep(experiment={"task": "de1"}, axes=axes))][:2]
+    [{'lambda0': 0.9, 'seed': 0}, {'lambda0': 0.9, 'seed': 1}]
+    """
+    return expand(sweep).networks
+
+
+def expand(sweep: Sweep) -> Expansion:
+    """Combine the values on all axes of a sweep into networks.
+
+    Parameters
+    ----------
+    sweep
+        The sweep.
+
+    Returns
+    -------
+    The networks, the last axis varying fastest, each experiment once; and how many combinations were left out.
+
+    Raises
+    ------
+    InputError
+        If a combination is impossible, or the conditions leave out all of them.
+
+    Examples
+    --------
+    >>> expand(Sweep(experiment={"task": "de1"}, axes=[{"rho": [0.0, 0, 1e-5]}])).duplicates
+    1
     """
     numbers = sweep.kept()
     of = _Combinations(sweep)
@@ -105,7 +172,7 @@ def expand(sweep: Sweep) -> Expansion:
 
 
 class _Combinations:
-    """The combinations of the axes of a sweep, by their number, the last axis varying fastest."""
+    """All combinations of a sweep's axes, numbered with the last axis varying fastest."""
 
     def __init__(self, sweep: Sweep) -> None:
         self._sweep, self._shared = sweep, sweep.shared
@@ -120,7 +187,7 @@ class _Combinations:
         self._shapes: dict[tuple[int, ...], tuple[Experiment, bytes, dict[str, Any]]] = {}
 
     def network(self, number: int, identity: str) -> Network:
-        """Return what a combination stands for."""
+        """Return the network of a combination."""
         place = self._place(number)
         of_shape, _, _ = self._of_shape(place)
         experiment = of_shape.model_copy(update=_joined(self._numbers, place))
@@ -132,7 +199,7 @@ class _Combinations:
         Raises
         ------
         InputError
-            Where the combination is not possible.
+            If the combination is impossible.
         """
         place = self._place(number)
         _, begin, numbers = self._of_shape(place)
@@ -146,7 +213,7 @@ class _Combinations:
         return tuple(reversed(place))
 
     def _of_shape(self, place: tuple[int, ...]) -> tuple[Experiment, bytes, dict[str, Any]]:
-        """Return an experiment of the same shape, and what its identity is made of."""
+        """Return an experiment of the same shape, and the parts of its identity."""
         shape = tuple([place[axis] for axis in self._shaping])
         if shape not in self._shapes:
             point = _joined(self._choices, place)
@@ -157,7 +224,7 @@ class _Combinations:
 
 
 def _joined(choices: Sequence[Sequence[Mapping[str, Any]]], place: Sequence[int]) -> dict[str, Any]:
-    """Return what is chosen on all axes."""
+    """Merge the values chosen on all axes."""
     found: dict[str, Any] = {}
     for of_axis, i in zip(choices, place, strict=True):
         found.update(of_axis[i])
@@ -165,7 +232,25 @@ def _joined(choices: Sequence[Sequence[Mapping[str, Any]]], place: Sequence[int]
 
 
 def left(networks: Sequence[Network], store: Layout) -> list[Network]:
-    """Return the networks that have not come to an end."""
+    """Return the networks that have neither a result nor a failure.
+
+    Parameters
+    ----------
+    networks
+        Networks of a sweep.
+    store
+        Store with their results.
+
+    Returns
+    -------
+    The networks still to be trained, in the same order.
+
+    Examples
+    --------
+    >>> found = networks(Sweep(experiment={"task": "de1"}, axes=[{"seed": [0, 1]}]))
+    >>> len(left(found, Layout("no/such/folder")))
+    2
+    """
     ended = set.union(*store.ended())
     return listed(network for network in networks if network.identity not in ended)
 
@@ -176,16 +261,26 @@ def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:
     Parameters
     ----------
     sweep
-        The sweep that they are of.
+        The sweep that the networks belong to.
     among
         Some or all of its networks.
     where
-        The condition, as below ``[[exclude]]``.
+        The condition, written as below ``[[exclude]]``.
+
+    Returns
+    -------
+    The networks for which it holds, in the same order.
 
     Raises
     ------
     InputError
-        Where it is no condition, or names what no field of the sweep is.
+        If it is not a condition, or names a field to which the sweep gives no value.
+
+    Examples
+    --------
+    >>> sweep = Sweep(experiment={"task": "de1"}, axes=[{"lambda0": [0.90, 0.94, 0.98]}])
+    >>> [network.point["lambda0"] for network in select(sweep, networks(sweep), "lambda0 > 0.9")]
+    [0.94, 0.98]
     """
     shared = sweep.shared
     found = sweep.holds(where, lambda name: [one.point.get(name, shared.get(name)) for one in among])
@@ -193,7 +288,7 @@ def select(sweep: Sweep, among: Sequence[Network], where: str) -> list[Network]:
 
 
 def _possible(values: Mapping[str, Any], point: Mapping[str, Any], sweep: Sweep) -> Experiment:
-    """Return an experiment; where there is none with these values, say of which combination they are."""
+    """Return the experiment with these values; if it is invalid, name the combination in the error."""
     nested: dict[str, Any] = {}
     for name, value in values.items():
         table, dot, setting = name.partition(".")

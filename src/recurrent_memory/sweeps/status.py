@@ -1,4 +1,4 @@
-"""How far a sweep has come, from the names of its files alone: no experiment is built, no array is read."""
+"""How far a sweep has come, from its file names alone: no experiment is built and no array is read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import __version__
+from ..errors import FileError, UnreadableFileError, plain
 from ..runs.claims import is_alive
 from ..storage.atomic import write_atomically
+from ..storage.paths import expanded
+from ..storage.reading import read_bytes
 from .file.source import Source, store_of
 from .store.layout import RESULTS_VERSION, Layout, digest
 from .store.log import recent
 
 WINDOW = 3600.0
 """Seconds of the past from which the speed of a sweep is estimated."""
+MOST_KNOWN = 256 * 2**20
+"""Bytes of a list of identities that is read: of twelve million networks."""
 LONGEST_REASON = 100
 """Number of characters shown of the reason for a failure; its record has all of them."""
 
@@ -82,8 +87,13 @@ def look(store: Layout, identities: Sequence[str]) -> Status:
     alive = sum(is_alive(store.claim_path(identity)) for identity in claimed)
     reasons: Counter[str] = Counter()
     for identity in failed:
-        failure = store.failure(identity)
-        reasons["damaged record" if failure is None else _in_a_line(f"{failure.kind}: {failure.message}")] += 1
+        try:
+            failure = store.failure(identity)
+            reasons[_in_a_line(f"{failure.kind}: {failure.message}")] += 1
+        except UnreadableFileError:
+            reasons["record that cannot be read"] += 1
+        except FileError:
+            reasons["damaged record"] += 1
     return Status(
         networks=len(known),
         finished=len(finished),
@@ -96,14 +106,15 @@ def look(store: Layout, identities: Sequence[str]) -> Status:
 
 
 def _in_a_line(reason: str) -> str:
-    line, *more = reason.splitlines()
+    line, *more = reason.splitlines() or [""]
+    line = plain(line[: 2 * LONGEST_REASON], 10 * LONGEST_REASON, 1)
     if len(line) > LONGEST_REASON or more:
         line = line[: LONGEST_REASON - 2].rstrip() + " …"
     return line
 
 
 def _per_hour(logs: Path) -> float | None:
-    """Return how many networks finish or fail per hour."""
+    """Return the number of networks that finished or failed per hour, over the last hour at most."""
     happened = list(recent(logs, WINDOW))
     ended = sum(event.kind in ("finished", "failed") for event in happened)
     if not ended:
@@ -112,7 +123,7 @@ def _per_hour(logs: Path) -> float | None:
 
 
 def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path] = ()) -> tuple[Layout, list[str]]:
-    """Return the store of a sweep and the identities of its networks, which the store remembers once they are known.
+    """Return the store of a sweep and the identities of its networks, which the store keeps once they are computed.
 
     Parameters
     ----------
@@ -137,18 +148,19 @@ def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path
     >>> len(names)
     2
     """
+    path = expanded(path)
     source = Source.read(path)
     content = source.content()
     if not isinstance(content.get("store", ""), str):
-        content = {}  # reading the whole file will say what is wrong
+        content = {}  # `load` below explains the mistake
     with source.at("store"):
         store = Layout(store_of(path, content))
     store.check()
     code = [file.digest for file in source.files(content, imports)]
-    made_of = [source.text, *overrides, *code, RESULTS_VERSION, metadata.version("recurrent-memory")]
+    made_of = [source.text, *overrides, *code, RESULTS_VERSION, __version__]
     known = store.path / "known" / f"{digest(json.dumps(made_of))[:20]}.txt"
-    with contextlib.suppress(OSError, ValueError):  # damaged: find them again
-        checksum, _, text = known.read_text(encoding="utf-8").partition("\n")
+    with contextlib.suppress(OSError, ValueError):  # missing or damaged: compute them again
+        checksum, _, text = read_bytes(known, most=MOST_KNOWN).decode().partition("\n")
         if checksum == digest(text):
             return store, text.split()
     from .file.read import load
@@ -156,7 +168,7 @@ def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path
 
     found = [network.identity for network in networks(load(path, overrides, imports))]
     if store.path.exists():
-        with contextlib.suppress(OSError):  # they can be found again
+        with contextlib.suppress(OSError):  # they can be computed again
             known.parent.mkdir(exist_ok=True)
             text = "\n".join(found)
             write_atomically(known, lambda temporary: temporary.write_text(f"{digest(text)}\n{text}"))
@@ -164,16 +176,16 @@ def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, in a suitable unit.
+    """Write a duration in a suitable unit.
 
     Parameters
     ----------
     seconds
-        The time (s).
+        The duration (s).
 
     Returns
     -------
-    The time in words.
+    The duration with its unit.
 
     Examples
     --------

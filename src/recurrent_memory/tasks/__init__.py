@@ -2,16 +2,16 @@
 
 from . import observers
 from .change_detection import CD1, CD2, ChangeDetectionTask
-from .conditions import CONDITIONS, Condition, Distractor, DynamicInput, VariableDelay, condition_parts
+from .conditions import CONDITIONS, Condition, Distractor, DynamicInput, VariableDelay
 from .discrimination import COMP, TwoAFC, ValueTask
-from .epochs import Epoch
+from .epochs import Epoch, Evidence, Trials
 from .estimation import DE1, DE2, GDE, VDE1, EstimationTask, OrientationTask
 from .population_task import PopulationTask
 from .populations import HeldRates, at_every_step, poisson_counts
-from .registry import find, make, names, register
+from .registry import TASKS, condition_parts, find, make, names, register
 from .responses import RESPONSES, AbstractResponse, Errors, Response
 from .sine import Sine
-from .task import VARIANTS, AbstractTask, Evidence, Trials
+from .task import VARIANTS, AbstractTask
 
 __all__ = [
     "CD1",
@@ -22,6 +22,7 @@ __all__ = [
     "DE2",
     "GDE",
     "RESPONSES",
+    "TASKS",
     "VARIANTS",
     "VDE1",
     "AbstractResponse",

@@ -18,21 +18,38 @@ from .responses import Response
 
 
 class ChangeDetectionTask(OrientationTask):
-    """Say how probable it is that the second display, in the response epoch, differs from the first.
+    """Report the probability that the second display, in the response epoch, differs from the first.
 
     Notes
     -----
-    In a change, one location is drawn anew, so that a change can be of any size, even tiny.
+    A change replaces the orientation at one location, chosen at random, by a new one, drawn uniformly: it can be of any
+    size, even tiny.
+
+    Examples
+    --------
+    >>> CD2(change_prob=0.2).displays
+    ('stimulus', 'response')
     """
 
     response: ClassVar[Response] = "probability"
     displays: ClassVar[tuple[str, ...]] = ("stimulus", "response")
     dynamic_gain: ClassVar[float] = 0.1
+    label_means: ClassVar[str] = "whether there is a change"
 
     change_prob: float = Field(default=0.5, gt=0, lt=1, description="probability of a change in a trial")
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
-        """Draw the orientations of both displays, and whether there is a change."""
+        """Draw the orientations of both displays, and whether there is a change.
+
+        Parameters
+        ----------
+        key
+            Random key of the trial's hidden variables.
+
+        Returns
+        -------
+        Orientations in [0, π) radians; 1 if there is a change, else 0.
+        """
         key_change, key_place, key_first, key_new = jr.split(key, 4)
         change = jr.bernoulli(key_change, self.change_prob)
         changed = change & (jnp.arange(self.n_locations) == jr.randint(key_place, (), 0, self.n_locations))
@@ -43,7 +60,19 @@ class ChangeDetectionTask(OrientationTask):
     def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, " trial"]:
-        """Answer as the paper's observer does."""
+        """Return the probability of a change by `observers.paper_change`.
+
+        Parameters
+        ----------
+        counts
+            Spikes of each neuron over each display.
+        label
+            Not used.
+
+        Returns
+        -------
+        P(change).
+        """
         return observers.paper_change(counts[:, 0], counts[:, 1], self.preferred(np))
 
     def observe_exact(
@@ -52,7 +81,21 @@ class ChangeDetectionTask(OrientationTask):
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, " trial"]:
-        """Answer from the posterior under the model that drew the trials."""
+        """Return the probability of a change by `observers.exact_change`.
+
+        Parameters
+        ----------
+        counts
+            Spikes of each neuron over each display.
+        label
+            Not used.
+        n_seen
+            Number of steps seen of each display.
+
+        Returns
+        -------
+        P(change).
+        """
         first, second = (functools.partial(self.log_rates, epoch=epoch) for epoch in self.displays)
         n_points = self._n_points(counts.sum(axis=1))
         return observers.exact_change(
@@ -63,7 +106,13 @@ class ChangeDetectionTask(OrientationTask):
 @final
 @register
 class CD1(ChangeDetectionTask):
-    """Change detection with one orientation."""
+    """Change detection with one orientation (Orhan & Ma 2019, CD-1).
+
+    Examples
+    --------
+    >>> CD1().change_prob
+    0.5
+    """
 
     name: ClassVar[str] = "cd1"
     code: ClassVar[int | None] = 2
@@ -74,7 +123,13 @@ class CD1(ChangeDetectionTask):
 @final
 @register
 class CD2(ChangeDetectionTask):
-    """Change detection with two orientations."""
+    """Change detection with two orientations, one of which may change (Orhan & Ma 2019, CD-2).
+
+    Examples
+    --------
+    >>> CD2().n_inputs
+    100
+    """
 
     name: ClassVar[str] = "cd2"
     code: ClassVar[int | None] = 3

@@ -1,7 +1,7 @@
-"""Conditions: task → task. Delays that vary from trial to trial, dynamic input that is irrelevant, distractors.
+"""Conditions, each a map from task to task: variable delays, irrelevant dynamic input, distractors.
 
-A condition is a class that changes some methods of a task and adds settings; put in front of a task's class it makes
-the task's class in that condition. So conditions combine, and know nothing of the tasks they are used with.
+A condition is a mixin: a class that overrides some methods of a task and adds settings. Put before a task's class among
+the bases of a new class, it makes the task in that condition. Conditions therefore combine, whatever the task.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -17,14 +18,14 @@ import pydantic
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..errors import InputError, suggestion
+from ..errors import InputError
 from ..registry import Registry, plain
-from .epochs import Epoch
+from .epochs import Epoch, Evidence, Trials
 from .population_task import PopulationTask
-from .populations import at_every_step
-from .task import AbstractTask, Evidence, Trials
+from .populations import HeldRates
+from .task import AbstractTask
 
-# What stands in front of a task's class is no task by itself: as one, its fields would hide the task's.
+# A condition is not itself a task when the program runs: if it were, its fields would hide those of the task.
 if TYPE_CHECKING:
     _Task = PopulationTask
 else:
@@ -32,10 +33,21 @@ else:
 
 
 class Condition(_Task):
-    """Base of all conditions: what is put in front of a task's class, with settings of its own.
+    """Base of all conditions, which change a task's methods and may add settings.
 
-    Subclasses give ``condition_name`` and override methods of the task, such as ``epoch_list`` or ``rates``, calling
-    ``super()``'s. The first line of their docstring says what changes.
+    Subclasses define ``condition_name`` and override methods of the task, such as ``epoch_list`` or ``rates``, that
+    call ``super()``. The first line of their docstring says what changes.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> @CONDITIONS.register
+    ... class Gap(Condition):
+    ...     "Nothing is shown for 20 steps before the stimulus."
+    ...     condition_name = "gap"
+    ...     epoch_list = property(lambda self: (Epoch("gap", 20), *super(Gap, self).epoch_list))
+    >>> make("de1", "gap").epochs["stimulus"]
+    (20, 45)
     """
 
     condition_name: ClassVar[str]
@@ -43,17 +55,37 @@ class Condition(_Task):
 
     @staticmethod
     def settings(task: type[AbstractTask]) -> dict[str, Any]:
-        """Return the fields that a task gets in this condition: (type, default) by name."""
+        """Return the settings that this condition adds to a task.
+
+        Parameters
+        ----------
+        task
+            The task's class, in the basic condition.
+
+        Returns
+        -------
+        (type, default) of each setting by name.
+        """
         return {}
 
     @staticmethod
     def refusal(task: type[AbstractTask]) -> str:
-        """Return why a task cannot be in this condition; empty if it can."""
+        """Explain why a task cannot be in this condition.
+
+        Parameters
+        ----------
+        task
+            The task's class, in the basic condition.
+
+        Returns
+        -------
+        The reason; empty if the task can be in this condition.
+        """
         return ""
 
 
 def _check(condition: Any) -> None:
-    """Refuse what is not a complete condition."""
+    """Refuse anything but a complete condition."""
     if not (inspect.isclass(condition) and issubclass(condition, Condition)):
         raise InputError(f"{condition!r} is not a condition: derive a class from Condition.")
     name = getattr(condition, "condition_name", None)
@@ -67,17 +99,17 @@ def _check(condition: Any) -> None:
 
 
 CONDITIONS: Registry[type[Condition]] = Registry("condition", named_by="condition_name", check=_check)
-"""Conditions by name, in the order in which they stand in front of a task."""
+"""Conditions by name, in the order of the bases of a task's class: the first overrides the others."""
 CONDITIONS.alias("vardelay", "variable_delay")
 
 
 def _whole_numbers(value: Any) -> Any:
-    """Let the command line say ``delays=10,40``."""
+    """Accept the command line's form, ``delays=10,40``."""
     return value.split(",") if isinstance(value, str) else (value,) if isinstance(value, int) else value
 
 
 def _fit_into_trial(delays: tuple[int, ...], info: Any) -> tuple[int, ...]:
-    """Refuse delays that are longer than the trial's; where that is invalid itself, it is what gets refused."""
+    """Refuse delays longer than the trial's; if `delay_dur` is itself invalid, pydantic reports that instead."""
     longest = info.data.get("delay_dur")
     if longest is not None and max(delays) > longest:
         raise InputError(
@@ -89,12 +121,18 @@ def _fit_into_trial(delays: tuple[int, ...], info: Any) -> tuple[int, ...]:
 
 @CONDITIONS.register
 class VariableDelay(Condition):
-    """The delay of each trial is drawn from a list; steps that a trial does without are masked.
+    """The delay of each trial is drawn from a list; the steps left over are masked.
 
     Notes
     -----
-    A trial keeps its length: of its delay, the steps after the drawn one are masked. There the network's state is held,
-    and inputs and targets are zero. Orhan & Ma (2019), Methods.
+    All trials have the same length; steps of the delay beyond the one drawn are masked. There, the network's state does
+    not change, and inputs and targets are 0. Orhan & Ma (2019), Methods.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> make("de1", "variable_delay").delays
+    (10, 40, 70, 100)
     """
 
     condition_name: ClassVar[str] = "variable_delay"
@@ -102,37 +140,62 @@ class VariableDelay(Condition):
     delays: tuple[int, ...]
 
     @staticmethod
-    def settings(task: type[AbstractTask]) -> dict[str, Any]:
-        """Return the fields that a task gets in this condition."""
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:  # noqa: D102 (documented in the base class)
         kind = Annotated[
             tuple[Annotated[int, Field(ge=1)], ...],
             BeforeValidator(_whole_numbers),
-            Field(min_length=1, description="delays that occur, each as likely as the other, in steps"),
+            Field(min_length=1, description="delays that occur, all equally likely, in steps"),
             AfterValidator(_fit_into_trial),
         ]
         return {"delays": (kind, (10, 40, 70, 100))}
 
     def steps(self, key: PRNGKeyArray) -> Bool[Array, " time"]:
-        """Draw the delay of one trial, and say which steps are left."""
+        """Draw the delay of one trial.
+
+        Parameters
+        ----------
+        key
+            Random key of the trial's delay.
+
+        Returns
+        -------
+        False at the steps of the delay beyond the one drawn.
+        """
         start, stop = self.epochs["delay"]
         delay = jr.choice(key, jnp.array(self.delays))
         time = jnp.arange(self.n_steps)
         return (time < start + delay) | (time >= stop)
 
     def spontaneous(self, epoch: str) -> Float[Array, " neuron"]:
-        """Return the rates without a stimulus; in the response they may be those of the delay."""
+        """Return the rates without a stimulus, which in the response epoch may be the delay's (`quiet_response`).
+
+        Parameters
+        ----------
+        epoch
+            Name of the epoch.
+
+        Returns
+        -------
+        Expected counts a step.
+        """
         return super().spontaneous("delay" if epoch == "response" and self.quiet_response else epoch)
 
 
 @CONDITIONS.register
 class DynamicInput(Condition):
-    """One more population comes before the others, driven by a stimulus that moves all the time and means nothing.
+    """An additional population, placed before the others, responds to an irrelevant, moving stimulus.
 
     Notes
     -----
-    Its rates are gain·exp(−10(z_t − φ)²), where z sweeps the range of preferred values φ once in a trial, the same in
-    every trial. The width is in raw units, as published: on the ranges of 2AFC and COMP few neurons ever fire. Orhan &
-    Ma (2019), Methods.
+    Its rates are gain·exp(−10(z_t − φ)²); in every trial, the stimulus z sweeps the range of preferred values φ once.
+    The factor 10 has the units of 1/φ² and is the same for all tasks, as published: on the wide ranges of 2AFC and COMP
+    few neurons ever fire. Orhan & Ma (2019), Methods.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> make("de1", "dynamic").n_inputs
+    100
     """
 
     condition_name: ClassVar[str] = "dynamic"
@@ -141,19 +204,18 @@ class DynamicInput(Condition):
     irrelevant_gain: float
 
     @staticmethod
-    def settings(task: type[AbstractTask]) -> dict[str, Any]:
-        """Return the fields that a task gets in this condition."""
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:  # noqa: D102 (documented in the base class)
         kind = Annotated[float, Field(ge=0, description="highest rate of the irrelevant neurons, in spikes a step")]
         return {"irrelevant_gain": (kind, task.dynamic_gain)}
 
     @property
     def n_inputs(self) -> int:
-        """Number of input neurons, irrelevant ones included."""
+        """Number of input neurons, including the irrelevant ones."""
         return self.n_neurons + super().n_inputs
 
     @property
     def input_locations(self) -> Int[np.ndarray, " neuron"]:
-        """Location of each input neuron, −1 for the irrelevant ones."""
+        """Location of each input neuron; −1 for the irrelevant ones."""
         return np.concatenate([np.full(self.n_neurons, -1), super().input_locations])
 
     @property
@@ -161,33 +223,64 @@ class DynamicInput(Condition):
         """Largest expected count a step."""
         return max(self.irrelevant_gain, super().max_rate)
 
-    def rates(self, stimuli: Float[Array, "display location"], label: Int[Array, ""]) -> Float[Array, "time neuron"]:
-        """Return the irrelevant neurons' rates beside the task's own."""
-        return jnp.concatenate([self.irrelevant_rates(), at_every_step(super().rates(stimuli, label))], axis=1)
+    def rates(
+        self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
+    ) -> Float[Array, "time neuron"] | HeldRates:
+        """Return the irrelevant neurons' rates, then the task's own.
+
+        Parameters
+        ----------
+        stimuli, label
+            From `draw`.
+
+        Returns
+        -------
+        Expected counts a step.
+        """
+        relevant = super().rates(stimuli, label)
+        if isinstance(relevant, HeldRates):
+            # The barrier keeps the compiler from evaluating functions of constants itself, with other roundings.
+            irrelevant = jax.lax.optimization_barrier(self.irrelevant_rates())
+            return HeldRates(irrelevant, (1,) * self.n_steps, followed_by=relevant)
+        return jnp.concatenate([self.irrelevant_rates(), relevant], axis=1)
 
     def irrelevant_rates(self) -> Float[Array, "time neuron"]:
-        """Return the rates of the irrelevant neurons."""
-        # In double precision: values up to 50 leave single precision few digits for their small differences.
+        """Return the rates of the irrelevant neurons.
+
+        Returns
+        -------
+        Expected counts a step, the same in every trial.
+        """
+        # In double precision: preferred values up to 50 leave single precision few digits for small differences.
         preferred = self.preferred(np)
         sweep = np.linspace(preferred[0], preferred[-1], self.n_steps)
         rates = self.irrelevant_gain * np.exp(-self.sharpness * (sweep[:, None] - preferred) ** 2)
         return jnp.asarray(rates, float)
 
     def evidence(self, trials: Trials, until: int | None = None) -> Evidence:
-        """Sum up the spikes of the neurons that matter."""
+        """Sum the spikes of the relevant neurons.
+
+        Parameters
+        ----------
+        trials, until
+            As in `AbstractTask.evidence`.
+
+        Returns
+        -------
+        The task's evidence without the irrelevant neurons.
+        """
         evidence = super().evidence(trials, until)
         return Evidence(evidence.counts[..., self.n_neurons :], evidence.label, evidence.truth)
 
     @staticmethod
-    def refusal(task: type[AbstractTask]) -> str:
-        """Return why a task cannot be in this condition; empty if it can."""
+    def refusal(task: type[AbstractTask]) -> str:  # noqa: D102 (documented in the base class)
         if issubclass(task, PopulationTask):
             return ""
         return f"{task.title} shows no stimulus whose range an irrelevant one could sweep"
 
 
 def _fit_into_delay(duration: int, info: Any) -> int:
-    """Refuse a distractor that does not fit into the delay; if the delay or the onset is invalid, that is refused."""
+    """Refuse a distractor that does not fit into the delay; if delay or onset is invalid, pydantic reports that."""
     delay, onset = info.data.get("delay_dur"), info.data.get("distractor_onset")
     if delay is not None and "distractor_onset" in info.data and (onset or 0) + duration > delay:
         start = "" if onset is None else f" that begins after {onset} steps"
@@ -200,14 +293,19 @@ def _fit_into_delay(duration: int, info: Any) -> int:
 
 @CONDITIONS.register
 class Distractor(Condition):
-    """A second, irrelevant stimulus is shown in the delay, to the same neurons.
+    """A second, irrelevant stimulus is shown to the same neurons during the delay.
 
     Notes
     -----
-    Its values are drawn like those of the task's first display, independently of them; nothing else in the trial
-    depends on them, and ideal observers ignore them. They come last in the trial's stimuli. The delay still counts as
-    one epoch, distractor included. With variable delays, a trial whose delay ends before the distractor does shows only
-    the part before, or none of it.
+    Its values come from the distribution of the task's first display, independently of it, and come last in the trial's
+    stimuli; nothing else depends on them, and ideal observers ignore them. The delay still counts as one epoch,
+    distractor included. With variable delays, a delay that ends too early cuts the distractor short, or leaves it out.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> make("de1", "distractor", distractor_onset=40).epochs["distractor"]
+    (65, 90)
     """
 
     condition_name: ClassVar[str] = "distractor"
@@ -216,9 +314,8 @@ class Distractor(Condition):
     distractor_rate: float
 
     @staticmethod
-    def settings(task: type[AbstractTask]) -> dict[str, Any]:
-        """Return the fields that a task gets in this condition."""
-        about_onset = "steps of the delay before the distractor; by default it lies in the middle of the delay"
+    def settings(task: type[AbstractTask]) -> dict[str, Any]:  # noqa: D102 (documented in the base class)
+        about_onset = "steps from the start of the delay to the distractor; by default it is in mid-delay"
         onset = Annotated[int | None, Field(ge=0, description=about_onset)]
         duration = Annotated[
             int, Field(ge=1, description="duration of the distractor, in steps"), AfterValidator(_fit_into_delay)
@@ -228,8 +325,7 @@ class Distractor(Condition):
         return {"distractor_onset": (onset, None), "distractor_dur": (duration, 25), "distractor_rate": (rate, 1.0)}
 
     @staticmethod
-    def refusal(task: type[AbstractTask]) -> str:
-        """Return why a task cannot be in this condition; empty if it can."""
+    def refusal(task: type[AbstractTask]) -> str:  # noqa: D102 (documented in the base class)
         if issubclass(task, PopulationTask):
             return ""
         return f"{task.title} shows no stimulus to tuned neurons, so nothing can distract from one"
@@ -246,82 +342,41 @@ class Distractor(Condition):
         return tuple(part for epoch in super().epoch_list for part in (delay if epoch == whole else (epoch,)))
 
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "display location"], Int[Array, ""]]:
-        """Draw the task's own hidden variables, then what the distractor shows."""
-        # A condition stands in front of a whole task, whose `draw` is not the abstract one.
+        """Draw the task's own hidden variables, then the values of the distractor.
+
+        Parameters
+        ----------
+        key
+            Random key of the trial's hidden variables.
+
+        Returns
+        -------
+        The task's displays, then the distractor; the task's discrete variable.
+        """
+        # A condition precedes a complete task, so super's `draw` is not the abstract one.
         stimuli, label = super().draw(key)  # type: ignore[safe-super]
-        far = jr.fold_in(key, 2**30)  # from the numbers that a task may fold in itself
+        far = jr.fold_in(key, 2**30)  # far from the numbers that a task may fold in itself
         another, _ = super().draw(far)  # type: ignore[safe-super]
         return jnp.concatenate([stimuli, another[:1]]), label
 
     def display_rate(self, epoch: str) -> float:
-        """Return the expected count a step of a neuron whose preferred stimulus is shown in an epoch."""
+        """Return the rate of a neuron whose preferred stimulus is shown, the distractor included.
+
+        Parameters
+        ----------
+        epoch
+            Name of the epoch.
+
+        Returns
+        -------
+        Expected count a step.
+        """
         return self.distractor_rate / self.distractor_dur if epoch == "distractor" else super().display_rate(epoch)
 
 
-def condition_parts(condition: str) -> tuple[str, ...]:
-    """Return the names that a condition is made of, in a fixed order; none for ``"basic"``.
-
-    Parameters
-    ----------
-    condition
-        Names joined by +, in any spelling.
-
-    Returns
-    -------
-    Names of `CONDITIONS`.
-
-    Raises
-    ------
-    InputError
-        If one is unknown.
-
-    Examples
-    --------
-    >>> condition_parts("dynamic+vardelay")
-    ('variable_delay', 'dynamic')
-    """
-    found = []
-    for word in str(condition).split("+"):
-        try:
-            found += [CONDITIONS.find(word)] if plain(word) != "basic" else []
-        except InputError:
-            closest = suggestion(plain(word), CONDITIONS)
-            raise InputError(
-                f"There is no condition {word.strip()!r} of a task.{closest if 'mean' in closest else ''} "
-                f"Conditions: basic, {', '.join(CONDITIONS)}; join them by +, as in variable_delay+dynamic."
-            ) from None
-    return tuple(name for name, known in CONDITIONS.items() if known in found)
-
-
-def refusal(task: type[AbstractTask], parts: tuple[str, ...]) -> str:
-    """Return why a task does not exist in a condition; empty if it does."""
-    reasons = [CONDITIONS[part].refusal(task) for part in parts]
-    reasons += [
-        f"{task.title} exists only in the condition {part}, so give that as well"
-        for part in task.needs_condition
-        if part not in parts
-    ]
-    return next(filter(None, reasons), "")
-
-
-def in_condition(task: type[AbstractTask], condition: str) -> type[AbstractTask]:
-    """Return a task's class in a condition.
-
-    Raises
-    ------
-    InputError
-        If the condition is unknown, or the task does not exist in it.
-    """
-    parts = condition_parts(condition)
-    reason = refusal(task, parts)
-    if reason:
-        raise InputError(f"The task {task.name!r} cannot be in the condition {condition!r}: {reason}.")
-    return _combined(task, tuple(CONDITIONS[part] for part in parts))
-
-
 @functools.cache
-def _combined(task: type[AbstractTask], conditions: tuple[type[Condition], ...]) -> type[AbstractTask]:
-    """Make the class; cached, so that equal tasks are of one class and compiled programs are found again."""
+def combined(task: type[AbstractTask], conditions: tuple[type[Condition], ...]) -> type[AbstractTask]:
+    """Make a task's class in some conditions; cached, so that equal tasks share a class and compiled programs."""
     if not conditions:
         return task
     fields = {name: field for condition in conditions for name, field in condition.settings(task).items()}

@@ -1,11 +1,11 @@
-"""Ideal observers: the best answers the spikes allow, as published and exact.
+"""Ideal observers: the best answers that the spikes allow, as published and exact.
 
-Plain mathematics on arrays of summed spike counts, in NumPy and double precision on the host: the published
-fractional loss depends on where a probability rounds to exactly 1. No function here knows of tasks.
+Functions of summed spike counts, independent of the tasks. They run in NumPy, in double precision and on the host,
+because the published fractional loss depends on where a probability rounds to exactly 1.
 
-`counts` holds the spikes of each neuron summed over the steps of one display; `log_rates` is the log expected
-count a step of each neuron at each of a number of stimulus values. "Paper" functions follow the published
-program (Orhan & Ma 2019), "exact" ones the model that generated the spikes.
+`counts` are the spikes of each neuron, summed over the steps of one display; `log_rates` is the log of each neuron's
+expected count a step at each of several stimulus values. "Paper" functions follow the published program (Orhan & Ma
+2019), "exact" ones the model that generates the spikes.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from scipy import special
 
 Counts = Float[np.ndarray, "trial neuron"]
 Tuning = Callable[[Float[np.ndarray, " value"]], Float[np.ndarray, "value neuron"]]
-"""From stimulus values to log expected counts a step."""
+"""Maps stimulus values to log expected counts a step."""
 
 
 # As published ---------------------------------------------------------------------------
 
 
 def paper_orientation(counts: Counts, preferred: Float[np.ndarray, " neuron"]) -> Float[np.ndarray, " trial"]:
-    """Direction of the population vector of doubled angles, halved, in [0, π] radians; 0 without a spike.
+    """Half the direction of the population vector of doubled angles, in [0, π] radians; 0 without a spike.
 
     Notes
     -----
-    Maximum likelihood if the summed rate of all neurons did not depend on the orientation. Rounding can give
-    π itself in place of 0, as in the published program.
+    The maximum-likelihood estimate, if the neurons' summed rate did not depend on the orientation. Rounding can give π
+    in place of 0, as in the published program.
     """
     angle = np.angle(counts @ np.exp(2j * preferred)) / 2
     return np.asarray(np.where(angle < 0, angle + np.pi, angle))
@@ -42,14 +42,14 @@ def paper_change(
     second: Float[np.ndarray, "trial location neuron"],
     preferred: Float[np.ndarray, " neuron"],
 ) -> Float[np.ndarray, " trial"]:
-    """P(change) = d/(1 + d), d the mean over locations of the likelihood ratio of two orientations to one.
+    """P(change) = d/(1 + d), where d is the mean over locations of the likelihood ratio of two orientations to one.
 
     Notes
     -----
-    The published concentration of each display is √Σ_ij n_i n_j cos(φ_i − φ_j), without the factor κ and with
-    single angles in place of doubled ones, so the stated probabilities are too cautious (see `exact_change`).
-    Locations whose ratio is undefined (the Bessel function overflows near 700 spikes) are left out of the
-    mean. Changes are taken to be as likely as not.
+    The published concentration of each display is √Σ_ij n_i n_j cos(φ_i − φ_j), without the factor κ and with single
+    instead of doubled angles; the probabilities are therefore too cautious (see `exact_change`). Locations whose ratio
+    is undefined, because the Bessel function overflows near 700 spikes, are left out of the mean. The prior probability
+    of a change is ½.
     """
     with np.errstate(all="ignore"):
         directions = [np.angle(counts @ np.exp(2j * preferred)) for counts in (first, second)]
@@ -65,7 +65,7 @@ def paper_change(
 def paper_class(
     counts: Counts, preferred: Float[np.ndarray, " neuron"], value: float, width: float
 ) -> Float[np.ndarray, " trial"]:
-    """P(+value rather than −value); NaN without a spike, exactly 1 from log-odds of about 37 on."""
+    """P(+value rather than −value); NaN without a spike, exactly 1 if the log-odds exceed about 37."""
     with np.errstate(all="ignore"):
         total = counts.sum(axis=1)
         precision = total / width**2
@@ -77,12 +77,11 @@ def paper_class(
 def paper_comparison(
     first: Counts, second: Counts, preferred: Float[np.ndarray, " neuron"], width: float
 ) -> Float[np.ndarray, " trial"]:
-    """P(first > second) of two normal posteriors; NaN where either display gave no spike.
+    """P(first > second) of two normal posteriors; NaN if either display evokes no spike.
 
     Notes
     -----
-    Leaves out that values come from a limited range, and that the summed rate depends on the value near its
-    ends.
+    Ignores that values come from a limited range, and that near its ends the summed rate depends on the value.
     """
     with np.errstate(all="ignore"):
         means = [counts @ preferred / counts.sum(axis=1) for counts in (first, second)]
@@ -96,15 +95,15 @@ def paper_comparison(
 def log_likelihood(
     counts: Counts, log_rates: Float[np.ndarray, "value neuron"], n_steps: int
 ) -> Float[np.ndarray, "trial value"]:
-    """Log probability of the counts of `n_steps` steps given each value, up to a constant of each trial.
+    """Log probability of the counts in `n_steps` steps given each value, up to a constant for each trial.
 
-    The whole exact observer rests on this line: the term −Σ rate is what the published ones leave out.
+    All exact observers rest on this line; its term −Σ rate is what the published observers leave out.
     """
     return np.asarray(counts @ log_rates.T - n_steps * np.exp(log_rates).sum(axis=1))
 
 
 def orientation_grid(n_points: int) -> Float[np.ndarray, " point"]:
-    """Return evenly spaced orientations in [0, π), on which sums converge spectrally to integrals."""
+    """Return evenly spaced orientations in [0, π); sums over them converge to integrals spectrally."""
     return np.arange(n_points) * (np.pi / n_points)
 
 
@@ -113,9 +112,9 @@ def orientation_points(counts: Float[np.ndarray, "..."], kappa: float, gain: flo
 
     Notes
     -----
-    The sum over M points misses the integral of exp(K cos 2s) by a fraction of about exp(−M²/2K), with K at
-    most κ times the number of spikes (the gain allows for the summed rate's own dependence on orientation):
-    M = 10√K leaves e⁻⁵⁰.
+    The relative error of a sum over M points, for the integral of exp(K cos 2s), is about exp(−M²/2K). K is at most κ
+    times the number of spikes (the gain allows for the summed rate's dependence on orientation), so that M = 10√K
+    leaves an error of e⁻⁵⁰.
     """
     most = float(counts.sum(axis=-1).max(initial=0.0))
     return 32 * int(np.ceil((64 + 10 * np.sqrt(kappa * (most + gain))) / 32))
@@ -131,7 +130,7 @@ def orientation_posterior(
 
 
 def exact_orientation(counts: Counts, tuning: Tuning, n_steps: int, n_points: int) -> Float[np.ndarray, " trial"]:
-    """Mean direction of the posterior, in [0, π): it minimises the expected circular error 1 − cos 2Δ."""
+    """Mean direction of the posterior, in [0, π), which minimizes the expected circular error 1 − cos 2Δ."""
     direction = np.exp(2j * orientation_grid(n_points))
 
     def estimate(chunk: Counts) -> Float[np.ndarray, " trial"]:
@@ -150,13 +149,13 @@ def exact_change(
     change_prob: float,
     n_points: int,
 ) -> Float[np.ndarray, " trial"]:
-    """P(change) where one location, each as likely as the others, was drawn anew for the second display.
+    """P(change) if a change draws a new orientation at one location, and all locations are equally likely.
 
     Notes
     -----
-    With L(s) the likelihood of a location's orientation in each display, the evidence for a change there is
-    d = ∫L₁ ds/π · ∫L₂ ds/π / ∫L₁ L₂ ds/π, and P/(1 − P) = mean over locations of d times the prior odds.
-    All in logarithms, so that nothing overflows.
+    With L₁(s) and L₂(s) the likelihoods of a location's orientation in the two displays, the evidence for a change
+    there is d = ∫L₁ ds/π · ∫L₂ ds/π / ∫L₁ L₂ ds/π, and P/(1 − P) is the mean of d over locations times the prior odds.
+    Computed in logarithms, so that nothing overflows.
     """
     grid = orientation_grid(n_points)
     log_rates = [curve(grid) for curve in tuning]
@@ -177,7 +176,7 @@ def exact_change(
 def exact_class(
     counts: Counts, tuning: Tuning, n_steps: int, values: Float[np.ndarray, "2"]
 ) -> Float[np.ndarray, " trial"]:
-    """P(second of two values), each as likely before the spikes."""
+    """P(second of two values), which are equally likely a priori."""
     log_odds = np.diff(log_likelihood(counts, tuning(values), n_steps), axis=1)[:, 0]
     return np.asarray(special.expit(log_odds))
 
@@ -194,8 +193,8 @@ def exact_comparison(
 
     Notes
     -----
-    ∫ p₁(s) ∫_{low}^{s} p₂(t) dt ds at Gauss-Legendre nodes; the inner integral is that of the polynomial
-    through the nodes, so that the result converges as fast as the polynomials do to the posteriors.
+    ∫ p₁(s) ∫_{low}^{s} p₂(t) dt ds at Gauss-Legendre nodes. The inner integral is that of the polynomial through the
+    nodes, so that the result converges as fast as the polynomials converge to the posteriors.
     """
     nodes, weights, cumulative = _legendre_rule(n_points)
     values = limits[0] + (nodes + 1) * (limits[1] - limits[0]) / 2
@@ -215,7 +214,7 @@ def exact_comparison(
 
 
 def comparison_points(counts: Float[np.ndarray, "..."], width: float, limits: tuple[float, float]) -> int:
-    """Return how many nodes resolve every posterior in a batch, the narrowest being `width`/√spikes wide."""
+    """Return how many nodes resolve every posterior in a batch; the narrowest is `width`/√spikes wide."""
     most = float(counts.sum(axis=-1).max(initial=1.0))
     return 32 * int(np.ceil((48 + 4 * (limits[1] - limits[0]) * np.sqrt(most) / width) / 32))
 
@@ -250,7 +249,7 @@ def _log_mean_exp(values: Float[np.ndarray, "trial value"]) -> Float[np.ndarray,
 def _in_chunks(
     function: Callable[..., Float[np.ndarray, " trial"]], n_points: int, *counts: Counts
 ) -> Float[np.ndarray, " trial"]:
-    """Apply a function of trials to a few at a time, so that memory stays at some tens of MB."""
+    """Apply a function to a few trials at a time, so that it needs no more than some tens of MB of memory."""
     size = max(1, 2**19 // n_points)
     starts = range(0, max(len(counts[0]), 1), size)
     return np.concatenate([function(*(array[start : start + size] for array in counts)) for start in starts])

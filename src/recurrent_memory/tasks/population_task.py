@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Int
 from pydantic import Field, model_validator
 
 from ..errors import InputError
-from .epochs import Epoch
+from .epochs import Epoch, Evidence
 from .populations import MAX_RATE, HeldRates
-from .task import AbstractTask, Evidence
+from .task import AbstractTask
 
 _OwnTask = TypeVar("_OwnTask", bound="PopulationTask")
 
@@ -22,8 +22,14 @@ _OwnTask = TypeVar("_OwnTask", bound="PopulationTask")
 class PopulationTask(AbstractTask):
     """A task whose stimuli are shown to populations of tuned Poisson neurons, one for each location.
 
-    Subclasses give ``preferred``, ``log_tuning`` and ``draw``, and may give an ideal observer: ``observe_paper``,
+    Subclasses define ``preferred``, ``log_tuning`` and ``draw``, and may add an ideal observer: ``observe_paper``,
     ``observe_exact`` or both.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> make("de1", stim_rate=2.0).display_rate("stimulus")
+    0.08
     """
 
     stim_rate: float = Field(
@@ -39,17 +45,39 @@ class PopulationTask(AbstractTask):
 
     @abstractmethod
     def preferred(self, xp: ModuleType = jnp) -> Any:
-        """Return the neurons' preferred values at one location, shape (neuron,)."""
+        """Return the preferred values of the neurons at one location.
+
+        Parameters
+        ----------
+        xp
+            Array module, NumPy or JAX's.
+
+        Returns
+        -------
+        Shape (neuron,).
+        """
 
     @abstractmethod
     def log_tuning(self, values: Any, xp: ModuleType = jnp) -> Any:
-        """Return the log of the neurons' tuning curves, shape (*values, neuron); 0 is the highest."""
+        """Return the log tuning curves of the neurons at one location.
+
+        Parameters
+        ----------
+        values
+            Stimuli, of any shape.
+        xp
+            Array module, NumPy or JAX's.
+
+        Returns
+        -------
+        Shape (*values, neuron), at most 0.
+        """
 
     @property
     def max_rate(self) -> float:
         """Largest expected count a step."""
         shown = [self.display_rate(epoch.name) for epoch in self.epoch_list if epoch.shows is not None]
-        # Delay and response whether or not anything is shown there: the bound decides how counts are rounded.
+        # Delay and response count even if something is shown there: the bound affects how counts are rounded.
         quiet = {epoch.name for epoch in self.epoch_list if epoch.shows is None} | {"delay", "response"}
         return max(*shown, *(self.spon_rate / self.duration(name) for name in quiet))
 
@@ -65,34 +93,110 @@ class PopulationTask(AbstractTask):
     def rates(
         self, stimuli: Float[Array, "display location"], label: Int[Array, ""]
     ) -> Float[Array, "time neuron"] | HeldRates:
-        """Return the rates of all epochs, one after the other."""
+        """Return the neurons' rates in all epochs.
+
+        Parameters
+        ----------
+        stimuli, label
+            From `draw`.
+
+        Returns
+        -------
+        Expected counts a step, constant over each epoch.
+        """
         return self.hold([self.epoch_rates(epoch, stimuli, label) for epoch in self.epoch_list])
 
     def epoch_rates(
         self, epoch: Epoch, stimuli: Float[Array, "display location"], label: Int[Array, ""]
     ) -> Float[Array, " neuron"]:
-        """Return the rates in one epoch: tuning curves in a display, spontaneous rates elsewhere."""
+        """Return the neurons' rates in one epoch: evoked by a display, or spontaneous.
+
+        Parameters
+        ----------
+        epoch
+            Epoch of `epoch_list`.
+        stimuli, label
+            From `draw`.
+
+        Returns
+        -------
+        Expected counts a step.
+        """
         return self.spontaneous(epoch.name) if epoch.shows is None else self.evoked(stimuli[epoch.shows], epoch.name)
 
     def evoked(self, values: Float[Array, " location"], epoch: str) -> Float[Array, " neuron"]:
-        """Return the rates evoked by one display, of the neurons of all locations."""
+        """Return the rates evoked by one display.
+
+        Parameters
+        ----------
+        values
+            Stimulus at each location.
+        epoch
+            Name of the epoch in which they are shown.
+
+        Returns
+        -------
+        Expected counts a step, of the neurons of all locations.
+        """
         return (self.display_rate(epoch) * jnp.exp(self.log_tuning(values))).reshape(-1)
 
     def spontaneous(self, epoch: str) -> Float[Array, " neuron"]:
-        """Return the rates without a stimulus, of the neurons of all locations."""
+        """Return the rates without a stimulus.
+
+        Parameters
+        ----------
+        epoch
+            Name of the epoch.
+
+        Returns
+        -------
+        Expected counts a step, of the neurons of all locations.
+        """
         return jnp.full(self.n_neurons * self.n_locations, self.spon_rate / self.duration(epoch), float)
 
     def display_rate(self, epoch: str) -> float:
-        """Return the expected count a step of a neuron whose preferred stimulus is shown in an epoch."""
+        """Return the rate of a neuron whose preferred stimulus is shown.
+
+        Parameters
+        ----------
+        epoch
+            Name of the epoch.
+
+        Returns
+        -------
+        Expected count a step.
+        """
         return self.stim_rate / self.duration(epoch)
 
     def duration(self, epoch: str) -> int:
-        """Return the steps of an epoch."""
+        """Return the duration of an epoch.
+
+        Parameters
+        ----------
+        epoch
+            Name of the epoch.
+
+        Returns
+        -------
+        Number of steps.
+        """
         start, stop = self.epochs[epoch]
         return stop - start
 
     def log_rates(self, values: Float[np.ndarray, " value"], epoch: str) -> Float[np.ndarray, "value neuron"]:
-        """Return the log rates that values evoke at one location, in double precision, for the observers."""
+        """Return the log rates that stimuli evoke at one location, in double precision, for the observers.
+
+        Parameters
+        ----------
+        values
+            Stimuli.
+        epoch
+            Name of the epoch in which they are shown.
+
+        Returns
+        -------
+        Log of the expected counts a step.
+        """
         return np.asarray(np.log(self.display_rate(epoch)) + self.log_tuning(values, np))
 
     @property
@@ -104,7 +208,17 @@ class PopulationTask(AbstractTask):
     def observe(
         self, evidence: Evidence, variant: str = "paper", until: int | None = None
     ) -> Float[np.ndarray, " trial *answer"]:
-        """Return the ideal observer's answers, from `observe_paper` or `observe_exact`; see `AbstractTask.observe`."""
+        """Return the ideal observer's answers, from `observe_paper` or `observe_exact`.
+
+        Parameters
+        ----------
+        evidence, variant, until
+            As in `AbstractTask.observe`.
+
+        Returns
+        -------
+        Answers in the shapes of `AbstractTask.observe`.
+        """
         if not self.has_observer:
             return super().observe(evidence, variant, until)
         self._check_observer(variant, until)
@@ -117,14 +231,14 @@ class PopulationTask(AbstractTask):
     def observe_paper(
         self, counts: Float[np.ndarray, "trial display location neuron"], label: Int[np.ndarray, " trial"]
     ) -> Float[np.ndarray, " trial *answer"]:
-        """Answer as the paper's observer does; by default as the exact one does at the end of the trial.
+        """Answer as the published observer does; by default, as the exact one does at the end of the trial.
 
         Parameters
         ----------
         counts
             Spikes of each neuron over each display that counts, in double precision.
         label
-            The trials' discrete variable, for a task with a cue.
+            The trials' discrete variable, for tasks with a cue.
 
         Returns
         -------
@@ -138,7 +252,7 @@ class PopulationTask(AbstractTask):
         label: Int[np.ndarray, " trial"],
         n_seen: tuple[int, ...],
     ) -> Float[np.ndarray, " trial *answer"]:
-        """Answer from the posterior under the model that drew the trials; by default as the paper's observer does.
+        """Answer from the posterior under the model that generates the trials; by default, as `observe_paper` does.
 
         Parameters
         ----------

@@ -1,12 +1,11 @@
 """Populations of Poisson neurons: preferred values, tuning curves, spike counts.
 
-Tuning curves are written once, for JAX (drawing trials) and NumPy (ideal observers, in double precision)
-alike: ``xp`` is the array module to compute with.
+Tuning curves are written once for both JAX, which draws trials, and NumPy, in which ideal observers compute in double
+precision: ``xp`` is the array module.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from types import ModuleType
 from typing import Any
@@ -31,21 +30,21 @@ def preferred_values(low: float, high: float, n_neurons: int, xp: ModuleType = j
 
     Notes
     -----
-    As published, also for orientations: there the first and last neuron (0 and π) prefer the same
-    orientation, so the summed rate of the population is not quite the same for all orientations.
+    As published, for orientations too: the first and last neuron (0 and π) prefer the same orientation, so that the
+    population's summed rate depends a little on the orientation.
     """
     return xp.linspace(low, high, n_neurons)
 
 
 def von_mises_log_tuning(values: Any, preferred: Any, kappa: float, xp: ModuleType = jnp) -> Any:
-    """Log tuning for orientations in radians, of period π and 0 at the preferred one.
+    """Return log tuning curves for orientations: of period π, and 0 at the preferred orientation.
 
     Parameters
     ----------
     values
-        Orientations, any shape.
+        Orientations in radians, any shape.
     preferred
-        Preferred orientations, shape (neuron,).
+        Preferred orientations in radians, shape (neuron,).
     kappa
         Concentration, dimensionless.
     xp
@@ -59,28 +58,60 @@ def von_mises_log_tuning(values: Any, preferred: Any, kappa: float, xp: ModuleTy
 
 
 def gaussian_log_tuning(values: Any, preferred: Any, width: float, xp: ModuleType = jnp) -> Any:
-    """Log tuning for values on a line, 0 at the preferred one; `width` is the standard deviation.
+    """Return log tuning curves for values on a line: 0 at the preferred value, with standard deviation `width`.
 
     Returns
     -------
     Shape (*values, neuron).
     """
-    del xp  # plain arithmetic serves both
+    del xp  # plain arithmetic works with either module
     return -((values[..., None] - preferred) ** 2) / (2 * width**2)
 
 
 class HeldRates(eqx.Module):
-    """Expected counts a step that stay the same over each of a few stretches of a trial."""
+    """Expected counts a step that are constant over each of a few stretches of a trial.
+
+    Rates that are the same in every trial may change at every step at little cost: their distributions are computed
+    once for all trials.
+
+    Examples
+    --------
+    >>> rates = HeldRates(jnp.array([[0.25], [0.5]]), (2, 1))
+    >>> at_every_step(rates)[:, 0].tolist()
+    [0.25, 0.25, 0.5]
+    """
 
     levels: Float[Array, "stretch neuron"]
     """Each neuron's rate in each stretch."""
     durations: tuple[int, ...] = eqx.field(static=True)
     """Steps of each stretch."""
+    followed_by: HeldRates | None = None
+    """Rates of the neurons that come after these, over stretches of their own."""
+
+    @property
+    def groups(self) -> tuple[HeldRates, ...]:
+        """The groups of neurons, each with its own stretches."""
+        return (self, *(self.followed_by.groups if self.followed_by else ()))
 
 
 def at_every_step(rates: Float[Array, "time neuron"] | HeldRates) -> Float[Array, "time neuron"]:
-    """Return rates step by step, however they are written."""
-    return _held(rates.levels, rates.durations) if isinstance(rates, HeldRates) else rates
+    """Expand rates to one row for each step.
+
+    Parameters
+    ----------
+    rates
+        Expected counts a step; if they are given for every step, they are returned as they are.
+
+    Returns
+    -------
+    Expected counts a step at every step.
+
+    Examples
+    --------
+    >>> at_every_step(HeldRates(jnp.array([[0.25, 0.5]]), (4,))).shape
+    (4, 2)
+    """
+    return _side_by_side(rates, [group.levels for group in rates.groups]) if isinstance(rates, HeldRates) else rates
 
 
 def poisson_counts(
@@ -91,12 +122,12 @@ def poisson_counts(
     Parameters
     ----------
     key
-        Randomness.
+        Random key.
     rates
-        Expected counts. `HeldRates` take less work than the same rates step by step, and give the same counts. Where a
-        rate is negative, NaN or above `max_rate`, the count is NaN: a wrong bound must not pass for a count.
+        Expected counts. `HeldRates` are faster than the same rates step by step, and give the same counts. If a rate is
+        negative, NaN or above `max_rate`, its count is NaN, so that a wrong bound cannot go unnoticed.
     max_rate
-        A bound on `rates` known before compilation, at most `MAX_RATE`; it sets the work to be done.
+        Upper bound on `rates`, known before compilation and at most `MAX_RATE`; a higher bound takes longer.
 
     Returns
     -------
@@ -105,13 +136,19 @@ def poisson_counts(
     Raises
     ------
     InputError
-        Where `max_rate` is negative or above `MAX_RATE`.
+        If `max_rate` is negative or above `MAX_RATE`.
 
     Notes
     -----
-    The inverse of the distribution function at one uniform 32-bit number u a count: N = Σ_k [u < 2³² P(N ≥
-    k)]. Each of these probabilities is thus exact to 2⁻³², and the sum has few terms at the small rates used
-    here. Counts so rare that P(N ≥ k) < 2⁻³² do not occur. `jax.random.poisson` is some sixty times slower.
+    Each count inverts the distribution function at one uniform 32-bit number u: N = Σ_k [u < 2³² P(N ≥ k)]. Each
+    probability is thus exact to 2⁻³², and the sum has few terms at the low rates used here. Counts so rare that
+    P(N ≥ k) < 2⁻³² do not occur. `jax.random.poisson` is about sixty times slower.
+
+    Examples
+    --------
+    >>> draw = jax.jit(poisson_counts, static_argnums=2)
+    >>> bool(abs(draw(jr.key(0), jnp.full(1000, 0.2), 0.2).mean() - 0.2) < 0.05)
+    True
     """
     if not 0 <= max_rate <= MAX_RATE:
         raise InputError(
@@ -121,25 +158,27 @@ def poisson_counts(
     words = jr.bits(key, (2,), jnp.uint32)
     if not isinstance(rates, HeldRates):
         return _count(words, *_thresholds(jnp.atleast_1d(rates), max_rate)).reshape(rates.shape)
-    thresholds, zeros = _thresholds(rates.levels, max_rate)
-    if kernel.is_usable() and zeros.dtype == jnp.float32:
-        result = jax.ShapeDtypeStruct((sum(rates.durations), zeros.shape[1]), jnp.float32)
-        ends = np.cumsum(rates.durations)
-        # By way of the shape, since there may be no terms at all.
-        stacked = jnp.array(thresholds, jnp.uint32).reshape(-1, *zeros.shape)
-        drawn: Array = kernel.call("draw", result, words, stacked, zeros, ends=ends, vmap_method="broadcast_all")
+    of_groups = [_thresholds(group.levels, max_rate) for group in rates.groups]
+    all_zeros = [zeros for _, zeros in of_groups]
+    if kernel.is_usable() and all_zeros[0].dtype == jnp.float32:
+        result = jax.ShapeDtypeStruct((sum(rates.durations), sum(z.shape[1] for z in all_zeros)), jnp.float32)
+        # Reshaped rather than stacked, since there may be no terms at all.
+        pairs = [(jnp.array(t, jnp.uint32).reshape(-1, *zeros.shape), zeros) for t, zeros in of_groups]
+        ends = np.concatenate([np.cumsum(group.durations) for group in rates.groups])
+        drawn: Array = kernel.call("draw", result, words, *sum(pairs, ()), ends=ends, vmap_method="expand_dims")
         return drawn
-    held = functools.partial(_held, durations=rates.durations)
-    return _count(words, list(map(held, thresholds)), held(zeros))
+    thresholds = [_side_by_side(rates, list(of_term)) for of_term in zip(*(t for t, _ in of_groups), strict=True)]
+    return _count(words, thresholds, _side_by_side(rates, all_zeros))
 
 
 def standard_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
-    """Draw independent standard normal numbers, by the inverse of the distribution function.
+    """Draw independent standard normal numbers.
 
     Notes
     -----
-    At the 2²³ midpoints of equal steps of probability, as fine as single precision has them near 0 and 1. The words are
-    those of `poisson_counts`; `jax.random.normal` takes twice as long.
+    The inverse of the distribution function at the midpoints of 2²³ equal steps of probability, the finest that single
+    precision resolves near 0 and 1. The random words are as in `poisson_counts`; `jax.random.normal` takes twice as
+    long.
     """
 
     def normal(word: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -150,29 +189,44 @@ def standard_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "
     return jnp.concatenate([normal(half) for half in _uniform_words(words, shape)])
 
 
+def check_key(key: Any) -> None:
+    """Refuse anything but a single random key; the number of a seed is the usual mistake."""
+    is_array = isinstance(key, jax.Array)
+    is_key = is_array and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
+    if not (is_key or (is_array and key.dtype == jnp.uint32 and key.shape == (2,))):
+        seed = key if isinstance(key, int) else 0
+        raise InputError(f"`key` = {key!r} is not allowed: it must be a random key, such as jax.random.key({seed}).")
+
+
 def _held(levels: Shaped[Array, "stretch ..."], durations: tuple[int, ...]) -> Shaped[Array, "time ..."]:
     stretches = zip(levels, durations, strict=True)
     return jnp.concatenate([jnp.broadcast_to(level, (duration, *level.shape)) for level, duration in stretches])
 
 
+def _side_by_side(rates: HeldRates, values: list[Shaped[Array, "_ _"]]) -> Shaped[Array, "time all_neurons"]:
+    """Expand values of each group's stretches to one row for each step, with the groups next to each other."""
+    groups = zip(values, rates.groups, strict=True)
+    return jnp.concatenate([_held(of_group, group.durations) for of_group, group in groups], axis=-1)
+
+
 def _thresholds(
     rates: Float[Array, "*shape"], max_rate: float
 ) -> tuple[list[UInt32[Array, "*shape"]], Float[Array, "*shape"]]:
-    """Return the numbers that a uniform word lies below if the count is at least 1, 2, …; and what no count is.
+    """Return thresholds and the count to start from: 0, or NaN at impossible rates.
 
-    That is 0, or NaN at impossible rates.
+    The count is at least 1, 2, … if a uniform word lies below the first threshold, the second, …
     """
-    # The largest float32 below 2³²: rounding must not carry a tail near 1 out of the integers' range.
+    # Clipped to the largest float32 below 2³²: rounding must not carry a tail near 1 out of the integers' range.
     tails = [jnp.minimum(tail * 2.0**32, 4294967040.0) for tail in poisson_tails(rates, _count_terms(max_rate))]
     possible = (rates >= 0) & (rates <= max_rate * (1 + 1e-5))
-    # Not one array: as large as all the random numbers several times over, it would take longer than they do.
+    # A list, not one array: several times as large as all random numbers, it would take longer than drawing them.
     return [tail.astype(jnp.uint32) for tail in tails], jnp.where(possible, 0, jnp.nan).astype(rates.dtype)
 
 
 def _count(
     words: UInt32[Array, "2"], thresholds: list[UInt32[Array, "*shape"]], zeros: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Return for each place how many thresholds its uniform word lies below, on top of what no count is."""
+    """Return for each element `zeros` plus the number of thresholds above its uniform word."""
     first, second = _uniform_words(words, zeros.shape)
     below = [
         sum(((word < of[rows]).astype(jnp.int32) for of in thresholds), start=jnp.zeros(word.shape, jnp.int32))
@@ -186,8 +240,8 @@ def _uniform_words(
 ) -> tuple[UInt32[Array, "first ..."], UInt32[Array, "second ..."]]:
     """Return uniform 32-bit words for the two halves of an array's leading axis.
 
-    Each run of the generator gives a word to either half. Each half is a single fused loop; interleaving the words
-    instead takes 1.5 times as long.
+    Each run of the generator gives two words, one for each half. Each half is then a single fused loop; interleaving
+    the words takes 1.5 times as long.
     """
     half = (shape[0] + 1) // 2
     counters = jax.lax.iota(jnp.uint32, half * math.prod(shape[1:])).reshape(half, *shape[1:])
@@ -196,13 +250,13 @@ def _uniform_words(
 
 
 def poisson_tails(rates: Float[Array, "*shape"], n_terms: int) -> list[Float[Array, "*shape"]]:
-    """Return P(N ≥ k) for k = 1 … `n_terms`, each to a few rounding errors of its own size.
+    """Return P(N ≥ k) for k = 1 … `n_terms`, each with a relative error of a few roundings.
 
     Notes
     -----
-    Summed from the rarest count downwards: all terms are positive, so nothing cancels, as it would in
-    1 − Σ P(N = j). The rarest tail itself is P(N = K)(1 + λ/(K+1) + λ²/((K+1)(K+2)) + …), cut where it is far
-    below 2⁻³² for any K from `_count_terms`.
+    Summed from the largest count downwards: all terms are positive, so nothing cancels, as it would in 1 − Σ P(N = j).
+    The last tail itself is P(N = K)(1 + λ/(K+1) + λ²/((K+1)(K+2)) + …), truncated where the rest is far below 2⁻³² for
+    any K from `_count_terms`.
     """
     probability = jnp.exp(-rates)
     probabilities = []
@@ -221,13 +275,12 @@ def poisson_tails(rates: Float[Array, "*shape"], n_terms: int) -> list[Float[Arr
 def threefry(
     key: UInt32[Array, "2"], counters: UInt32[Array, "*shape"]
 ) -> tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]]:
-    """Return two random words a counter: Threefry-2x32 with 20 rounds (Salmon et al., 2011).
+    """Return two random words for each counter: Threefry-2x32 with 20 rounds (Salmon et al., 2011).
 
     Notes
     -----
-    The generator behind JAX's default keys; written out because `jax.random.bits` runs it once for each
-    32-bit number, folding its two words into one, and in a loop that XLA does not fuse with what follows on a
-    CPU.
+    The generator behind JAX's default keys. It is written out here because `jax.random.bits` runs it once for each
+    32-bit number, folding two words into one, in a loop that XLA on a CPU does not fuse with what follows.
     """
     schedule = (key[0], key[1], key[0] ^ key[1] ^ jnp.uint32(0x1BD11BDA))
     rotations = ((13, 15, 26, 6), (17, 29, 16, 24))

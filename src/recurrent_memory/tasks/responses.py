@@ -1,7 +1,7 @@
-"""Responses: the kinds of answer a task can ask for, and everything that depends on the kind.
+"""Responses: the kinds of answer that a task can ask for, and everything that depends on the kind.
 
-A response says what the network's outputs are, what it is trained to make small, and how its answers are judged beside
-an ideal observer's. Objective, readout, results and pictures ask it; a new kind is one class here.
+A response defines what the network's outputs are, which loss training minimizes, and how answers are compared with an
+ideal observer's. Objective, readout, results and pictures all use it; a new kind is one class here.
 """
 
 from __future__ import annotations
@@ -23,11 +23,18 @@ Response: TypeAlias = str
 """Name of a kind of answer: ``"angle"``, ``"probability"``, ``"category"``, ``"value"``, or one of your own."""
 Variant: TypeAlias = Literal["paper", "exact"]
 PROBABILITY_MARGIN = 1e-6
-"""Probabilities are kept this far from 0 and 1 if their logarithm is taken, but for the published measure."""
+"""Probabilities are kept this far from 0 and 1 before their logarithm is taken, except in the published measure."""
 
 
 class Errors(NamedTuple):
-    """Error of every answer and the error it is measured against; NaN if an answer does not count."""
+    """The error of every answer, and the error that it is compared with; NaN if an answer does not count.
+
+    Examples
+    --------
+    >>> zero = np.zeros(1)
+    >>> Value.errors(truth=zero, observer=zero, network=zero - 0.5, variant="paper")
+    Errors(network=array([0.5]), reference=array([0.]))
+    """
 
     network: Float[np.ndarray, " answer"]
     """Angle: error in radians. Probability, category: KL(observer‖network) in nats. Value: absolute error."""
@@ -36,7 +43,14 @@ class Errors(NamedTuple):
 
 
 class AbstractResponse(ABC):
-    """One kind of answer; a class that is never instantiated."""
+    """One kind of answer; a class that is never instantiated.
+
+    Examples
+    --------
+    >>> probability = RESPONSES["probability"]
+    >>> round(probability.test_loss(truth=np.ones(2), answer=np.full(2, 0.5), variant="paper"), 3)
+    0.693
+    """
 
     name: ClassVar[str]
     unit: ClassVar[str]
@@ -48,16 +62,26 @@ class AbstractResponse(ABC):
     is_probability: ClassVar[bool] = False
     """Whether outputs are probabilities: kept away from 0 and 1, and judged by their divergence from the observer's."""
     error_names: ClassVar[tuple[str, str]] = ("network's error", "ideal observer's error")
-    """What the network's error and the error it is measured against are."""
+    """Names of the two fields of `Errors`."""
     error_names_without_observer: ClassVar[tuple[str, str]] = error_names
-    """The same if the task has no ideal observer."""
+    """Their names if the task has no ideal observer."""
 
     @staticmethod
     @abstractmethod
     def training_loss(
         outputs: Float[Array, "*batch output"], targets: Float[Array, "*batch output"]
     ) -> Float[Array, ""]:
-        """Return the mean loss that training makes small, inside compiled code."""
+        """Return the mean loss that training minimizes, inside compiled code.
+
+        Parameters
+        ----------
+        outputs, targets
+            Of the network and of the task, at the steps that count.
+
+        Returns
+        -------
+        Mean loss, in `error_unit`.
+        """
 
     @staticmethod
     @abstractmethod
@@ -67,33 +91,89 @@ class AbstractResponse(ABC):
         network: Float[np.ndarray, "*answer"],
         variant: Variant,
     ) -> Errors:
-        """Return the error of each answer and of what it is compared with, one axis each."""
+        """Return the error of each answer, and the error that it is compared with.
+
+        Parameters
+        ----------
+        truth, observer, network
+            Correct answers, the ideal observer's and the network's, as `read` returns them.
+        variant
+            ``"paper"``, the published measure, or ``"exact"``.
+
+        Returns
+        -------
+        Errors of all answers, flattened.
+        """
 
     @staticmethod
     @abstractmethod
     def test_loss(truth: Float[np.ndarray, "*answer"], answer: Float[np.ndarray, "*answer"], variant: Variant) -> float:
-        """Return the mean loss of answers against the truth, in `error_unit`."""
+        """Return the mean loss of answers.
+
+        Parameters
+        ----------
+        truth, answer
+            Correct answers and those to be judged, as `read` returns them.
+        variant
+            ``"paper"``, the published measure, or ``"exact"``.
+
+        Returns
+        -------
+        Mean loss, in `error_unit`.
+        """
 
     @staticmethod
     def fraction(
         network: Float[np.ndarray, "*shape"], reference: Float[np.ndarray, "*shape"]
     ) -> Float[np.ndarray, "*shape"]:
-        """Return the fractional loss from mean errors; by default the share of the error that chance would make."""
+        """Return the fractional loss; by default, the network's error divided by the reference.
+
+        Parameters
+        ----------
+        network, reference
+            Mean errors, in `error_unit`.
+
+        Returns
+        -------
+        Fractional loss, dimensionless; NaN if the reference is 0.
+        """
         return np.asarray(network / _or_nan(reference))
 
     @staticmethod
     def read(values: Shaped[Any, "trial response output"], step: int) -> Shaped[Any, " trial *answer"]:
-        """Return the answers among outputs or targets of the response epoch; by default those at the read-out step."""
+        """Select the answers from outputs or targets; by default, those at the readout step.
+
+        Parameters
+        ----------
+        values
+            Outputs or targets in the response epoch.
+        step
+            Readout step, an index into the response epoch.
+
+        Returns
+        -------
+        Answers of each trial.
+        """
         return values[:, step]
 
     @classmethod
     def answer(cls, values: Shaped[Any, "trial response output"]) -> Shaped[Any, " trial *answer"]:
-        """Return the answer at the end of the trial in the shape that observers give."""
+        """Select the answer at the end of the trial, in the shape that observers return.
+
+        Parameters
+        ----------
+        values
+            Outputs or targets in the response epoch.
+
+        Returns
+        -------
+        Answer of each trial.
+        """
         return cls.read(values, -1)
 
 
 def _check(response: Any) -> None:
-    """Refuse what is not a complete response."""
+    """Refuse anything but a complete response."""
     if not (inspect.isclass(response) and issubclass(response, AbstractResponse)):
         raise InputError(f"{response!r} is not a response: derive a class from AbstractResponse.")
     missing = [name for name in ("name", "unit", "error_unit") if not hasattr(response, name)]
@@ -118,7 +198,7 @@ class Angle(AbstractResponse):
     def training_loss(
         outputs: Float[Array, "*batch output"], targets: Float[Array, "*batch output"]
     ) -> Float[Array, ""]:
-        """Return the mean of abs(output − target) mod π, which is not the circular distance (0.9 π counts as 0.9 π)."""
+        """Return the mean of abs(output − target) mod π, as published; not the circular distance (0.9π stays 0.9π)."""
         return jnp.mean(jnp.mod(_magnitude(outputs - targets), math.pi))
 
     @staticmethod
@@ -141,14 +221,14 @@ class Angle(AbstractResponse):
     def fraction(
         network: Float[np.ndarray, "*shape"], reference: Float[np.ndarray, "*shape"]
     ) -> Float[np.ndarray, "*shape"]:
-        """Return the share by which the network's error exceeds the observer's."""
+        """Return the network's excess error over the observer's, divided by the observer's."""
         reference = _or_nan(reference)
         return np.asarray((network - reference) / reference)
 
 
 @RESPONSES.register
 class Probability(AbstractResponse):
-    """The probability of one of two things, or several such probabilities, each of a thing of its own."""
+    """The probability of one of two alternatives, or several such probabilities, each of a separate question."""
 
     name = "probability"
     unit = "probability"
@@ -184,7 +264,7 @@ class Probability(AbstractResponse):
 
     @staticmethod
     def test_loss(truth: Float[np.ndarray, "*answer"], answer: Float[np.ndarray, "*answer"], variant: Variant) -> float:
-        """Return the mean cross-entropy; an observer that is undefined for want of spikes counts as ½."""
+        """Return the mean cross-entropy; an observer's answer that is undefined for lack of spikes counts as ½."""
         p = np.clip(np.where(np.isnan(answer), 0.5, answer), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
         return float(-np.mean(truth * np.log(p) + (1 - truth) * np.log1p(-p)))
 
@@ -216,7 +296,7 @@ class Value(AbstractResponse):
         network: Float[np.ndarray, "*answer"],
         variant: Variant,
     ) -> Errors:
-        """Return the absolute error, compared with none."""
+        """Return the absolute error, with 0 as its reference."""
         truth, network = truth.ravel(), network.ravel()
         return Errors(np.abs(truth - network), np.zeros_like(network))
 
@@ -229,7 +309,7 @@ class Value(AbstractResponse):
     def fraction(
         network: Float[np.ndarray, "*shape"], reference: Float[np.ndarray, "*shape"]
     ) -> Float[np.ndarray, "*shape"]:
-        """Return the error itself, which is no fraction."""
+        """Return the error itself, since there is nothing to divide it by."""
         return network
 
     @staticmethod
@@ -240,7 +320,7 @@ class Value(AbstractResponse):
 
 @RESPONSES.register
 class Category(AbstractResponse):
-    """The probabilities of several categories, one output each, that sum to 1."""
+    """The probabilities of several categories, which sum to 1; one output for each category."""
 
     name = "category"
     unit = "probability"
@@ -266,7 +346,7 @@ class Category(AbstractResponse):
     ) -> Errors:
         """Return KL(observer‖network) and KL(observer‖chance), summed over the categories on the last axis.
 
-        Both variants are the same: the paper has no such answer, and no reason to drop one.
+        Both variants are the same, since the paper has no task with categories.
         """
         n_categories = truth.shape[-1]
         p, q = (answers.reshape(-1, n_categories) for answers in (observer, network))
@@ -275,7 +355,7 @@ class Category(AbstractResponse):
 
     @staticmethod
     def test_loss(truth: Float[np.ndarray, "*answer"], answer: Float[np.ndarray, "*answer"], variant: Variant) -> float:
-        """Return the mean cross-entropy; an observer that is undefined counts as chance."""
+        """Return the mean cross-entropy; an observer's answer that is undefined counts as chance."""
         p = np.where(np.isnan(answer), 1 / truth.shape[-1], answer)
         p = np.clip(p, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
         return float(-np.mean(np.sum(truth * np.log(p), axis=-1)))
@@ -284,16 +364,33 @@ class Category(AbstractResponse):
 def angular_distance(
     a: Float[np.ndarray, "*answer"], b: Float[np.ndarray, "*answer"], variant: Variant
 ) -> Float[np.ndarray, "*answer"]:
-    """Return abs(a − b) mod π (``"paper"``), or the distance on the circle of circumference π (``"exact"``)."""
+    """Return the distance between angles of period π.
+
+    Parameters
+    ----------
+    a, b
+        Angles in radians.
+    variant
+        ``"paper"``: abs(a − b) mod π, as in the published code. ``"exact"``: the distance on the circle.
+
+    Returns
+    -------
+    Radians, less than π (``"paper"``) or at most π/2 (``"exact"``).
+
+    Examples
+    --------
+    >>> angular_distance(np.zeros(1), np.array([3.0]), "exact").round(2)
+    array([0.14])
+    """
     distance = np.mod(np.abs(a - b), math.pi)
     return np.asarray(distance if variant == "paper" else np.minimum(distance, math.pi - distance))
 
 
 def _magnitude(x: Array) -> Array:
-    """Return abs(x) with derivative sign(x), which is 0 at 0 as published; JAX's own ``abs`` has 1 there."""
+    """Return abs(x), whose derivative is 0 at 0, as in the published code; that of JAX's own ``abs`` is 1 there."""
     return jnp.maximum(x, -x)
 
 
 def _or_nan(reference: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """Return NaN in place of a reference of 0, which nothing can be measured against."""
+    """Replace a reference of 0 by NaN, since nothing can be divided by it."""
     return np.where(reference == 0, math.nan, reference)

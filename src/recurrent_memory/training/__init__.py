@@ -1,4 +1,4 @@
-"""How a network learns: objective, optimizers, compiled stretches of training, crash-safe state."""
+"""How a network learns: objective, optimizers, learning-rate schedules, and the compiled training loop."""
 
 from .lockstep import Ensemble, Member
 from .loop import CHUNK_CAPACITY, Answers, Chunk, Trainer, TrainingState, answers, join_batches

@@ -1,4 +1,4 @@
-"""Many networks of equal shape in one program, sharded over all devices."""
+"""Many networks of equal shape trained in one program, sharded over all devices."""
 
 from __future__ import annotations
 
@@ -16,31 +16,63 @@ from .loop import CHUNK_CAPACITY, Answers, Chunk, Trainer, TrainingState
 
 
 class Member(eqx.Module):
-    """A network in an ensemble: how it is trained, and how far it is."""
+    """One network of an ensemble: how it is trained, and its state.
+
+    Examples
+    --------
+    >>> from recurrent_memory.networks import initialize
+    >>> from recurrent_memory.tasks import make
+    >>> task, key = make("de1"), jax.random.key(0)
+    >>> network = initialize(
+    ...     key, "relu", n_inputs=50, n_hidden=3, n_outputs=1,
+    ...     readout="linear", is_probability=False, lambda0=0.9, sigma0=0.1,
+    ... )
+    >>> from recurrent_memory.training import Objective, Optimizer, Schedule, Trainer
+    >>> schedule = Schedule.named("constant", {}, iterations=10)
+    >>> objective = Objective("angle", resp_dur=25)
+    >>> trainer = Trainer(task, objective, key, jnp.asarray(5e-4), schedule, Optimizer(), batch_size=2)
+    >>> int(Member(trainer, trainer.start(network)).state.iteration)
+    0
+    """
 
     trainer: Trainer
     state: TrainingState
 
 
 class Ensemble:
-    """Networks that train in step, one program for all.
+    """Networks that train in lockstep, in one program.
 
-    Every member's numbers are its own: none depends on the others, on their order, or on the device it is on, beyond
-    the rounding of sums.
+    A member's numbers do not depend on the other members, their order or its device, beyond the rounding of sums.
 
     Parameters
     ----------
     members
-        Networks of equal shape, whose trainers differ in the values of arrays alone.
+        Networks of equal shape whose trainers differ only in the values of arrays.
     devices
-        Where to put them; all local devices by default.
+        Devices over which to spread them; by default all local devices.
+
+    Examples
+    --------
+    >>> from recurrent_memory.networks import initialize
+    >>> from recurrent_memory.tasks import make
+    >>> task, key = make("de1"), jax.random.key(0)
+    >>> network = initialize(
+    ...     key, "relu", n_inputs=50, n_hidden=3, n_outputs=1,
+    ...     readout="linear", is_probability=False, lambda0=0.9, sigma0=0.1,
+    ... )
+    >>> from recurrent_memory.training import Objective, Optimizer, Schedule, Trainer
+    >>> schedule = Schedule.named("constant", {}, iterations=10)
+    >>> objective = Objective("angle", resp_dur=25)
+    >>> trainer = Trainer(task, objective, key, jnp.asarray(5e-4), schedule, Optimizer(), batch_size=2)
+    >>> Ensemble([Member(trainer, trainer.start(network))] * 2).size
+    2
     """
 
     def __init__(self, members: Sequence[Member], devices: Sequence[jax.Device] | None = None) -> None:
         devices = jax.local_devices() if devices is None else devices
         self.size = len(members)
         self._devices = devices[: max(1, self.size)]
-        # Each device gets as many: the last member stands in for those that are missing, and is not looked at.
+        # Every device gets equally many: copies of the last member fill the free places, and are never read.
         filled = [*members, *[members[-1]] * (-self.size % len(self._devices))]
         parts = [eqx.partition(member, eqx.is_array) for member in filled]
         self._static = parts[0][1]
@@ -49,9 +81,18 @@ class Ensemble:
         self._arrays = jax.device_put(stacked, by_network)
 
     def advance(self, n_iterations: int) -> tuple[list[Chunk], float]:
-        """Train all members for up to ``n_iterations`` ≤ ``CHUNK_CAPACITY``; return what each did, and the seconds.
+        """Train all members.
 
         A member whose loss is not finite stays as it was before that step, and has done fewer iterations.
+
+        Parameters
+        ----------
+        n_iterations
+            Number of iterations, at most ``CHUNK_CAPACITY``.
+
+        Returns
+        -------
+        The chunk of each member, and the duration (s).
         """
         started = time.monotonic()
         self._arrays, losses, records = _advance(self._static, self._arrays, jnp.asarray(n_iterations, jnp.int32))
@@ -59,7 +100,17 @@ class Ensemble:
         return [_chunk_of(i, n_iterations, *host) for i in range(self.size)], time.monotonic() - started
 
     def member(self, number: int) -> Member:
-        """Return a network as it is now, apart from the others."""
+        """Return a member as it is now, on one device.
+
+        Parameters
+        ----------
+        number
+            Position among the members, from 0.
+
+        Returns
+        -------
+        The member.
+        """
         arrays = jax.tree.map(lambda leaf: jax.device_put(leaf[number], self._devices[0]), self._arrays)
         member: Member = eqx.combine(arrays, self._static)
         return member

@@ -1,4 +1,4 @@
-"""Compiled stretches of training: Python sets their length and looks at what they return, nothing more."""
+"""Training in compiled chunks: Python only sets their length and reads what they return."""
 
 from __future__ import annotations
 
@@ -18,45 +18,88 @@ from .optimizers import Optimizer
 from .schedules import Schedule
 
 CHUNK_CAPACITY = 250
-"""Most iterations that one call of the compiled program can do; the records of a chunk have this many rows."""
+"""Most iterations of a chunk; the compiled program allocates this many rows of records."""
 
 
 class TrainingState(eqx.Module):
-    """All that training carries from one iteration to the next. The trials are addressed, not carried."""
+    """All that training carries from one iteration to the next.
+
+    The state of a random generator is not among it: the iteration's number is the address of its trials.
+
+    Examples
+    --------
+    >>> from recurrent_memory.networks import initialize
+    >>> key = jr.key(0)
+    >>> network = initialize(
+    ...     key, "relu", n_inputs=50, n_hidden=3, n_outputs=1,
+    ...     readout="linear", is_probability=False, lambda0=0.9, sigma0=0.1,
+    ... )
+    >>> state = TrainingState(network, Optimizer().start(network), jnp.asarray(0))
+    >>> state.optimizer.mean.W_out.tolist()
+    [[0.0], [0.0], [0.0]]
+    """
 
     network: Network
     optimizer: PyTree
     """State of the optimizer, such as running means of the gradient; ``AdamState`` for the published Adam."""
     iteration: Int[Array, ""]
-    """Iterations done; the next one draws the trials of this number."""
+    """Number of iterations done, and so the number of the next batch of trials."""
 
 
 class Answers(eqx.Module):
-    """What is needed to judge a batch of trials: small enough to leave the device for every batch."""
+    """What is needed to judge a batch of trials, small enough to copy from the device for every batch.
+
+    Examples
+    --------
+    >>> Answers(outputs=jnp.zeros((2, 25, 1)), targets=jnp.ones((2, 25, 1)), evidence=None).outputs.shape
+    (2, 25, 1)
+    """
 
     outputs: Float[Array, "*batch time output"]
     """The network's outputs in the response epoch."""
     targets: Float[Array, "*batch time output"]
-    """What they should have been."""
+    """What the outputs should be."""
     evidence: PyTree
     """What the ideal observer sees of the whole trial (see ``AbstractTask.evidence``)."""
     evidence_seen: PyTree = None
-    """What it sees up to the read-out step, where asked for."""
+    """What it sees up to the read-out step, if that was asked for."""
     delay: Int[Array, " *trial"] | None = None
-    """Steps of the delay, where they differ from trial to trial."""
+    """Duration of each trial's delay in steps, if it varies."""
 
 
 def join_batches(answers: Answers) -> Answers:
-    """Return answers to batches of trials, (batch, trial, …), as answers to one long row of trials."""
-    # Sizes in numbers: Sine's evidence is empty, of which −1 would be undefined.
+    """Join the answers to several batches along the trial axis.
+
+    Parameters
+    ----------
+    answers
+        Answers with the leading axes batch and trial.
+
+    Returns
+    -------
+    Answers with the leading axis trial, batch after batch.
+
+    Examples
+    --------
+    >>> join_batches(Answers(jnp.zeros((4, 2, 25, 1)), jnp.zeros((4, 2, 25, 1)), evidence=None)).outputs.shape
+    (8, 25, 1)
+    """
+    # Explicit sizes: Sine's evidence is empty, and NumPy cannot infer −1 for an empty array.
     joined: Answers = jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), answers)
     return joined
 
 
 class Chunk(NamedTuple):
-    """What a stretch of training did.
+    """The record of a chunk of training.
 
-    On divergence the last of its ``n_done`` iterations has a loss that is not finite, and its step was not taken.
+    If the network diverged, the last of the ``n_done`` iterations has a loss that is not finite, and its step was not
+    taken.
+
+    Examples
+    --------
+    >>> answers = Answers(jnp.zeros((2, 4, 25, 1)), jnp.zeros((2, 4, 25, 1)), evidence=None)
+    >>> Chunk(n_done=2, losses=np.array([1.0, np.nan]), answers=answers).diverged
+    True
     """
 
     n_done: int
@@ -70,26 +113,63 @@ class Chunk(NamedTuple):
 
 
 class Trainer(eqx.Module):
-    """Everything about training that does not change from iteration to iteration."""
+    """Everything about training that stays the same from iteration to iteration.
+
+    Examples
+    --------
+    >>> from recurrent_memory.networks import initialize
+    >>> from recurrent_memory.tasks import make
+    >>> task, key = make("de1"), jr.key(0)
+    >>> network = initialize(
+    ...     key, "relu", n_inputs=50, n_hidden=3, n_outputs=1,
+    ...     readout="linear", is_probability=False, lambda0=0.9, sigma0=0.1,
+    ... )
+    >>> schedule = Schedule.named("constant", {}, iterations=10)
+    >>> objective = Objective("angle", resp_dur=25)
+    >>> trainer = Trainer(task, objective, key, jnp.asarray(5e-4), schedule, Optimizer(), batch_size=2)
+    >>> state = trainer.start(network)
+    >>> int(state.iteration)
+    0
+    """
 
     task: AbstractTask = eqx.field(static=True)
     objective: Objective
     key: PRNGKeyArray
-    """Stream of the training trials; trial batch i is drawn with ``fold_in(key, i)``."""
+    """Key of the training trials; batch i is drawn with ``fold_in(key, i)``."""
     learning_rate: Float[Array, ""]
-    """Its highest value, from which the schedule makes that of each iteration."""
+    """Highest value; the schedule scales it in each iteration."""
     schedule: Schedule
     optimizer: Optimizer = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     judge_after_step: bool = eqx.field(static=True, default=False)
-    """Whether the answers that are recorded are those after the step, which takes a second pass."""
+    """Whether to record the answers after the step instead of before it, which takes a second forward pass."""
 
     def start(self, network: Network) -> TrainingState:
-        """Return the state before the first iteration."""
+        """Return the state before the first iteration.
+
+        Parameters
+        ----------
+        network
+            The initial network.
+
+        Returns
+        -------
+        The state.
+        """
         return TrainingState(network, self.optimizer.start(network), jnp.zeros((), jnp.int32))
 
     def iterate(self, state: TrainingState) -> tuple[TrainingState, Float[Array, ""], Answers]:
-        """Draw a batch of trials, and take one step along the gradient if the loss is finite."""
+        """Draw a batch of trials and, if the loss is finite, take one step of the optimizer.
+
+        Parameters
+        ----------
+        state
+            State before the iteration.
+
+        Returns
+        -------
+        State after the iteration, the objective before its step, and the answers to the batch.
+        """
         key = jr.fold_in(self.key, state.iteration)
         trials = self.task.sample(key, self.batch_size)
         loss, outputs, gradient = self.objective.gradient(state.network, trials, key)
@@ -98,20 +178,31 @@ class Trainer(eqx.Module):
         if self.judge_after_step:
             _, outputs = self.objective.terms(network, trials, key)
         moved = TrainingState(network, optimizer, state.iteration + 1)
-        # A network that diverges is left as it was before the step that broke it.
+        # If the network diverges, the state stays as it was before the step.
         (new, static), (old, _) = (eqx.partition(s, eqx.is_array) for s in (moved, state))
         kept = jax.tree.map(lambda n, o: jnp.where(jnp.isfinite(loss), n, o), new, old)
         state = eqx.combine(kept, static)
         return state, loss, answers(self.task, trials, outputs)
 
     def advance(self, state: TrainingState, n_iterations: int) -> tuple[TrainingState, Chunk]:
-        """Train for up to ``n_iterations`` ≤ ``CHUNK_CAPACITY`` iterations in one compiled program.
+        """Train in one compiled program until ``n_iterations`` are done or the loss is not finite.
 
         The program is the same for every length, so the numbers do not depend on how training is cut into chunks.
+
+        Parameters
+        ----------
+        state
+            State before the chunk; its memory is reused, so it must not be used again.
+        n_iterations
+            Number of iterations, at most ``CHUNK_CAPACITY``.
+
+        Returns
+        -------
+        State after the chunk, and its record on the host.
         """
         state, n_done, losses, records = _advance(self, state, jnp.asarray(n_iterations, jnp.int32))
         done = int(n_done)
-        # Cut on the host: on the device, each length would be a program of its own.
+        # Cut on the host: on the device, each length would compile another program.
         host = jax.tree.map(lambda r: np.asarray(r)[:done].copy(), (losses, records))
         return state, Chunk(done, *host)
 
@@ -119,9 +210,29 @@ class Trainer(eqx.Module):
 def answers(
     task: AbstractTask, trials: Trials, outputs: Float[Array, "trial response output"], until: int | None = None
 ) -> Answers:
-    """Keep of a batch what is needed to judge it: outputs in the response epoch, targets, evidence.
+    """Return what is needed to judge a batch of trials.
 
-    ``until`` asks for the evidence of that many steps as well.
+    Parameters
+    ----------
+    task
+        The task.
+    trials
+        A batch of its trials.
+    outputs
+        The network's outputs in the response epoch.
+    until
+        Number of steps, from the start of the trial, whose evidence to keep as well; None: none.
+
+    Returns
+    -------
+    The answers.
+
+    Examples
+    --------
+    >>> from recurrent_memory.tasks import make
+    >>> task = make("de1")
+    >>> answers(task, task.sample(jr.key(0), 3), outputs=jnp.zeros((3, 25, 1))).targets.shape
+    (3, 25, 1)
     """
     return Answers(
         outputs,

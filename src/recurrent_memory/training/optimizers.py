@@ -14,13 +14,13 @@ from jaxtyping import Array, Float, Int, PyTree
 from pydantic import Field
 
 from ..registry import Registry
-from .options import checked_options
+from ..settings import checked_options, plain_options_of
 
 OPTIMIZERS: Registry[Callable[..., Any]] = Registry("optimizer")
 """Functions that make an optax transformation of a learning rate and options, by the names that experiments use.
 
-An optimizer of your own is a decorated function. Its first parameter is ``learning_rate``, a traced scalar; the others
-are its options:
+To add an optimizer, decorate a function. Its first parameter is ``learning_rate``, a traced scalar; the others are its
+options:
 
 >>> import optax
 >>> @OPTIMIZERS.register
@@ -32,7 +32,7 @@ True
 
 
 class Transformation(NamedTuple):
-    """What optax calls a gradient transformation; made here, it need not wait for the import of optax."""
+    """What optax calls a gradient transformation; defined here so that `paper_adam` does not import optax."""
 
     init: Callable[[Any], Any]
     """Return the state before the first step, given the parameters."""
@@ -41,7 +41,14 @@ class Transformation(NamedTuple):
 
 
 class AdamState(eqx.Module):
-    """Running means of the gradient and of its square, one of each per parameter, and the number of steps."""
+    """Running means of the gradient and of its square, one of each per parameter, and the number of steps.
+
+    Examples
+    --------
+    >>> state = paper_adam(0.1).init(jnp.ones(2))
+    >>> int(state.count), state.mean.tolist()
+    (0, [0.0, 0.0])
+    """
 
     mean: PyTree
     square: PyTree
@@ -55,7 +62,7 @@ def paper_adam(
     b2: Annotated[float, Field(ge=0, lt=1, description="Decay β₂ of the squared gradient's running mean")] = 0.999,
     eps: Annotated[float, Field(gt=0, description="ε, added to the root of the squared gradient's mean")] = 1e-8,
 ) -> Transformation:
-    """Return Adam as the published code has it.
+    """Return Adam as in the published code.
 
     Parameters
     ----------
@@ -64,7 +71,7 @@ def paper_adam(
     b1, b2
         Decay of the running means of the gradient and of its square.
     eps
-        ε, added to the uncorrected root.
+        ε, added to the root of the uncorrected running mean of the squared gradient.
 
     Returns
     -------
@@ -105,12 +112,12 @@ RANGES = {
     **dict.fromkeys(("eps", "eps_root", "initial_accumulator_value", "initial_scale"), _NOT_NEGATIVE),
     **dict.fromkeys(("threshold", "weight_decay"), _NOT_NEGATIVE),
 }
-"""Ranges of optax's options, by name: optax itself takes any number, and trains to no purpose or to NaN."""
+"""Allowed ranges of optax's options, by name: optax itself accepts any number, and then trains to NaN or in vain."""
 
 
 @dataclasses.dataclass(frozen=True)
 class OfOptax:
-    """An optimizer of optax by its name there; optax is imported when it is first used, which takes half a second."""
+    """An optimizer of optax, under optax's name; optax is imported on first use, which takes half a second."""
 
     name: str
 
@@ -137,7 +144,7 @@ def _with_range(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(annotation=Annotated[kind, RANGES[parameter.name]])
 
 
-# Those that need nothing but gradients and parameters: no line search, no value of the loss, no randomness.
+# Only optimizers that need nothing but gradients and parameters: no line search, no loss, no randomness.
 for _name in (
     "adabelief", "adagrad", "adam", "adamax", "adamw", "amsgrad", "lamb", "lion", "nadam", "nadamw", "radam", "rmsprop",
     "sgd", "yogi",
@@ -153,7 +160,11 @@ def check_optimizer_options(optimizer: str, options: dict[str, Any]) -> dict[str
     optimizer
         Name of the optimizer.
     options
-        Values by name; those that are left out keep their defaults.
+        Values by name.
+
+    Returns
+    -------
+    The given options; those that are left out keep their defaults.
 
     Raises
     ------
@@ -165,15 +176,15 @@ def check_optimizer_options(optimizer: str, options: dict[str, Any]) -> dict[str
     >>> check_optimizer_options("sgd", {"momentum": 0.9, "nesterov": "true"})
     {'momentum': 0.9, 'nesterov': True}
     """
-    return checked_options(OPTIMIZERS.find(optimizer), f"the optimizer {optimizer}", options)
+    return checked_options(f"the optimizer {optimizer}", plain_options_of(OPTIMIZERS.find(optimizer)), options)
 
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
     """How a gradient changes a network.
 
-    The transformation is made anew in each step of the compiled program, so that the learning rate is a traced array:
-    networks that share a program may differ in it.
+    The compiled program makes the transformation again in each step, so that the learning rate is a traced array, in
+    which networks that share a program may differ.
 
     Examples
     --------
@@ -182,10 +193,10 @@ class Optimizer:
     """
 
     make: Callable[..., Any] = paper_adam
-    """Makes the transformation; the function, not its name, so that one defined anew is compiled anew."""
+    """Function that makes the transformation; not its name, so that a function that is redefined is compiled again."""
     options: tuple[tuple[str, Any], ...] = ()
     gradient_clip_norm: float | None = None
-    """Largest norm of the gradient over all parameters together; None: any."""
+    """Largest norm of the gradient over all parameters together; a longer one is scaled down to it; None: no bound."""
 
     @classmethod
     def named(cls, name: str, options: dict[str, Any], gradient_clip_norm: float | None = None) -> Optimizer:
@@ -196,7 +207,11 @@ class Optimizer:
         name, options
             Its name, and those of its options that differ from their defaults.
         gradient_clip_norm
-            Largest norm of the gradient.
+            Largest norm of the gradient over all parameters together; None: no bound.
+
+        Returns
+        -------
+        The optimizer.
 
         Raises
         ------
@@ -207,15 +222,37 @@ class Optimizer:
         return cls(OPTIMIZERS.find(name), tuple(sorted(checked.items())), gradient_clip_norm)
 
     def start(self, network: PyTree) -> PyTree:
-        """Return the optimizer's state before the first step of a network, or of any pytree of arrays."""
-        state = self._transformation(0.0).init(eqx.filter(network, eqx.is_inexact_array))
-        # Training reuses the state's memory, which must not be shared with the network or within the state.
-        return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state)
+        """Return the optimizer's state before the first step.
+
+        Parameters
+        ----------
+        network
+            A network, or any pytree of arrays.
+
+        Returns
+        -------
+        The state, which shares no memory with the network.
+        """
+        return _first_state(self, eqx.filter(network, eqx.is_inexact_array))
 
     def step(
         self, network: PyTree, gradient: PyTree, state: PyTree, learning_rate: Float[Array, ""]
     ) -> tuple[PyTree, PyTree]:
-        """Return the network and the optimizer's state after one step along a gradient."""
+        """Take one step.
+
+        Parameters
+        ----------
+        network, gradient
+            A network, or any pytree of arrays, and the gradient with respect to its parameters.
+        state
+            The optimizer's state.
+        learning_rate
+            Learning rate of this step.
+
+        Returns
+        -------
+        The network and the optimizer's state after the step.
+        """
         if self.gradient_clip_norm is not None:
             import optax
 
@@ -227,3 +264,13 @@ class Optimizer:
 
     def _transformation(self, learning_rate: Float[Array, ""] | float) -> Any:
         return self.make(learning_rate=learning_rate, **dict(self.options))
+
+
+@eqx.filter_jit
+def _first_state(optimizer: Optimizer, parameters: PyTree) -> PyTree:
+    """Return an optimizer's first state, in arrays of its own.
+
+    Training reuses the state's memory, so no array may appear twice, in the network or in the state: a compiled program
+    writes each of its results to a place of its own. And one program is compiled sooner than one for each shape.
+    """
+    return optimizer._transformation(0.0).init(parameters)

@@ -11,14 +11,13 @@ from jaxtyping import Array, Float, Int
 from pydantic import Field
 
 from ..registry import Registry
-from ..settings import Settings
-from .options import checked_options
+from ..settings import Option, checked_options, plain_options_of
 
 SCHEDULES: Registry[Callable[..., Any]] = Registry("learning-rate schedule")
 """Functions that return the learning rate, as a share of its highest value, by the names that experiments use.
 
-A schedule of your own is a decorated function. Its first parameter is how much of the training is done, a traced
-scalar from 0 to 1; the others are its options:
+To add a schedule, decorate a function. Its first parameter is the share of the training that is done, a traced scalar
+from 0 to 1; the others are its options:
 
 >>> @SCHEDULES.register
 ... def in_two_steps(done, second: float = 0.1):
@@ -35,35 +34,83 @@ PositiveShare = Annotated[
 
 @SCHEDULES.register
 def constant(done: Float[Array, ""]) -> Float[Array, ""]:
-    """Return 1: the learning rate never changes, as published."""
+    """Return 1: the learning rate is constant, as published.
+
+    Parameters
+    ----------
+    done
+        Share of the training that is done, from 0 to 1.
+
+    Returns
+    -------
+    Share of the highest learning rate.
+    """
     return jnp.ones_like(done)
 
 
 @SCHEDULES.register
 def linear(done: Float[Array, ""], end: Share = 0.0) -> Float[Array, ""]:
-    """Fall from 1 to ``end`` in a straight line."""
+    """Fall from 1 to ``end`` in a straight line.
+
+    Parameters
+    ----------
+    done
+        Share of the training that is done, from 0 to 1.
+    end
+        Value at the end of the training.
+
+    Returns
+    -------
+    Share of the highest learning rate.
+    """
     return 1 + (end - 1) * done
 
 
 @SCHEDULES.register
 def cosine(done: Float[Array, ""], end: Share = 0.0) -> Float[Array, ""]:
-    """Fall from 1 to ``end`` along half a cosine: slowly at first and at last."""
+    """Fall from 1 to ``end`` along half a period of a cosine: slowly at both ends.
+
+    Parameters
+    ----------
+    done
+        Share of the training that is done, from 0 to 1.
+    end
+        Value at the end of the training.
+
+    Returns
+    -------
+    Share of the highest learning rate.
+    """
     return end + (1 - end) * (1 + jnp.cos(jnp.pi * done)) / 2
 
 
 @SCHEDULES.register
 def exponential(done: Float[Array, ""], end: PositiveShare = 0.01) -> Float[Array, ""]:
-    """Fall from 1 to ``end`` by the same factor in each iteration."""
+    """Fall from 1 to ``end`` by the same factor in each iteration.
+
+    Parameters
+    ----------
+    done
+        Share of the training that is done, from 0 to 1.
+    end
+        Value at the end of the training.
+
+    Returns
+    -------
+    Share of the highest learning rate.
+    """
     return jnp.power(end, done)
 
 
-class CommonOptions(Settings):
-    """Options of every schedule."""
-
-    warmup: Annotated[
+WARMUP = Option(
+    "warmup",
+    Annotated[
         float,
         Field(ge=0, lt=1, description="Share of the iterations at the start in which the rate rises linearly from 0"),
-    ] = 0.0
+    ],
+    default=0.0,
+)
+"""The option of every schedule."""
 
 
 def check_schedule_options(schedule: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +121,11 @@ def check_schedule_options(schedule: str, options: dict[str, Any]) -> dict[str, 
     schedule
         Name of the schedule.
     options
-        Values by name; those that are left out keep their defaults.
+        Values by name.
+
+    Returns
+    -------
+    The given options; those that are left out keep their defaults.
 
     Raises
     ------
@@ -84,16 +135,17 @@ def check_schedule_options(schedule: str, options: dict[str, Any]) -> dict[str, 
     Examples
     --------
     >>> check_schedule_options("cosine", {"end": 0.1, "warmup": 0})
-    {'warmup': 0.0, 'end': 0.1}
+    {'end': 0.1, 'warmup': 0.0}
     """
-    return checked_options(SCHEDULES.find(schedule), f"the schedule {schedule}", options, base=CommonOptions)
+    known = {WARMUP.name: WARMUP, **plain_options_of(SCHEDULES.find(schedule))}
+    return checked_options(f"the schedule {schedule}", known, options)
 
 
 class Schedule(eqx.Module):
     """The learning rate of each iteration.
 
-    Iteration i of n has the learning rate at i/n of the course; with a warm-up of w, the rate rises in the first w·n
-    iterations and runs through its course in the others.
+    Iteration i of n has the learning rate at i/n of the schedule's course. With a warm-up of w, the rate rises during
+    the first w·n iterations and follows the course during the others.
 
     Examples
     --------
@@ -105,6 +157,7 @@ class Schedule(eqx.Module):
     iterations: Int[Array, ""]
     """Iterations of the whole training; an array, so that networks that share a program may differ in it."""
     course: Callable[..., Any] = eqx.field(static=True, default=constant)
+    """Function of the share of the training that is done; its options follow."""
     options: tuple[tuple[str, Any], ...] = eqx.field(static=True, default=())
     warmup: float = eqx.field(static=True, default=0.0)
 
@@ -117,7 +170,11 @@ class Schedule(eqx.Module):
         name, options
             Its name, and those of its options that differ from their defaults.
         iterations
-            Iterations of the whole training.
+            Number of iterations of the whole training.
+
+        Returns
+        -------
+        The schedule.
 
         Raises
         ------
@@ -129,11 +186,23 @@ class Schedule(eqx.Module):
         return cls(jnp.asarray(iterations, jnp.int32), SCHEDULES.find(name), tuple(sorted(checked.items())), warmup)
 
     def rate(self, learning_rate: Float[Array, ""], iteration: Int[Array, ""]) -> Float[Array, ""]:
-        """Return the learning rate of an iteration, counted from 0, given its highest value."""
+        """Return the learning rate of an iteration.
+
+        Parameters
+        ----------
+        learning_rate
+            Highest value.
+        iteration
+            Number of the iteration, from 0.
+
+        Returns
+        -------
+        The learning rate.
+        """
         total = jnp.maximum(self.iterations, 1).astype(learning_rate.dtype)
         done = jnp.clip((iteration / total - self.warmup) / (1 - self.warmup), 0, 1)
         rate: Array = learning_rate * self.course(done, **dict(self.options))
         if self.warmup:
-            # From 1 on, not 0: an iteration at rate 0 would learn nothing.
+            # i + 1, not i: a first iteration at rate 0 would learn nothing.
             rate = rate * jnp.minimum((iteration + 1) / (self.warmup * total), 1)
         return rate

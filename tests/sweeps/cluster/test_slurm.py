@@ -1,8 +1,7 @@
-"""What is decided about jobs before Slurm is asked, and what is told of mistakes; with stand-ins for its commands."""
+"""Requests, scripts, cancelling and error messages, tested with stand-ins for Slurm's commands."""
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import Outcome, call
+from helpers import Outcome
 from own import OPTIONS, forget, my_lab, write
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.runs import resources
@@ -36,47 +35,6 @@ from recurrent_memory.sweeps.cluster.submission import cut, split
 from small import SMALL, stops_after
 
 __all__ = ["my_lab"]
-
-TEXT = """\
-[experiment]
-preset = "quick"
-task = "de1"
-n_hidden = 100
-[axes]
-seed = { range = [0, 40] }
-"""
-
-STAND_INS = {
-    "srun": "",
-    "scontrol": """[ "$1" = release ] && echo "$2" >> released; echo 'MaxArraySize            = 16'""",
-    "squeue": "cat queue 2>/dev/null",
-    "scancel": 'echo "$@" >> cancelled',
-    "sbatch": "echo 'sbatch: error: invalid partition specified: nowhere' >&2; exit 1",
-}
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a sweep's file, and commands that say what Slurm's would."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name, body in STAND_INS.items():
-        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    Path("sweep.toml").write_text(TEXT)
-    return Path.cwd()
-
-
-@pytest.fixture
-def command(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
-    """Return a function that calls ``recurrent-memory sweep`` with its words."""
-
-    return functools.partial(call, monkeypatch, capsys, "sweep")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +72,7 @@ def test_other_times_are_refused(text: str) -> None:
         ({"slurm_option": ("exclusive", "exclusive")}, ("exclusive is given twice",)),
     ],
 )
-def test_what_a_request_has_wrong_is_told(values: dict[str, Any], fragments: tuple[str, ...]) -> None:
+def test_mistakes_in_a_request_are_reported(values: dict[str, Any], fragments: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as caught:
         Request(**values)
     assert all(fragment in str(caught.value) for fragment in fragments), caught.value
@@ -165,7 +123,7 @@ def test_a_dry_run_shows_the_script_and_writes_nothing(command: Callable[..., Ou
         *("constraint='fast|new'", "exclusive", "requeue", "signal=USR2@90", "open-mode=append", "nodes=1"),
         "array=0-9%10",  # 20 jobs in two arrays, since Slurm allows 16 in one
     }
-    assert done.err == "and 1 more job array like this, as Slurm allows no larger ones\n"
+    assert done.err == "and 1 more job array like this, because Slurm allows no larger ones\n"
     assert f"{sys.executable} -u -m submitit.core._submit {folder}/sweep/slurm/" in done.out
     assert list(folder.iterdir()) == [folder / "sweep.toml"]
 
@@ -212,7 +170,7 @@ def test_without_slurm_or_submitit_it_says_what_is_missing(
         done = command("run", "sweep.toml", "--slurm", "--dry-run")
         error, advice = done.err.splitlines()
         assert (done.code, error) == (2, "Error: Slurm needs submitit: pip install 'recurrent-memory[slurm]'.")
-        assert advice == "To look at a script without Slurm: recurrent-memory sweep export-sbatch sweep.toml"
+        assert advice == "To see a script without Slurm: recurrent-memory sweep export-sbatch sweep.toml"
     monkeypatch.setenv("PATH", "")
     done = command("run", "sweep.toml", "--slurm")
     assert done.code == 2
@@ -243,6 +201,57 @@ def test_jobs_are_known_by_their_name_and_not_by_their_number(command: Callable[
     assert done.out.startswith("2 jobs cancelled, 1 of them running")
     assert Path("cancelled").read_text().splitlines() == ["--name=sweep-abcdef01-0 7", "--name=sweep-abcdef01-1 9"]
     assert [known.cancelled for known in submissions(store)] == [True]
+
+
+WHOLE = {"name": "sweep-abcdef02", "arrays": [1], "overrides": []}
+DAMAGED: dict[str, str | bytes | Callable[[Path], None]] = {
+    "empty": "",
+    "cut": '{"name": "swe',
+    "list": "[]",
+    "deep": "[" * 100_000,
+    "not UTF-8": b"\xff\xfe{}",
+    "no name": json.dumps({**WHOLE, "name": 5}),
+    "no arrays": json.dumps({**WHOLE, "arrays": None}),
+    "negative": json.dumps({**WHOLE, "arrays": [-1]}),
+    "text": json.dumps({**WHOLE, "arrays": ["1"]}),
+    "more jobs than networks": json.dumps({**WHOLE, "arrays": [3]}),
+    "control": json.dumps({**WHOLE, "overrides": ["\x1b[31m", 1]}),
+    "folder": Path.mkdir,
+    "pipe": os.mkfifo,
+}
+
+
+@pytest.mark.parametrize("file", ["submission.json", "chunks.json"])
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_submission_keeps_nothing_back(
+    content: Any, file: str, command: Callable[..., Outcome], folder: Path
+) -> None:
+    """Its jobs are known by the name of its folder, and nothing else fails for it."""
+    made_submission(folder)
+    place = folder / "sweep" / "slurm" / "20260101-000000-abcdef02"
+    (place / "array0").mkdir(parents=True)
+    (place / "array0" / "chunk0.pkl").touch()
+    for name, whole in (("chunks.json", [["e"]]), ("submission.json", WHOLE)):
+        (place / name).write_text(json.dumps(whole))
+    (place / file).unlink()
+    if callable(content):
+        content(place / file)
+    else:
+        (place / file).write_bytes(content.encode() if isinstance(content, str) else content)
+    (folder / "queue").write_text("sweep-abcdef01-0|1|7_1|7|RUNNING|None\nsweep-abcdef02-0|0|8_0|8|PENDING|None\n")
+    done = command("run", "sweep.toml", "--slurm", "--dry-run")
+    assert (done.code, "#SBATCH" in done.out) == (0, True), done.err
+    assert "warning: " in done.err
+    assert "abcdef02" in done.err
+    assert "is damaged" in done.err
+    assert "\x1b" not in done.err
+    done = command("status", "sweep.toml")
+    assert done.code == 0
+    done = command("cancel", "sweep.toml")
+    assert (done.code, done.out.splitlines()[0][:40]) == (0, "2 jobs cancelled, 1 of them running; wha"), done.err
+    assert {"--name=sweep-abcdef01-0 7", "--name=sweep-abcdef02-0 8"} == set(Path("cancelled").read_text().splitlines())
+    with pytest.raises(InputError, match="is damaged"):
+        Chunk(folder / "sweep", place, 0)()
 
 
 @pytest.mark.parametrize("left", ["", "sweep-abcdef01-0|1|7_1|7|COMPLETING|None"])
@@ -277,7 +286,7 @@ def test_jobs_that_a_node_could_not_start_are_released_a_few_times(folder: Path)
             look_every=0.01,
         )
     assert Path("released").read_text().split() == ["9", "9", "9"]
-    assert any("job 9 was held, as a node could not start it: released" in line for line in told)
+    assert any("job 9 was held because a node could not start it: released" in line for line in told)
     assert "scontrol release 9" in told[-1]  # what is left to the user
 
 
@@ -290,7 +299,7 @@ def test_a_plain_script_needs_nothing_but_sbatch(command: Callable[..., Outcome]
     assert f'sweep run {folder}/sweep.toml --set lambda0=0.9 --part "$SLURM_ARRAY_TASK_ID/5"\n' in done.out
     assert list(folder.iterdir()) == [folder / "sweep.toml"]
     done = command("export-sbatch", "sweep.toml", "-o", "script.sh")
-    assert done.out == "script.sh: look at it, then `sbatch script.sh`\n"
+    assert done.out == "script.sh: check it, then `sbatch script.sh`\n"
     assert Path("script.sh").read_text().startswith("#!/bin/bash\n#SBATCH --job-name=sweep\n")
 
 
@@ -322,7 +331,7 @@ def test_jobs_run_the_code_that_was_submitted(folder: Path, my_lab: Path, monkey
 def test_a_sweep_without_a_file_cannot_be_submitted(folder: Path) -> None:
     sweep = load(Path("sweep.toml"))
     without = sweep.replace(source=type(sweep.source)())
-    with pytest.raises(InputError, match="write it into a file"):
+    with pytest.raises(InputError, match="write it to a file"):
         preview(networks(sweep), without, Store(sweep.store), Request())
 
 

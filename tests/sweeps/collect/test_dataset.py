@@ -104,7 +104,7 @@ def test_incomplete_grids_have_a_row_for_each_network(tmp_path: Path) -> None:
     assert list(found["lambda0"].values) == [0.8, 0.9, 0.8]
 
 
-def test_what_is_missing_is_told_in_the_status(tmp_path: Path) -> None:
+def test_the_status_says_what_is_missing(tmp_path: Path) -> None:
     every, store = networks(sweep_of({"seed": tuple(range(5))}, task="de1")), Store(tmp_path / "store")
     made_up(every[:2], store)
     store.fail(every[2].identity, Failure("diverged", "not finite", 7, {}))
@@ -184,7 +184,7 @@ def test_a_network_without_weights_is_trained_again(tmp_path: Path) -> None:
     execute([network], store, ())
     with pytest.raises(InterruptedRunError) as stopped:
         replay(network, store, place, Watch(should_stop=stops_after(1)))
-    assert str(stopped.value) == f"Stopped; what was reached is kept in {place.path}."
+    assert str(stopped.value) == f"Stopped; the state is kept in {place.path}."
     assert not replay(network, store, place)
     assert place.finished
 
@@ -238,7 +238,7 @@ def test_networks_are_aligned_by_the_labels_of_their_arrays(tmp_path: Path) -> N
     assert found.attrs == {"long_name": "curve"}
 
 
-def test_arrays_that_are_damaged_are_told_and_left_out(tmp_path: Path) -> None:
+def test_damaged_arrays_are_reported_and_left_out(tmp_path: Path) -> None:
     every, store = networks(sweep_of({"seed": (0, 1)}, task="de1")), Store(tmp_path / "store")
     execute(every, store, CURVES)
     file = store.file(every[1].identity, RESULT)
@@ -257,7 +257,7 @@ def test_arrays_that_are_damaged_are_told_and_left_out(tmp_path: Path) -> None:
         collect_to(tmp_path / "other.nc", every, store, ["weights"])
 
 
-def test_parts_that_networks_have_not_kept_are_told(tmp_path: Path) -> None:
+def test_parts_that_networks_have_not_kept_are_reported(tmp_path: Path) -> None:
     every, store = networks(sweep_of({"seed": (0, 1)}, task="de1")), Store(tmp_path / "store")
     execute(every[:1], store, CURVES)
     execute(every[1:], store, ())

@@ -1,4 +1,4 @@
-"""Whatever a sweep's file has wrong is told before anything starts: file, line, value, and what to do."""
+"""Mistakes in a sweep's file are reported before anything starts: file, line, value, and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MISTAKES: dict[str, tuple[str, int | None, tuple[str, ...]]] = {
     "not TOML": (TASK + "n_hidden = \n", None, ("is not TOML", "line 3")),
     "key given twice": (TASK + 'task = "de2"\n', None, ("is not TOML", "line 3")),
     "number without end": (f"{TASK}seed = 0x{'f' * 5000}", None, ("too long",)),
-    "brackets without end": ("x = " + "[" * 5000, None, ("too many brackets",)),
+    "brackets without end": ("x = " + "[" * 5000, None, ("brackets that are nested too deeply",)),
     "unknown at the top": ("colour = 1\n" + TASK, 1, ("`colour`", "Known: store, save, experiment, axes")),
     "misspelt at the top": (TASK + "[axis]\nlambda0 = [1]", 3, ("`axis`", "Do you mean axes?")),
     "field at the top": ("lambda0 = 0.9\n" + TASK, 1, ("`lambda0`", "below [experiment] or [axes]")),
@@ -55,9 +55,9 @@ MISTAKES: dict[str, tuple[str, int | None, tuple[str, ...]]] = {
     "infinite value": (AXES + "lambda0 = [inf]\n", 4, ("`lambda0` = inf", "finite")),
     "words for a number": (AXES + 'lambda0 = ["high"]\n', 4, ("`lambda0` = 'high'", "number")),
     "part of a unit": (AXES + "n_hidden = { linspace = [1, 2, 3] }\n", 4, ("`n_hidden` = 1.5",)),
-    "axis of one value": (AXES + "lambda0 = 0.9\n", 4, ("`lambda0` = 0.9 is no axis", "list", "[experiment]")),
-    "axis of unknown kind": (AXES + "lambda0 = { linspce = [0, 1, 3] }\n", 4, ("is no axis", "linspace")),
-    "axis of two kinds": (AXES + "seed = { range = [0, 1], linspace = [0, 1, 2] }\n", 4, ("is no axis",)),
+    "axis of one value": (AXES + "lambda0 = 0.9\n", 4, ("`lambda0` = 0.9 is not an axis", "list", "[experiment]")),
+    "axis of unknown kind": (AXES + "lambda0 = { linspce = [0, 1, 3] }\n", 4, ("is not an axis", "linspace")),
+    "axis of two kinds": (AXES + "seed = { range = [0, 1], linspace = [0, 1, 2] }\n", 4, ("is not an axis",)),
     "axis of tables": (AXES + "task_options = [{ delay_dur = 50 }]\n", 4, ('"task_options.SETTING"',)),
     "empty axis": (AXES + "lambda0 = []\n", 4, ("`lambda0` = []", "at least one")),
     "two numbers": (AXES + "lambda0 = { linspace = [0, 1] }\n", 4, ("[0, 1]", "three numbers")),
@@ -311,7 +311,7 @@ def test_any_content_expands_or_is_refused(
 @example(condition="not seed")
 @example(condition="lambda0 == 1j")
 @example(condition="lambda0 > task")
-def test_any_condition_is_told_or_refused(condition: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_condition_is_applied_or_refused(condition: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     text = '[axes]\ntask = ["de1", "comp"]\nlambda0 = [0.9, 1]\nseed = [0, 1]\nseparate_clipping = [true, false]\n'
     path = tmp_path_factory.getbasetemp() / "condition.toml"
     path.write_text(f"{text}[[exclude]]\nwhere = {as_toml(condition)}", encoding="utf-8")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from recurrent_memory.errors import InputError
+from recurrent_memory.errors import DamagedResultError, FileError, InputError
 from recurrent_memory.sweeps import Failure, Store
 from recurrent_memory.sweeps.store.layout import DESCRIPTION, shard
 
@@ -74,7 +74,8 @@ def test_failures_are_kept_and_forgotten(store: Store) -> None:
     assert store.failure(IDENTITY) == failure
     store.discard(IDENTITY)
     assert not store.has(IDENTITY)
-    assert store.failure(IDENTITY) is None
+    with pytest.raises(FileError, match="no file"):
+        store.failure(IDENTITY)
 
 
 def test_a_damaged_failure_is_noticed(store: Store) -> None:
@@ -88,9 +89,9 @@ def test_a_damaged_failure_is_noticed(store: Store) -> None:
     damaged += [b"[]", b"5", b"\xff", b"{}", b'{"kind": 5, "message": "", "iteration": null, "where": {}}']
     for content in damaged:
         path.write_bytes(content)
-        assert store.failure(IDENTITY) is None, content
-        with pytest.raises(InputError, match="damaged"):
-            store.verify(IDENTITY)
+        for read in (store.failure, store.verify):
+            with pytest.raises(DamagedResultError, match="damaged"):
+                read(IDENTITY)
 
 
 def test_every_truncation_and_every_flipped_byte_is_noticed(store: Store) -> None:

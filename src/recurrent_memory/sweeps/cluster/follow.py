@@ -1,4 +1,4 @@
-"""Submit what is left of a sweep until nothing is."""
+"""Submit the networks that are left of a sweep until none is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ...errors import InputError, InterruptedRunError, StuckError
+from ...errors import InputError, InterruptedRunError, RefusedError, StuckError, counted, first_line
 from ...runs.folder import CHECKPOINT
 from ..execute import SECONDS_PER_CHECKPOINT
 from ..file.sweep import Sweep
@@ -19,11 +19,13 @@ from .submission import Submitted
 
 SECONDS_BETWEEN_LOOKS = 30.0
 MOST_IN_VAIN = 3
-"""Submissions in a row that bring nothing before there are no more: one may have met a bad node, or a `scancel`."""
+"""Submissions in a row without progress before giving up: a single one may have met a bad node, or a `scancel`."""
 
 
+MOST_REFUSALS = 10
+"""Refusals in a row before giving up, if the scheduler does not say whether the reason passes by itself."""
 MOST_RELEASES = 3
-"""How often a job is released that is held because a node could not start it."""
+"""How often to release a job that is held because a node could not start it."""
 
 
 def without_jobs(networks: Sequence[Network], jobs: Sequence[Job]) -> list[Network]:
@@ -44,18 +46,18 @@ def finish(
     look_every: float = SECONDS_BETWEEN_LOOKS,
     checkpoint_after: float = SECONDS_PER_CHECKPOINT,
 ) -> None:
-    """Wait for the jobs of a sweep and submit what they leave, until every network has come to an end.
+    """Wait for the jobs of a sweep and submit what they leave, until every network has finished or failed.
 
     Parameters
     ----------
     cluster
         The scheduler.
     networks, sweep, store, request, checkpoint_after
-        See :meth:`AbstractCluster.submit`; all networks of the sweep.
+        As for :meth:`AbstractCluster.submit`, with all networks of the sweep.
     on_message
-        Called with one line on each event worth telling.
+        Called with one line on each event.
     should_stop
-        Asked several times a second; once it says True, the call ends, and the jobs go on.
+        Called several times a second; once it returns True, the call ends, and the jobs go on.
     look_every
         Seconds between two looks at the store and at the queue.
 
@@ -64,9 +66,9 @@ def finish(
     InputError
         If the scheduler is missing, or refuses the first submission.
     InterruptedRunError
-        If ``should_stop`` said so.
+        If ``should_stop`` returned True.
     StuckError
-        If submissions came to nothing, or the user has cancelled the last one.
+        If submissions make no progress, a later one is refused for good, or the user has cancelled the last one.
     """
     networks = listed(networks)
     watch = _Watch(cluster, networks, store, on_message, should_stop, look_every)
@@ -81,8 +83,10 @@ def finish(
             except InputError as error:
                 if last is None:
                     raise
-                watch.pause(error)
+                watch.refused(error, len(todo))
+                todo = watch.wait()  # what seems to be refused may be queued all the same
                 continue
+            watch.refusals = 0
             on_message(told(last))
         todo = watch.wait()
         if not todo:
@@ -93,36 +97,31 @@ def finish(
 
 
 def _check_that_it_helps(last: Submitted, left: int, in_vain: int) -> None:
-    """Raise a StuckError if the last submission was cancelled, or several have come to nothing."""
+    """Raise a StuckError if the last submission was cancelled, or several made no progress."""
     if last.submission.cancelled:
         raise StuckError(f"Cancelled, with {counted(left, 'network')} left.")
     if in_vain == MOST_IN_VAIN:
         raise StuckError(
-            f"{counted(left, 'network')} left, and {MOST_IN_VAIN} submissions have brought none of them further. Why "
-            f"the last jobs ended is in {last.submission.folder}; mend it, and the same command goes on."
+            f"{counted(left, 'network')} left, and {MOST_IN_VAIN} submissions have brought none of them further. See "
+            f"{last.submission.folder} for why the last jobs ended; once that is mended, the same command goes on."
         )
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def told(submitted: Submitted) -> str:
-    """Return in a line what the scheduler took."""
+    """Describe what the scheduler accepted in one line."""
     line = (
         f"submitted {counted(submitted.networks, 'network')} in {counted(submitted.jobs, 'job')}: "
-        f"{', '.join(submitted.ids)}; what they print is in {submitted.submission.folder}"
+        f"{', '.join(submitted.ids)}; their output is in {submitted.submission.folder}"
     )
     return f"{line}\n{submitted.refusal} The rest has to wait for these." if submitted.refusal else line
 
 
 class _Reached(NamedTuple):
-    """How far networks have come, for comparing."""
+    """The progress of networks, to compare before and after a submission."""
 
     ended: int
     checkpoints: dict[str, int]
-    """Times of the last checkpoints, by the file system's own clock."""
+    """Time of each last checkpoint, by the file system's clock."""
 
 
 def _reached(networks: Sequence[Network], store: Store) -> _Reached:
@@ -136,7 +135,7 @@ def _reached(networks: Sequence[Network], store: Store) -> _Reached:
 
 
 class _Watch:
-    """Looks at the store and at the queue, and tells what has changed."""
+    """Watches the store and the queue, and reports changes."""
 
     def __init__(
         self,
@@ -149,11 +148,13 @@ class _Watch:
     ) -> None:
         self.cluster, self.networks, self.store, self.look_every = cluster, networks, store, look_every
         self._on_message, self._should_stop = on_message, should_stop
+        self.refusals = 0
+        """Refusals in a row whose reason may not pass by itself."""
         self._said = ""
         self._released: Counter[str] = Counter()
 
     def wait(self) -> list[Network]:
-        """Return what is left once no job is there, in two looks in a row: results may be seen late."""
+        """Return the networks that are left once two looks in a row find no job: results may become visible late."""
         without = 0
         while left := left_of(self.networks, self.store):
             try:
@@ -169,21 +170,31 @@ class _Watch:
             self._sleep()
         return left
 
+    def refused(self, error: InputError, left: int) -> None:
+        """Wait after a refusal whose reason may pass; raise a StuckError if it does not."""
+        if isinstance(error, RefusedError):
+            self.refusals += 1
+            if error.for_good or self.refusals == MOST_REFUSALS:
+                rest = counted(left, "network")
+                raise StuckError(f"{error} {rest} left; once that is mended, the same command goes on.")
+        self.pause(error)
+
     def pause(self, error: InputError) -> None:
-        """Wait until the scheduler may have come back: it can be away for hours, and the jobs go on without it."""
-        self._say(f"{str(error).splitlines()[0]} Trying again every {self.look_every:g} s.")
+        """Wait before asking the scheduler again: it can be down for hours while the jobs go on."""
+        self._say(f"{first_line(error)} Trying again every {self.look_every:g} s.")
         self._sleep()
 
     def _release(self, jobs: Sequence[Job]) -> None:
-        """Let jobs go that are held since a node could not start them, as after its daemon died: another one may."""
+        """Release jobs that are held because a node could not start them (its daemon died): another node may."""
         for job in jobs:
             if self._released[job.id] < MOST_RELEASES and self.cluster.release(job):
                 self._released[job.id] += 1
-                self._say(f"job {job.id} was held, as a node could not start it: released")
+                self._say(f"job {job.id} was held because a node could not start it: released")
 
     def _tell(self, ended: int, jobs: Sequence[Job]) -> None:
         running = sum(job.state == "RUNNING" for job in jobs)
-        line = f"{ended} of {len(self.networks)} networks done; {running} jobs running, {len(jobs) - running} waiting"
+        line = f"{ended} of {counted(len(self.networks), 'network')} done; "
+        line += f"{counted(running, 'job')} running, {len(jobs) - running} waiting"
         held = [job for job in jobs if "held" in job.reason.lower()]
         if held:
             first = held[0]

@@ -1,4 +1,4 @@
-"""What a cluster's scheduler has to do for a sweep: the one interface, and a folder for each scheduler that has it."""
+"""The interface between a sweep and a cluster's scheduler; each scheduler has a folder that implements it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from ...errors import InputError
 from ...registry import Registry
+from ...settings import Settings
 from ..execute import SECONDS_PER_CHECKPOINT
 from ..file.sweep import Sweep
 from ..grid import Network
@@ -24,21 +26,29 @@ class Job(NamedTuple):
     state: str
     """``RUNNING`` if it runs; otherwise the scheduler's own word."""
     reason: str
-    """Why it is not running."""
+    """Why it is not running, in the scheduler's words."""
     submission: Submission
     chunk: int
+    name: str
+    """Name of the job array."""
 
     @property
     def networks(self) -> list[str]:
-        """Identities of the networks that it trains."""
-        return self.submission.chunks[self.chunk]
+        """Identities of the networks that it trains; none if its submission is damaged."""
+        return self.submission.networks(self.chunk)
 
 
 class AbstractCluster(ABC):
-    """A scheduler. What is done is told by the store alone, so it may lose, kill or forget its jobs at any time."""
+    """A scheduler. Only the store says what is done, so the scheduler may lose, kill or forget jobs at any time."""
 
     name: ClassVar[str]
     """Name of the scheduler, and of the folder in a store that keeps its submissions."""
+    title: ClassVar[str]
+    """Name of the scheduler in messages."""
+    request: ClassVar[type[Settings]]
+    """What a job gets: the options of the command line that the scheduler understands, with their limits."""
+    exported_by: ClassVar[str] = ""
+    """The command that writes a plain script, if there is one."""
 
     @abstractmethod
     def submit(
@@ -55,15 +65,19 @@ class AbstractCluster(ABC):
         Parameters
         ----------
         networks
-            What to train; at least one.
+            Networks to train; at least one.
         sweep
             The sweep that they belong to, read from a file. The jobs read a copy of it.
         store
             Where the results go, on a file system that the nodes share.
         request
-            What each job gets, in the scheduler's own terms.
+            What each job gets: an instance of `request`.
         checkpoint_after
             Seconds between checkpoints of each network.
+
+        Returns
+        -------
+        What the scheduler accepted.
 
         Raises
         ------
@@ -101,16 +115,16 @@ class AbstractCluster(ABC):
             If the scheduler does not answer, or refuses.
         """
 
-    @abstractmethod
     def plain_script(self, networks: Sequence[Network], sweep: Sweep, file: Path, request: Any) -> str:
-        """Return a script that trains the networks of a sweep's file and needs nothing but the command line."""
+        """Return a script that trains the networks of a sweep's file with the command line alone."""
+        raise InputError(f"There are no plain scripts for {self.title}.")
 
     def release(self, job: Job) -> bool:
-        """Let a job go that the scheduler holds through no fault of its own; return whether there was such a job."""
+        """Release a job that the scheduler holds through no fault of the job; return whether it was released."""
         return False
 
     def advice_on_held(self, job: Job) -> str:
-        """Return the command that lets a held job go, for a message."""
+        """Return the command that releases a held job, for a message."""
         return f"release {job.id}"
 
 

@@ -7,15 +7,18 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Int
 
-from ...errors import InputError
+from ...errors import DamagedResultError, InputError, first_line
 from ..grid import Network
-from ..store.store import Record, Store
+from ..store.layout import RESULT
+from ..store.record import Record
+from ..store.store import Store
 from .dims import arranged
 
 PROVENANCE = {
@@ -102,6 +105,7 @@ class Collection:
         self._networks, self._store = networks, store
         self._arrangement, self._fields = arranged(networks), _survey(networks)
         self._on_progress, self._on_message = on_progress, on_message
+        self._agreed: dict[str, tuple[Any, ...]] = {}
         self._done, self._total, self._reported = 0, looks * len(networks), time.monotonic()
 
     @property
@@ -132,18 +136,21 @@ class Collection:
         numbers = self.order[places]
         networks = [self._networks[number] for number in numbers.ravel().tolist()]
         status = np.full(len(networks), "left", dtype=object)
-        table = _Table(len(networks))
+        table = _Table(len(networks), self._agreed)
         for i, network in enumerate(networks):
             if self._store.is_finished(network.identity):
                 try:
-                    table.add(i, self._store.read(network.identity))
+                    table.add(i, self._store.read(network.identity), self._store.file(network.identity, RESULT))
                     status[i] = "finished"
-                except InputError as error:
+                except DamagedResultError as error:
                     status[i] = "damaged"
-                    self._on_message(str(error).splitlines()[0])
+                    self._on_message(first_line(error))
             elif self._store.has_failed(network.identity):
-                failure = self._store.failure(network.identity)
-                status[i] = "damaged" if failure is None else failure.kind
+                try:
+                    status[i] = self._store.failure(network.identity).kind
+                except DamagedResultError as error:
+                    status[i] = "damaged"
+                    self._on_message(first_line(error))
             self.step()
         about_status = {"long_name": "finished, left, damaged, or how the network failed"}
         known = self._arrangement.axes.keys() | self._arrangement.tied.keys()
@@ -203,15 +210,31 @@ class _Column:
 
 
 class _Table:
-    """The records of many networks, one column per measure; it needs no more memory than the numbers themselves."""
+    """The records of many networks, one column per measure; it needs no more memory than the numbers themselves.
 
-    def __init__(self, n_networks: int) -> None:
-        self.n_networks = n_networks
+    Parameters
+    ----------
+    n_networks
+        Number of networks.
+    agreed
+        What the values of each measure are, as the first record that has it says; shared by all tables of a data set.
+    """
+
+    def __init__(self, n_networks: int, agreed: dict[str, tuple[Any, ...]]) -> None:
+        self.n_networks, self._agreed = n_networks, agreed
         self._columns: dict[str, _Column] = {}
         self._attrs_of_dims: dict[str, dict[str, Any]] = {}
 
-    def add(self, i: int, record: Record) -> None:
-        """Store what a record says."""
+    def add(self, i: int, record: Record, path: Path) -> None:
+        """Store what a record says; raise a DamagedResultError, before any of it is stored, if others do not agree."""
+        found = {
+            name: (tuple(record.dims[name]), _is_text(value))
+            for name, value in {**record.measures, **record.coords}.items()
+        }
+        for name, what in found.items():
+            if self._agreed.get(name, what) != what:
+                raise DamagedResultError(f"{path} is damaged: `{name}` is of another kind than in other networks.")
+        self._agreed.update(found)
         for name, value in record.measures.items():
             dims, labels = record.dims[name], []
             if dims:
@@ -242,6 +265,12 @@ class _Table:
             for dim, labels in zip(column.dims, column.labels(), strict=True):
                 found = found.assign_coords({dim: (dim, labels, self._attrs_of_dims[dim])})
         return found
+
+
+def _is_text(value: Any) -> bool:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, str)
 
 
 def common(attrs: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,6 +310,29 @@ def _survey(networks: Sequence[Network]) -> dict[str, _Field]:
         name: _Field(first[name], name not in differing, _kind(kinds[name]), {"long_name": about[name]})
         for name in about
     }
+
+
+def fields_of(networks: Sequence[Network], among: Sequence[Network]) -> dict[str, xr.Variable]:
+    """Return the fields of the experiments of some networks, as in a data set over ``network``.
+
+    Parameters
+    ----------
+    networks
+        The networks.
+    among
+        All networks of the sweep; a field that all of them share is a single value.
+
+    Returns
+    -------
+    The values of each field, for use as coordinates; and the networks' `identity`.
+    """
+    found = {
+        name: xr.Variable((), _cells([field.first], field.kind)[0], field.attrs)
+        if field.is_shared
+        else xr.Variable("network", _cells([_value(network, name) for network in networks], field.kind), field.attrs)
+        for name, field in _survey(among).items()
+    }
+    return {**found, "identity": xr.Variable("network", np.array([network.identity for network in networks]))}
 
 
 def _value(network: Network, name: str) -> Any:

@@ -16,9 +16,11 @@ import numpy as np
 import xarray as xr
 
 from ... import storage
-from ...errors import InputError
+from ...errors import DamagedResultError, InputError, counted, first_line
 from ..grid import Network
-from ..store.store import Part, Store, labelled, part_of
+from ..store.layout import RESULT
+from ..store.record import Part, part_of
+from ..store.store import Store
 from .dataset import Collection, common
 from .dims import blocks
 
@@ -27,7 +29,14 @@ NETWORKS_AT_ONCE = 4096
 
 
 class Collected(NamedTuple):
-    """What a data set contains."""
+    """What a data set contains.
+
+    Examples
+    --------
+    >>> collected = Collected(Counter({"finished": 7, "left": 5}), {"lambda0": 3, "seed": 4})
+    >>> collected.statuses["left"]
+    5
+    """
 
     statuses: Counter[str]
     """Number of networks with each status."""
@@ -121,8 +130,9 @@ class _Output:
         """Put in the arrays of one network; return whether its file can be read."""
         try:
             kept = _kept(self._store, identity, self._parts)
-        except InputError as error:
-            self._on_message(str(error).splitlines()[0])
+            writer.check(kept, self._store.file(identity, RESULT))
+        except DamagedResultError as error:
+            self._on_message(first_line(error))
             return False
         writer.put(place, kept)
         self._without.update(set(self._parts) - {part_of(str(name), of) for name, of in kept.variables.items()})
@@ -132,8 +142,8 @@ class _Output:
         """Say which parts some networks have not kept."""
         for part, number in sorted(self._without.items()):
             self._on_message(
-                f"{part}: {number} of {self.statuses['finished']} finished networks have none, because `save` did not "
-                "list it when they were trained"
+                f"{part}: {number} of {counted(self.statuses['finished'], 'finished network')} without it, because "
+                "`save` did not list it when they were trained"
             )
 
 
@@ -145,7 +155,7 @@ def _each(places: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
 
 def _kept(store: Store, identity: str, parts: Sequence[Part]) -> xr.Dataset:
     """Return the arrays of a network's result that belong to these parts."""
-    whole = labelled(*store.read_all(identity))
+    whole = store.dataset(identity)
     return whole.drop_vars([name for name, of in whole.variables.items() if part_of(str(name), of) not in parts])
 
 
@@ -160,6 +170,16 @@ class _Writer:
         for dim, size in zip(dims, shape, strict=True):
             if dim not in file.dimensions:
                 file.dimensions[dim] = size
+
+    def check(self, found: xr.Dataset, path: Path) -> None:
+        """Raise a DamagedResultError if a network's variables have other dimensions or types than those of others."""
+        for name, variable in found.variables.items():
+            own = [str(dim) for dim in variable.dims if dim not in self._over]
+            there = self._file.variables.get(str(name))
+            if there is not None:
+                dims = [dim for dim in there.dimensions if dim not in self._over]
+                if dims != own or (there.dtype.kind in "OSU") != (variable.dtype.kind in "OSU"):
+                    raise DamagedResultError(f"{path} is damaged: `{name}` is of another kind than in other networks.")
 
     def put(self, places: tuple[slice, ...], found: xr.Dataset) -> None:
         """Write the variables of the networks at some places; for a single network they need no dimension."""

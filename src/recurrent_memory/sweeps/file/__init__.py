@@ -1,1 +1,1 @@
-"""The file of a sweep: its content, the values of its axes, its conditions, and the lines of mistakes in it."""
+"""The file of a sweep: its content, the values of its axes, its conditions, and the line of any mistake."""

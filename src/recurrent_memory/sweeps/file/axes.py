@@ -1,4 +1,4 @@
-"""Values of an axis as a file gives them: a list, evenly spaced numbers or logarithms, or whole numbers."""
+"""The values of an axis, from a list, an evenly or logarithmically spaced grid, or a range of whole numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import InputError
 
 MOST_NETWORKS = 1_000_000
-"""Most networks of one sweep, and so most values of one axis."""
+"""Largest number of networks in a sweep, and so of values on an axis."""
 
 
 def values_of(name: str, spec: Any) -> list[Any]:
@@ -20,19 +20,23 @@ def values_of(name: str, spec: Any) -> list[Any]:
     Parameters
     ----------
     name
-        Field that the axis is for, named in messages.
+        Field of the axis, for messages.
     spec
         A list, or a table with one of ``linspace``, ``logspace`` and ``range``.
 
-    Notes
-    -----
-    Spaced values are computed in decimals and then rounded once, so that they are the numbers one would write:
-    0.8 … 0.98 has 0.82 in it, where ``numpy.linspace`` has 0.8200000000000001.
+    Returns
+    -------
+    The values.
 
     Raises
     ------
     InputError
-        Where the values cannot be told, or there are none or too many.
+        If the values are not in one of these forms, or there are none or too many.
+
+    Notes
+    -----
+    Spaced values are computed in decimal arithmetic and rounded once, so they are the numbers that one would write:
+    0.8 … 0.98 contains 0.82, and ``numpy.linspace`` 0.8200000000000001.
     """
     if isinstance(spec, list):
         if not spec:
@@ -46,14 +50,14 @@ def values_of(name: str, spec: Any) -> list[Any]:
         except _RuleError as error:
             raise InputError(f"`{name}` = {{ {kind} = {numbers!r} }} is not allowed: {error}.") from None
     raise InputError(
-        f"`{name}` = {spec!r} is no axis. Give a list of values, {{ linspace = [first, last, how many] }}, "
-        "{ logspace = [first, last, how many] } or { range = [first, stop] }; a value of all networks belongs below "
-        "[experiment]."
+        f"`{name}` = {spec!r} is not an axis. Give a list of values, {{ linspace = [first, last, how many] }}, "
+        "{ logspace = [first, last, how many] } or { range = [first, stop] }; a value that all networks share belongs "
+        "below [experiment]."
     )
 
 
 class _RuleError(Exception):
-    """What the numbers of a spec have to be."""
+    """The numbers of an axis break a rule, which is the message."""
 
 
 def _spaced(numbers: Any) -> tuple[int | float, int | float, int]:
@@ -66,7 +70,7 @@ def _spaced(numbers: Any) -> tuple[int | float, int | float, int]:
 
 
 def evenly_spaced(first: int | float, last: int | float, count: int) -> list[float]:
-    """Return numbers from the first to the last, which are finite, as one would write them: see :func:`values_of`."""
+    """Return evenly spaced numbers between two finite ones, computed in decimals: see :func:`values_of`."""
     begin, end = Decimal(repr(first)), Decimal(repr(last))
     with decimal.localcontext(prec=40):
         return [float(begin + (end - begin) * i / max(1, count - 1)) for i in range(count)]

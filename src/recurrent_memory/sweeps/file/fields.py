@@ -1,51 +1,49 @@
-"""The fields of an experiment as a sweep names them, and the one spelling that each of their values has."""
+"""The fields of an experiment by the names that a sweep uses, and the one spelling of each of their values."""
 
 from __future__ import annotations
 
 import functools
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from ... import tasks
 from ...errors import InputError, suggestion
-from ...experiment import FOLLOWING, Experiment, split_condition
-from ...networks import find_model
-from ...registry import Registry
-from ...training import OPTIMIZERS, SCHEDULES
+from ...experiment import FOLLOWING, VARIANTS, Experiment, split_condition, variants
 from .source import OPTIONS, Source
 
 FIELDS = tuple(name for name in Experiment.model_fields if name not in FOLLOWING)
-"""The fields of an experiment that a sweep can give."""
+"""The fields of an experiment that a sweep can set."""
+LISTS = tuple(name for name in FIELDS if get_origin(Experiment.model_fields[name].annotation) is tuple)
+"""Those whose value is a list, such as a curriculum."""
 
 
 def is_field(name: str) -> bool:
-    """Tell whether a sweep can give a name values: a field of an experiment, or a setting of its task or model."""
+    """Return whether a sweep can set this name: a field of an experiment, or one of its table of options."""
     table, dot, setting = name.partition(".")
     return table in OPTIONS and setting.isidentifier() if dot else name in FIELDS
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no field.
+    """Raise an error for a name that is not a field.
 
     Raises
     ------
     InputError
-        With the names that might be meant.
+        If it is not; the message lists similar names.
     """
     if not is_field(name):
         raise InputError(f"{name!r} is not a field of an experiment.{suggestion(name, FIELDS)}")
 
 
 def check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:
-    """Refuse a field that has been given before.
+    """Raise an error for a field that is given twice.
 
     Raises
     ------
     InputError
-        With the lines of both, where there are lines.
+        If it is; the message has both lines, if the sweep comes from a file.
     """
     if name not in earlier:
         return
@@ -55,16 +53,16 @@ def check_first(name: str, earlier: Mapping[str, Any], source: Source) -> None:
 
 
 def spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return values of a field as an experiment would have them, each checked by itself.
+    """Return values of a field as an experiment would store them, each checked by itself.
 
     Raises
     ------
     InputError
-        Where the field is unknown or a value is not allowed.
+        If the field is unknown or a value is not allowed.
     """
     check_name(name)
     if "." in name:
-        return tuple(_fixed(name, value) for value in values)  # the rest only task or model can check
+        return tuple(_fixed(name, value) for value in values)  # only the task or the model can check the rest
     if name in OPTIONS:
         raise InputError(
             f'`{name}` = {reprlib.repr(values)} is not allowed: write "{name}.SETTING" = … for each setting.'
@@ -75,16 +73,16 @@ def spelled(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(_checker(name)(list(values)))
     except ValidationError as error:
         wrong = values[int(error.errors()[0]["loc"][0])]
-    Experiment(task="de1", **{name: wrong})  # which says what is wrong with it
+    Experiment(task="de1", **{name: wrong})  # raises an error that explains what is wrong
     raise InputError(f"`{name}` = {wrong!r} is not allowed.")
 
 
 def _fixed(name: str, value: Any) -> Any:
-    """Return a setting in a form that can be compared and looked up: lists as tuples."""
+    """Return a setting in a hashable form: lists as tuples."""
     if isinstance(value, list | tuple):
         return tuple(_fixed(name, item) for item in value)
     if isinstance(value, dict):
-        raise InputError(f"`{name}` = {value!r} is not allowed: a setting is a number, a text, or a list of those.")
+        raise InputError(f"`{name}` = {value!r} is not allowed: a setting is a number, a text, or a list of these.")
     return value
 
 
@@ -95,16 +93,8 @@ def _checker(name: str) -> Callable[[list[Any]], list[Any]]:
     return TypeAdapter(list[kind], config=Experiment.model_config).validate_python
 
 
-def _task(given: Any) -> str:
-    return tasks.find(_name("task", given)).name
-
-
-def _model(given: Any) -> str:
-    return find_model(_name("model", given))
-
-
-def _variant(field: str, variants: Registry[Any], given: Any) -> str:
-    return str(variants.name_of(variants.find(_name(field, given))))
+def _variant(field: str, given: Any) -> str:
+    return variants(field).spelled(_name(field, given))
 
 
 def _name(field: str, given: Any) -> str | int:
@@ -117,7 +107,7 @@ def _curriculum(given: Any) -> tuple[str, ...]:
     words = given.split(",") if isinstance(given, str) else given
     if not isinstance(words, list | tuple):
         raise InputError(f'`curriculum` = {given!r} is not allowed: name tasks in order, as in ["cd1", "2afc"].')
-    return tuple(map(_task, words))
+    return tuple(_variant("task", word) for word in words)
 
 
 def _condition(given: Any) -> str:
@@ -126,11 +116,8 @@ def _condition(given: Any) -> str:
 
 
 _SPELLINGS: dict[str, Callable[[Any], Any]] = {
-    "task": _task,
-    "model": _model,
     "condition": _condition,
     "curriculum": _curriculum,
-    "optimizer": functools.partial(_variant, "optimizer", OPTIMIZERS),
-    "learning_rate_schedule": functools.partial(_variant, "learning_rate_schedule", SCHEDULES),
+    **{field: functools.partial(_variant, field) for field in VARIANTS},
 }
 """Fields with several spellings of one value."""

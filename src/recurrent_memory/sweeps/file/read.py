@@ -1,4 +1,4 @@
-"""Reading a sweep's file, and what is set beside it."""
+"""Reading a sweep's file, and the values that override it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import itertools
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, suggestion
+from ...storage.paths import expanded
+from ...storage.reading import is_deep
 from .axes import values_of
 from .fields import check_first, check_name, is_field
-from .source import Source, flat, store_of
+from .source import MOST_LEVELS, Source, flat, store_of
 from .sweep import Sweep
 
 _NAMES = ("store", "save", "experiment", "axes", "zip", "exclude", "import")
@@ -32,23 +33,34 @@ def load(
     path
         The TOML file.
     overrides
-        Words such as ``lambda0=0.9``: values that all networks share instead of those in the file.
+        Values that all networks share instead of those in the file, such as ``lambda0=0.9``.
     imports
         Python files to import besides those that the file names.
     is_copy
-        Whether the file is a copy in another folder, so that ``imports`` are all files to import.
+        Whether the file is a copy in another folder; then only ``imports`` are imported.
+
+    Returns
+    -------
+    The sweep.
 
     Raises
     ------
     InputError
-        Where the file cannot be read or is no sweep; the message names the line, what is allowed, and what to do.
+        If the file cannot be read or does not describe a sweep; the message names the line and what is allowed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("sweep.toml").write_text("experiment.task = 'de1'\\naxes.seed = { range = [0, 3] }")
+    >>> load("sweep.toml", ["lambda0=0.9"]).values["seed"]
+    (0, 1, 2)
     """
-    path = Path(path)
+    path = expanded(path)
     source = Source.read(path)
     content = source.content()
     _check_tables(content, source)
     given = dict(itertools.chain(*map(_override, overrides)))
-    files = source.files({} if is_copy else content, map(Path, imports))
+    files = source.files({} if is_copy else content, map(expanded, imports))
     source = source._replace(overrides={name: words for name, (words, _) in given.items()}, imports=files)
     for file in files:
         file.load()
@@ -56,7 +68,7 @@ def load(
     for name in ("store", "save"):
         if name in content:
             with source.at(name):
-                Sweep(**{name: content[name]})  # alone, so that a mistake in it is told to be there
+                Sweep(**{name: content[name]})  # by itself, so that an error names its line
             values[name] = content[name]
     with source.at("store"):
         values["store"] = store_of(path, values)
@@ -70,11 +82,11 @@ def load(
 
 
 def _check_tables(content: Mapping[str, Any], source: Source) -> None:
-    """Refuse what is not a table where one belongs, and names that no table has."""
+    """Raise an error for unknown names, and for values that should be tables."""
     for name, value in content.items():
         with source.at(name):
             if name not in _NAMES:
-                below = "; below [experiment] or [axes] it can stand" if is_field(name) else ""
+                below = "; it belongs below [experiment] or [axes]" if is_field(name) else ""
                 raise InputError(f"`{name}` is unknown here{below}.{suggestion(name, _NAMES)}")
             if name in ("experiment", "axes") and not isinstance(value, dict):
                 raise InputError(f"`{name}` must be a table: write [{name}] and its fields below.")
@@ -93,7 +105,7 @@ def _check_tables(content: Mapping[str, Any], source: Source) -> None:
 
 
 def _axes(content: Mapping[str, Any], overridden: Iterable[str], source: Source) -> Iterable[dict[str, list[Any]]]:
-    """Return the axes and zips in the order of the file, but for those that are overridden."""
+    """Yield the axes and zips in the order of the file, without axes that are overridden."""
     for kind, part in content.items():
         if kind == "axes":
             for name, spec in _once(part, source).items():
@@ -105,7 +117,7 @@ def _axes(content: Mapping[str, Any], overridden: Iterable[str], source: Source)
                 if name in overridden:
                     with source.at(name):
                         raise InputError(
-                            f"`{name}` is in a zip ({source._replace(overrides={}).place(name)}), with values that go "
+                            f"`{name}` is in a zip ({source._replace(overrides={}).place(name)}), whose values go "
                             "together: change it there."
                         )
                 axis[name] = _values(name, spec, source)
@@ -121,7 +133,7 @@ def _values(name: str, spec: Any, source: Source) -> list[Any]:
 
 
 def _once(table: dict[str, Any], source: Source) -> dict[str, Any]:
-    """Return a table with dotted names for settings, each of which has to be there once."""
+    """Return a table with dotted names for settings; a name that occurs twice is an error."""
     found: dict[str, Any] = {}
     for name, value in flat(table):
         check_first(name, found, source)
@@ -130,13 +142,15 @@ def _once(table: dict[str, Any], source: Source) -> dict[str, Any]:
 
 
 def _override(words: str) -> list[tuple[str, tuple[str, Any]]]:
-    """Return field, words and value of an override (of several settings, for a table); what is not TOML is text."""
+    """Return field, words and value of each setting in an override; a value that is not TOML is text."""
     name, sign, text = (part.strip() for part in words.partition("="))
     if not (name and sign and text):
         raise InputError(f"{words!r} is not FIELD=VALUE: write for example lambda0=0.9.")
     try:
         content = tomllib.loads(f"value = {text}")
         repr(content)
+        if is_deep(content, MOST_LEVELS):
+            content = {}
     except (ValueError, RecursionError):
         content = {}
     value = content["value"] if len(content) == 1 else text

@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...experiment import Experiment, preset
 from ...settings import Settings
 from .axes import MOST_NETWORKS
-from .fields import check_first, spelled
+from .fields import LISTS, check_first, spelled
 from .source import Source, flat
 from .where import Columns, column, holds
 
@@ -28,7 +28,13 @@ class Sweep(Settings):
     Raises
     ------
     InputError
-        Where a value is unknown or out of range, a field is given twice, or there are too many networks.
+        If a value is unknown or out of range, a field is given twice, or there are too many networks.
+
+    Examples
+    --------
+    >>> sweep = Sweep(experiment={"task": "de1"}, axes=[{"lambda0": [0.9, 0.98]}, {"seed": [0, 1, 2]}])
+    >>> sweep.n_combinations
+    6
     """
 
     source: Annotated[Source, Field(repr=False, description="Where the sweep comes from, for messages")] = Source()
@@ -58,9 +64,7 @@ class Sweep(Settings):
                 if name == "preset":
                     preset(str(value))
                     found[name] = value
-                elif (
-                    isinstance(value, list | tuple | dict) and name in Experiment.model_fields and name != "curriculum"
-                ):
+                elif isinstance(value, list | tuple | dict) and name in Experiment.model_fields and name not in LISTS:
                     raise InputError(
                         f"`{name}` = {value!r} is not allowed: networks share one value; several belong below [axes]."
                     )
@@ -89,7 +93,7 @@ class Sweep(Settings):
             if len(set(lengths.values())) > 1:
                 told = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
                 with source.at(next(iter(checked))):
-                    raise InputError(f"The values of a zip go together, so that it needs equally many, but {told}.")
+                    raise InputError(f"The fields of a zip need equally many values, but {told}.")
             found.append(checked)
         return tuple(found)
 
@@ -103,12 +107,12 @@ class Sweep(Settings):
                 f"{self.source.path or 'The sweep'}: {told} = {self.n_combinations:,} networks, of at most "
                 f"{MOST_NETWORKS:,}: shorten an axis, or make several sweeps."
             )
-        self._left_out()  # which refuses conditions that make no sense
+        self._left_out()  # raises an error for a condition that cannot be evaluated
         return self
 
     @property
     def n_combinations(self) -> int:
-        """How many networks there are before any are left out."""
+        """Number of combinations of the axes, before any are left out."""
         return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
 
     @property
@@ -119,42 +123,67 @@ class Sweep(Settings):
 
     @property
     def values(self) -> dict[str, tuple[Any, ...]]:
-        """The values that each field takes, so far as the sweep says."""
+        """The values of each field that the sweep sets."""
         found = {name: (value,) for name, value in self.shared.items()}
         for axis in self.axes:
             found.update(axis)
         return found
 
     def at(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Put the place where the sweep gives a field its value in front of an InputError raised inside."""
+        """Put the place where the sweep sets a field in front of the message of an InputError raised inside.
+
+        Parameters
+        ----------
+        name
+            The field.
+
+        Returns
+        -------
+        A context manager.
+        """
         return self.source.at(name)
 
     def kept(self) -> Int[np.ndarray, " combination"]:
-        """Return the numbers of the combinations that no condition leaves out, the last axis varying fastest.
+        """Find the combinations that no condition leaves out.
+
+        Returns
+        -------
+        Their numbers, counted from 0 with the last axis varying fastest.
 
         Raises
         ------
         InputError
-            If none is kept.
+            If there is none.
         """
         found = np.flatnonzero(~self._left_out())
         if not len(found):
             with self.source.at("where", 0, "exclude"):
-                raise InputError("[[exclude]] leaves out all combinations: take out a condition, or weaken it.")
+                raise InputError("[[exclude]] leaves out all combinations: remove a condition, or weaken it.")
         return found
 
     def holds(self, where: str, of: Callable[[str], Sequence[Any]]) -> Bool[np.ndarray, " row"]:
-        """Return in which rows a condition holds, given what returns a field's values in all rows.
+        """Evaluate a condition.
+
+        Parameters
+        ----------
+        where
+            The condition, such as ``lambda0 > 0.95``.
+        of
+            Returns the values of a field, one per row.
+
+        Returns
+        -------
+        Whether the condition holds in each row.
 
         Raises
         ------
         InputError
-            If it is no condition, or names what no field of the sweep is.
+            If it is not a condition, or names a field to which the sweep gives no value.
         """
         return holds(where, Columns(self.values, lambda name: column(of(name)), _spelled))
 
     def _left_out(self) -> Bool[np.ndarray, "..."]:
-        """Return which combinations are left out, with a dimension for each of `axes`."""
+        """Return whether each combination is left out, with one dimension per axis."""
         n_axes = len(self.axes)
         axis_of = {name: number for number, axis in enumerate(self.axes) for name in axis}
         every = self.values

@@ -1,7 +1,7 @@
 """Conditions on the fields of a sweep, such as ``task == 'comp' and lambda0 > 0.95``.
 
-Python's parser takes an expression apart, and one walk over its tree checks and evaluates it: what a file says is never
-run.
+Python's parser turns an expression into a tree, and one walk over the tree checks and evaluates it. The text of a file
+is never executed.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ import ast
 import functools
 import operator
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from ...errors import InputError
+from ...errors import InputError, first_line
 
 LONGEST = 2000
-"""Most characters of an expression."""
+"""Largest number of characters in an expression."""
 DEEPEST = 50
-"""Most levels of an expression, so that the walk never exhausts Python's stack."""
+"""Largest depth of an expression, so that the walk never exhausts Python's stack."""
 
 _SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -32,7 +33,7 @@ _SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 _TRUTH = {"true": True, "false": False}
-"""As the files of sweeps write it."""
+"""The words for truth values in TOML."""
 _RULE = (
     "Compare fields with values by ==, != or in, numbers also by <, <=, >, >=, and join comparisons by and, or, not: "
     "\"task == 'comp' and lambda0 > 0.95\"."
@@ -45,13 +46,13 @@ class Columns(NamedTuple):
     values: Mapping[str, Sequence[Any]]
     """All values that each field takes."""
     of: Callable[[str], Shaped[np.ndarray, "..."]]
-    """Returns a field's values in the rows to judge, made by :func:`column`; columns broadcast against each other."""
+    """Returns a field's values in all rows as a :func:`column`; columns broadcast against each other."""
     spell: Callable[[str, Any], Any]
-    """Returns a value of a field in the spelling that its values have, or raises an InputError."""
+    """Returns a value of a field in the spelling that experiments store, or raises an InputError."""
 
 
 def column(values: Sequence[Any]) -> Shaped[np.ndarray, " row"]:
-    """Return values as a column: numbers as such (NaN for none), anything else as objects."""
+    """Return values as an array: numbers as numbers, with NaN for None, anything else as objects."""
     if all(isinstance(value, int | float | None) for value in values):
         return np.array([np.nan if value is None else value for value in values])
     found = np.empty(len(values), dtype=object)
@@ -60,7 +61,7 @@ def column(values: Sequence[Any]) -> Shaped[np.ndarray, " row"]:
 
 
 def holds(text: str, columns: Columns) -> Bool[np.ndarray, "..."]:
-    """Return in which rows a condition holds.
+    """Return whether a condition holds in each row.
 
     Parameters
     ----------
@@ -69,27 +70,33 @@ def holds(text: str, columns: Columns) -> Bool[np.ndarray, "..."]:
     columns
         The fields that it may name.
 
+    Returns
+    -------
+    True for each row in which it holds.
+
     Raises
     ------
     InputError
         If it is not an expression, does more than compare fields, names an unknown field or one without values, or
-        compares a field with what it cannot be.
+        compares a field with a value that is not allowed.
     """
     if len(text) > LONGEST:
         raise InputError(f"`where` has {len(text)} characters, of at most {LONGEST}: write several [[exclude]].")
     try:
-        # Blanks in front would be an indentation, and line breaks the end.
-        tree = ast.parse(" ".join(text.split("\n")).strip(), mode="eval").body
+        # To the parser, leading blanks would be an indentation, and a line break the end.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the parser warns of what the walk below refuses anyway
+            tree = ast.parse(" ".join(text.split("\n")).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise InputError(f"`where` = {text!r} is not an expression: {reason}.\n{_RULE}") from None
     if _depth(tree) > DEEPEST:
         raise InputError(f"`where` = {text!r} has more than {DEEPEST} levels: write several [[exclude]].")
     try:
-        with np.errstate(invalid="ignore"):  # nothing is less than NaN, or greater
+        with np.errstate(invalid="ignore"):  # comparisons with NaN are false
             return np.asarray(_Walk(text, columns).condition(tree), dtype=bool)
     except (TypeError, OverflowError) as error:
-        raise InputError(f"`where` = {text!r} cannot be evaluated: {str(error).splitlines()[0]}.") from None
+        raise InputError(f"`where` = {text!r} cannot be evaluated: {first_line(error)}.") from None
 
 
 class _Walk(NamedTuple):
@@ -125,7 +132,7 @@ class _Walk(NamedTuple):
             raise self.refusal(whole)
         ordered = not isinstance(op, ast.Eq | ast.NotEq)
         if ordered and any(self.has_only(str, name) for name in (field, other) if name):
-            raise self.refusal(whole)  # Python would compare by the alphabet
+            raise self.refusal(whole)  # Python would compare alphabetically
         sides = ((field, left, other), (other, right, field))
         values = [self.columns.of(own) if own else self.constant(node, str(to)) for own, node, to in sides]
         return _SIGNS[type(op)](*values)
@@ -183,5 +190,5 @@ def _depth(tree: ast.AST) -> int:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value as one cell of a column: a curriculum as in ``cd1,2afc``."""
+    """Return a value as one cell of a column; a curriculum becomes a text such as ``cd1,2afc``."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

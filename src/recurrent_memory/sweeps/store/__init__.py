@@ -1,1 +1,1 @@
-"""The store of a sweep: what is done, who is working on the rest, and the identity of each network."""
+"""The store of a sweep: results, who is working on the rest, and the identity of each network."""

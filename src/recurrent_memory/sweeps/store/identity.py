@@ -1,4 +1,4 @@
-"""The name of an experiment's result: what equal experiments have in common, whatever sweep they are of."""
+"""Identities: equal experiments share one, whichever sweep they belong to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,32 @@ FIRST_FIELDS = frozenset(OF_ONE_PROGRAM) | {
     "batch_size", "condition", "curriculum", "judge_after_step", "model", "model_options", "n_hidden", "precision",
     "readout", "readout_step", "separate_clipping", "task", "task_options", "test_batches",
 }  # fmt: skip
-"""Fields that experiments had when the first results were stored. A field that came later counts only if it differs
-from its default, so that results stored before keep their names: its default must be what was done before."""
+"""Fields that experiments had when the first results were stored.
+
+A field that was added later counts only if it differs from its default, so that earlier results keep their identities.
+Its default must therefore be what was done before it existed.
+"""
 
 
 def identity(experiment: Experiment) -> str:
-    """Return the name of an experiment's result: 20 hexadecimal digits that equal experiments have in common.
+    """Return the name under which an experiment's result is stored; equal experiments have the same.
 
-    They are the first of SHA-256 over `RESULTS_VERSION` and all fields (see `FIRST_FIELDS` for those added later).
+    It is the beginning of the SHA-256 of `RESULTS_VERSION` and all fields (see `FIRST_FIELDS` for those added later).
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+
+    Returns
+    -------
+    20 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from recurrent_memory import Experiment
+    >>> identity(Experiment(task="de1")) == identity(Experiment(task="DE-1", lambda0=0.98))  # the default
+    True
     """
     return name_of(structure(experiment), _numbers(experiment))
 
@@ -35,7 +53,7 @@ _numbers = operator.attrgetter(*OF_ONE_PROGRAM)
 
 
 def structure(experiment: Experiment) -> bytes:
-    """Return what networks of one program have in common, as the beginning of canonical JSON."""
+    """Return the fields that networks of one program share, as the beginning of canonical JSON."""
     fields = {
         name: _canonical(value)
         for name, value in experiment
@@ -56,7 +74,7 @@ def _number_text(number: int | float | None) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """Write values that are equal in Python, as 1 and 1.0, in one way."""
+    """Return the same form for values that are equal in Python, such as 1 and 1.0."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Where a network of a sweep goes while it is trained, and its result afterwards."""
+"""Where the state of a network is kept during training, and its result afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ...networks import Network
 from ...runs.sinks import FolderSink, Trained
 from ...runs.start import initial_network
 from .log import Log
-from .store import Part, Store
+from .record import Part
+from .store import Store
 
 
 class StoreSink(FolderSink):
@@ -27,9 +28,9 @@ class StoreSink(FolderSink):
     store
         Where its result is kept.
     parts
-        What is kept of the result besides its measures.
+        What to keep of the result besides its measures.
     events
-        The log of whoever trains it.
+        Log of the worker that trains it.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class StoreSink(FolderSink):
         self._identity, self._store, self._parts, self._events = identity, store, parts, events
 
     def finished(self, stage: Experiment) -> xr.Dataset | None:
-        """Return the result of a stage that is finished."""
+        """Return the result of a stage; None if it is not finished."""
         found = super().finished(stage)
         if found is not None and stage.stage == self._last:
-            # An earlier version of this package died between this folder and the store.
+            # Left by an earlier version of this package that died before it moved the result to the store.
             self._publish(stage, self.place.load_weights(initial_network(stage)), found, self.place.timing())
         return found
 

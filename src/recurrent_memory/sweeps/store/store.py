@@ -1,61 +1,31 @@
 """The results of a sweep: one file per network, in folders that stay small, and no other record.
 
-A file appears complete or not at all, and only if there is none yet. So the folders say all there is to know, and two
-workers that finish the same network leave one result. There is no index that could be damaged.
+A file appears complete or not at all, and only if there is none yet. The folders therefore say everything, two workers
+that finish the same network leave one result, and there is no index that could be damaged.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ... import storage
-from ...errors import DamagedResultError, InputError
+from ...errors import DamagedResultError, InputError, first_line
 from ...networks import Network as TrainedNetwork
 from ...runs.folder import RunFolder, with_weights
 from ...storage.atomic import write_atomically
+from ...storage.paths import make_folder
 from .layout import DESCRIPTION, FAILURE, FORMAT, RESULT, Failure, Layout, digest, names, shard
-
-Part: TypeAlias = Literal["curves", "weights", "activity"]
-"""What can be kept of a network besides its measures."""
-
-PARTS: dict[str, Part] = {
-    "activity": "activity",
-    "inputs": "activity",
-    "targets": "activity",
-    "outputs": "activity",
-    "mask": "activity",
-    "observer_estimate": "activity",
-    "recurrent_weights": "activity",  # also among the weights of the network
-}
-"""Variables of a result that are kept only with a part; of the others, those over iterations are curves."""
-
-
-class Record(NamedTuple):
-    """The file of a finished network, without its arrays."""
-
-    experiment: dict[str, Any]
-    measures: dict[str, Any]
-    """Scalars, and lists if a measure has a dimension of its own (a delay, a stage)."""
-    dims: dict[str, list[str]]
-    """Dimensions of the measures and the coordinates."""
-    attrs: dict[str, dict[str, Any]]
-    """Attributes (units, long names) of each."""
-    coords: dict[str, Any]
-    coordinates: list[str]
-    """Names of all coordinates, including those kept as arrays."""
-    attributes: dict[str, Any]
-    """Attributes of the result as a whole, such as versions."""
-    provenance: dict[str, Any]
-    """Host, device, seconds."""
+from .record import DATA, WEIGHT, Part, Record, labelled, part_of, read_record
 
 
 class Store(Layout):
@@ -79,24 +49,41 @@ class Store(Layout):
         """
         self.check()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             # First, so that a second worker that starts now does not take the folders for something else.
             if not (self.path / DESCRIPTION).exists():
                 text = json.dumps({"format": FORMAT}) + "\n"
                 write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
             for folder in ("networks", "claims", "work", "log"):
-                (self.path / folder).mkdir(exist_ok=True)
+                make_folder(self.path / folder)
+            self.remove_left_over()
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
 
     def work(self, identity: str) -> RunFolder:
-        """Return the run folder of an unfinished network."""
+        """Return the run folder of an unfinished network.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+
+        Returns
+        -------
+        The folder, which need not exist.
+        """
         return RunFolder(self.path / "work" / shard(identity) / identity)
 
     def clear_work(self, identity: str) -> None:
-        """Remove the run folder of a network, if there is one."""
+        """Remove the run folder of a network, if there is one.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+        """
         shutil.rmtree(self.work(identity).path, ignore_errors=True)
 
     def clear_ended_work(self) -> None:
@@ -177,7 +164,7 @@ class Store(Layout):
         """
         path = self.file(identity, RESULT)
         with _advised_for_a_sweep(path):
-            return _record(storage.load_notes(path), path)
+            return read_record(storage.load_notes(path), path)
 
     def read_all(self, identity: str) -> tuple[Record, dict[str, np.ndarray]]:
         """Return the record of a finished network and its arrays.
@@ -199,10 +186,15 @@ class Store(Layout):
         path = self.file(identity, RESULT)
         with _advised_for_a_sweep(path):
             arrays, notes = storage.load_arrays(path)
-            return _record(notes, path), arrays
+            return read_record(notes, path), arrays
 
     def verify(self, identity: str) -> None:
         """Read everything kept of a network that has ended, with a result or a failure.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
 
         Raises
         ------
@@ -211,8 +203,8 @@ class Store(Layout):
         """
         if self.is_finished(identity):
             self.read_all(identity)
-        elif self.failure(identity) is None:
-            raise InputError(f"{self.file(identity, FAILURE)} is damaged: it does not say why the network failed.")
+        else:
+            self.failure(identity)
 
     def dataset(self, identity: str) -> xr.Dataset:
         """Return everything kept of a finished network's result, labelled as by :func:`recurrent_memory.run`.
@@ -231,7 +223,7 @@ class Store(Layout):
         InputError
             If the file is truncated or damaged.
         """
-        return labelled(*self.read_all(identity))
+        return labelled(*self.read_all(identity), self.file(identity, RESULT))
 
     def network(self, identity: str, like: TrainedNetwork) -> TrainedNetwork:
         """Return a finished network whose weights are kept.
@@ -256,55 +248,86 @@ class Store(Layout):
         return with_weights(like, arrays, self.file(identity, RESULT), WEIGHT)
 
     def fail(self, identity: str, failure: Failure) -> None:
-        """Record why a network has no result."""
+        """Record why a network has no result.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+        failure
+            What happened.
+        """
         about = failure._asdict()
         text = json.dumps({**about, "checksum": digest(json.dumps(about))}, indent=1) + "\n"
         write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
 
     def discard(self, identity: str) -> None:
-        """Delete the result or the failure of a network, so that it is trained again."""
-        for ending in (RESULT, FAILURE):
-            self.file(identity, ending).unlink(missing_ok=True)
+        """Delete the result or the failure of a network, because its user wants it to be trained again.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+        """
+        for path in (self.file(identity, ending) for ending in (RESULT, FAILURE)):
+            if path.is_dir() and not path.is_symlink():
+                self._set_aside(path)  # not ours
+            else:
+                path.unlink(missing_ok=True)
+
+    def set_aside(self, identity: str) -> Path:
+        """Move the damaged result or failure of a network out of the way, so that it is trained again.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+
+        Returns
+        -------
+        Where the file is now; nothing is deleted.
+        """
+        ending = RESULT if self.is_finished(identity) else FAILURE
+        return self._set_aside(self.file(identity, ending))
+
+    def set_work_aside(self, identity: str) -> Path:
+        """Move the damaged run folder of an unfinished network out of the way, so that it starts again.
+
+        Parameters
+        ----------
+        identity
+            Identity of the network.
+
+        Returns
+        -------
+        Where the folder is now; nothing is deleted.
+        """
+        return self._set_aside(self.work(identity).path)
+
+    def _set_aside(self, path: Path) -> Path:
+        folder = make_folder(self.path / "damaged")
+        aside = folder / path.name
+        for number in itertools.count(1):
+            if not aside.exists():
+                break
+            aside = folder / f"{path.stem}-{number}{path.suffix}"
+        path.rename(aside)
+        return aside
 
     def _made(self, identity: str, ending: str) -> Path:
         path = self.file(identity, ending)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return path
-
-
-DATA, WEIGHT = "data.", "weights."
-"""Beginnings of the names of the arrays of a result, and of a network."""
 
 
 @contextlib.contextmanager
 def _advised_for_a_sweep(path: Path) -> Iterator[None]:
-    """Say what to do about a damaged file: not to delete its folder, which holds other networks too."""
+    """Replace the advice on a damaged file: here, deleting its folder would delete other networks too."""
     try:
         yield
-    except InputError as error:
-        if not path.is_file():
-            raise
-        what = str(error).splitlines()[0]
+    except DamagedResultError as error:
+        what = first_line(error)
         raise DamagedResultError(f"{what}\n`recurrent-memory sweep run` trains it again.") from None
-
-
-def labelled(record: Record, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """Return the result in what :meth:`Store.read_all` returned, with its labels; weights are left out."""
-    values = {**record.measures, **record.coords}
-    values |= {name.removeprefix(DATA): array for name, array in arrays.items() if name.startswith(DATA)}
-    variables = {name: xr.Variable(record.dims[name], value, record.attrs[name]) for name, value in values.items()}
-    coords = {name: variable for name, variable in variables.items() if name in record.coordinates}
-    attrs = {**record.attributes, "experiment": json.dumps(record.experiment, ensure_ascii=False)}
-    return xr.Dataset({name: of for name, of in variables.items() if name not in coords}, coords, attrs)
-
-
-def part_of(name: str, variable: xr.Variable) -> Part | None:
-    """Return the part with which a variable is kept; None: always."""
-    if name in PARTS:
-        return PARTS[name]
-    if {"trial", "time", "unit", "neuron"} & set(variable.dims):
-        return "activity"
-    return "curves" if any(str(dim).endswith(("iteration", "report")) for dim in variable.dims) else None
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
@@ -316,11 +339,3 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 def _signed(about: Mapping[str, Any]) -> dict[str, str]:
     text = json.dumps(about, ensure_ascii=False)
     return {"about": text, "about_checksum": digest(text)}
-
-
-def _record(notes: Mapping[str, str], path: Path) -> Record:
-    text = notes.get("about", "")
-    if notes.get("about_checksum") != digest(text):
-        raise InputError(f"{path} is damaged: its contents do not match its checksum.")
-    about = json.loads(text)
-    return Record(**{name: about[name] for name in Record._fields})

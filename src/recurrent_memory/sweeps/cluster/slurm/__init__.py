@@ -1,8 +1,8 @@
-"""Sweeps on Slurm: elements of job arrays that train a chunk of networks each.
+"""Sweeps on Slurm: job arrays whose elements each train a chunk of the networks.
 
-What is done is told by the store alone, never by the state of a job: jobs are killed, put back into the queue, lost
-with their node or forgotten by Slurm, and whatever they leave unfinished is submitted again. Jobs are known by a name
-that no other job ever had, since numbers of jobs begin anew where Slurm's state was lost.
+Only the store says what is done, never the state of a job: jobs are killed, requeued, lost with their node or forgotten
+by Slurm, and whatever they leave unfinished is submitted again. Jobs are identified by unique names, because job
+numbers start again if Slurm loses its state.
 """
 
 import lazy_loader

@@ -3,9 +3,7 @@ from .cluster import Job as Job
 from .cluster import StuckError as StuckError
 from .cluster import Submission as Submission
 from .cluster import Submitted as Submitted
-from .cluster import counted as counted
 from .cluster import finish as finish
-from .cluster import told as told
 from .cluster import without_jobs as without_jobs
 from .jobs import cancel as cancel
 from .jobs import queued as queued

@@ -1,4 +1,4 @@
-"""What an element of a job array does: it trains its chunk of the networks, and leaves in time."""
+"""What an element of a job array does: it trains its chunk of the networks, and exits in time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ....errors import InputError, InterruptedRunError
+from ....errors import DamagedResultError, InputError, InterruptedRunError, counted
 from ...execute import SECONDS_PER_CHECKPOINT, execute
 from ...file.read import load
 from ...grid import networks
 from ...store.store import Store
-from ..submission import CHUNKS, DESCRIPTION, SWEEP, read_json
+from ..submission import SWEEP, Submission
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A function for submitit to call on a node, and to put back into the queue when the time is over.
+    """A function that submitit calls on a node, and requeues when the time runs out.
 
-    Slurm ends a job in three ways. Before the time is over it sends USR2: states are saved, and submitit puts the job
-    back. `scancel`, `scontrol requeue` and preemption send TERM: states are saved, and Slurm has decided what becomes
-    of the job. And some jobs are simply gone, which costs what was trained since the last checkpoint.
+    Slurm ends a job in three ways. Shortly before the time runs out, it sends USR2: states are saved, and submitit
+    requeues the job. `scancel`, `scontrol requeue` and preemption send TERM: states are saved, and Slurm decides what
+    becomes of the job. And some jobs simply vanish, which loses the training since the last checkpoint.
     """
 
     store: Path
@@ -43,7 +43,7 @@ class Chunk:
         Raises
         ------
         InputError
-            Where the sweep has other networks for this version of the package.
+            If this version of the package does not know some of the networks, or the submission's files are damaged.
         InterruptedRunError
             After TERM.
         """
@@ -51,15 +51,17 @@ class Chunk:
 
         log = logging.getLogger(submitit.__name__)
         with _caught_signals() as caught:
-            mine = set(read_json(self.submission / CHUNKS)[self.number])
-            described = read_json(self.submission / DESCRIPTION)
-            imports = [self.submission / name for name in described.get("imports", [])]
+            submission = Submission(self.submission)
+            if submission.fault:
+                raise DamagedResultError(submission.fault)
+            mine, described = set(submission.chunks[self.number]), submission.described
+            imports = [self.submission / name for name in described["imports"]]
             sweep = load(self.submission / SWEEP, described["overrides"], imports, is_copy=True)
             chosen = [network for network in networks(sweep) if network.identity in mine]
             if len(chosen) < len(mine):
                 raise InputError(
-                    f"{len(mine) - len(chosen)} networks of {self.submission} are unknown: another version of the "
-                    "package made it. Submit the sweep again."
+                    f"{counted(len(mine) - len(chosen), 'network')} of {self.submission} cannot be made here: another "
+                    "version of the package chose them. Submit the sweep again."
                 )
             try:
                 execute(
@@ -74,11 +76,11 @@ class Chunk:
                 log.info(str(error))
                 if signal.SIGUSR2 not in caught:
                     raise
-                # Only now that all threads have saved their states, and nobody writes any more.
+                # Only now that all threads have saved their states and nothing is being written.
                 caught[signal.SIGUSR2](signal.SIGUSR2, None)
 
     def checkpoint(self) -> DelayedSubmission:
-        """Return what is to be done when the job starts again: the same, since what is done is in the store."""
+        """Return what to do when the job restarts: the same, because the store says what is already done."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -86,7 +88,7 @@ class Chunk:
 
 @contextlib.contextmanager
 def _caught_signals() -> Iterator[dict[int, Any]]:
-    """Note TERM and USR2 in the dictionary that is given, with what would have handled them."""
+    """Yield a dictionary that records TERM and USR2 as they arrive, with the handlers that they had before."""
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
     caught: dict[int, Any] = {}
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from ....errors import InputError
 from ....errors import StuckError as StuckError
+from ....settings import Settings
 from ...execute import SECONDS_PER_CHECKPOINT
 from ...file.sweep import Sweep
 from ...grid import Network
 from ...store.store import Store
 from .. import follow
-from ..follow import counted as counted
 from ..follow import told as told
 from ..follow import without_jobs as without_jobs
 from ..interface import CLUSTERS, AbstractCluster
@@ -23,12 +23,16 @@ from ..submission import Submission as Submission
 from ..submission import Submitted as Submitted
 from . import jobs, plain, submission
 from .commands import ask
+from .request import Request
 
 
 class Slurm(AbstractCluster):
-    """Elements of job arrays that train a chunk of networks each; the request is a :class:`Request`."""
+    """Slurm: job arrays whose elements each train a chunk of networks. The request is a :class:`Request`."""
 
     name: ClassVar[str] = submission.SLURM
+    title: ClassVar[str] = "Slurm"
+    request: ClassVar[type[Settings]] = Request
+    exported_by: ClassVar[str] = "export-sbatch"
 
     def submit(
         self,
@@ -55,25 +59,25 @@ class Slurm(AbstractCluster):
         return jobs.cancel(store)
 
     def plain_script(self, networks: Sequence[Network], sweep: Sweep, file: Path, request: Any) -> str:
-        """Return a script for sbatch that needs nothing but the command line."""
+        """Return a script for sbatch that uses the command line alone."""
         return plain.plain_script(networks, sweep, file, request)
 
     def release(self, job: Job) -> bool:
-        """Let a job go that Slurm holds since a node could not start it."""
+        """Release a job that Slurm holds because a node could not start it."""
         if "launch failed" not in job.reason.replace("_", " ").lower():
             return False
         try:
             ask("scontrol", "release", job.id)
-        except InputError:  # it may be gone
+        except InputError:  # the job may have ended
             return False
         return True
 
     def advice_on_held(self, job: Job) -> str:
-        """Return the command that lets a held job go."""
+        """Return the command that releases a held job."""
         return f"scontrol release {job.id}"
 
 
 SLURM = CLUSTERS.register(Slurm())
 
 finish = functools.partial(follow.finish, SLURM)
-"""Submit what is left of a sweep to Slurm until nothing is; see `recurrent_memory.sweeps.cluster.follow.finish`."""
+"""Submit a sweep to Slurm until nothing is left of it; see `recurrent_memory.sweeps.cluster.follow.finish`."""

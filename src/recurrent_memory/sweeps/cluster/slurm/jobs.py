@@ -1,4 +1,4 @@
-"""The jobs of a sweep that Slurm knows, and how to be rid of them."""
+"""Finding and cancelling the jobs of a sweep."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from ....errors import InputError
 from ...store.store import Store
 from ..interface import Job
 from .commands import ask
+from .queue import rows
 from .submission import submissions
 
 
@@ -15,25 +16,23 @@ def queued(store: Store) -> list[Job]:
     Raises
     ------
     InputError
-        Where Slurm does not answer.
+        If Slurm does not answer.
     """
-    by_name = {name: (known, first) for known in submissions(store) for name, first, _ in known.arrays()}
+    by_name = {name: (known, jobs) for known in submissions(store) for name, jobs in known.arrays().items()}
     if not by_name:
         return []
-    # The user's jobs are told apart here, not by squeue: a list of all names may be too long for a command.
-    found = ask("squeue", "--noheader", "--array", "--me", "--format=%j|%K|%i|%F|%T|%r")
-    jobs = []
-    for line in found.splitlines():
-        name, index, job_id, array, state, reason = line.strip().rsplit("|", 5)
-        if name in by_name:
-            known, first = by_name[name]
-            # A job alone is no array, and has no index.
-            jobs.append(Job(job_id, array, state, reason, known, first + (int(index) if index.isdigit() else 0)))
-    return jobs
+    found = []
+    for row in rows():
+        # The second name is for a submission whose description is damaged.
+        of_row = by_name.get(row.name) or by_name.get("-".join(["*", *row.name.split("-")[-2:]]))
+        if of_row is not None and row.element < len(of_row[1]):
+            known, jobs = of_row
+            found.append(Job(row.id, row.array, row.state, row.reason, known, jobs[row.element], row.name))
+    return found
 
 
 def cancel(store: Store) -> list[Job]:
-    """Cancel the jobs of a store's submissions, and let whoever follows these not submit the rest again.
+    """Cancel the jobs of a store's submissions, and mark these so that the rest is not submitted again.
 
     Returns
     -------
@@ -42,20 +41,20 @@ def cancel(store: Store) -> list[Job]:
     Raises
     ------
     InputError
-        Where Slurm does not answer, or refuses.
+        If Slurm does not answer, or refuses.
     """
     for known in submissions(store):
         known.mark_cancelled()
     jobs = queued(store)
     arrays: dict[str, set[str]] = {}
     for job in jobs:
-        arrays.setdefault(job.submission.name_of(job.chunk), set()).add(job.array)
+        arrays.setdefault(job.name, set()).add(job.array)
     for name, numbers in arrays.items():
         try:
-            # By number and name: whoever has such a number in the meantime has another name.
+            # By number and name: if a number has been reused in the meantime, the name differs.
             ask("scancel", f"--name={name}", *sorted(numbers))
         except InputError:
-            # It also fails for jobs that have ended since we looked, which is what was wanted.
+            # It also fails for jobs that have ended since the look at the queue, which is fine.
             if any(job.array in numbers and job.state != "COMPLETING" for job in queued(store)):
                 raise
     return jobs

@@ -1,16 +1,15 @@
-"""A script for sbatch that needs nothing but the command line, for those who want to see or change all of it."""
+"""A script for sbatch that uses the command line alone, for users who want to read or change all of it."""
 
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...costs import core_seconds
 from ...file.sweep import Sweep
 from ...grid import Network
-from ..submission import cut, short_name
+from ..submission import command_of_jobs, cut, short_name
 from .commands import LARGEST_ARRAY
 from .request import Request
 
@@ -21,8 +20,8 @@ SIGNALLED = 140
 def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request: Request) -> str:
     """Return a script for sbatch that trains the networks of a sweep's file.
 
-    Each element of the job array trains a part of the networks, told by their order in the file, and passes over those
-    that are finished. So the same script can be submitted again until nothing is left.
+    Each element of the job array trains a part of the networks, by their order in the file, and skips those that are
+    finished. So the same script can be submitted again until nothing is left.
 
     Parameters
     ----------
@@ -32,6 +31,10 @@ def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request:
         The sweep, and the file it was read from.
     request
         What each job gets.
+
+    Returns
+    -------
+    Text of the script.
     """
     parts = min(len(cut(core_seconds(networks), request)), LARGEST_ARRAY)
     limit = "" if request.array_limit is None else f"%{request.array_limit}"
@@ -51,22 +54,19 @@ def plain_script(networks: Sequence[Network], sweep: Sweep, file: Path, request:
     lines = [
         f"#SBATCH --{key}" + ("" if value is True else f"={shlex.quote(str(value))}") for key, value in flags.items()
     ]
-    command = [sys.executable, "-m", "recurrent_memory", "sweep", "run", str(file.absolute())]
-    command += [word for words in dict.fromkeys(sweep.source.overrides.values()) for word in ("--set", words)]
-    command += [word for own in sweep.source.imports for word in ("--import", str(own.path.absolute()))]
     header = "\n".join(lines)
     return f"""\
 #!/bin/bash
 {header}
 
 # Networks: {len(networks)}; jobs, each of which trains a part of them: {parts}.
-# A part that was cut off goes on where it was, and one that is finished ends at once: submit this again until
+# An interrupted part resumes from its last checkpoint, and a finished one ends at once: submit this again until
 # `recurrent-memory sweep status` says that nothing is left. To stop it: scancel --name {name}
 
-srun --cpus-per-task={request.cpus} {shlex.join(command)} --part "$SLURM_ARRAY_TASK_ID/{parts}"
+srun --cpus-per-task={request.cpus} {shlex.join(command_of_jobs(sweep, file))} --part "$SLURM_ARRAY_TASK_ID/{parts}"
 code=$?
 
-# Slurm sent USR2, as the time is nearly over, and the state has been saved: back into the queue.
+# Slurm sent USR2 because the time is nearly over, and the state has been saved: requeue the job.
 if [ $code -eq {SIGNALLED} ]; then
     exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
 fi

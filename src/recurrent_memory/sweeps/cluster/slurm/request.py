@@ -1,4 +1,4 @@
-"""What is asked of Slurm for each element of a job array."""
+"""What each element of a job array requests from Slurm."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ....errors import InputError
 from ....settings import Settings
 
 LONGEST_SIGNAL_DELAY = 90
-"""Seconds before the end of a job's time at which its state is saved, if the time is long enough for that."""
+"""Seconds before the end of a job's time at which its state is saved; fewer if the time is short."""
 
 _TIME = re.compile(r"(?:(?P<days>[0-9]+)-)?(?P<numbers>[0-9]+(?::[0-9]+){0,2})")
+_MEMORY = re.compile(r"([0-9]+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _NAME = r"^[\w.@+:,/-]+$"
 _OPTION = re.compile(r"(?P<name>[a-z][a-z0-9-]*)(?:=(?P<value>[^\n\r\0]+))?")
 
@@ -27,24 +28,24 @@ _OF_OWN_OPTION = {
     "qos": "--qos",
     "time": "--time",
 }
-"""Slurm's options that have an option of their own here."""
+"""Slurm's options that the command line has as its own."""
 _SET_HERE = (
     *("array", "error", "job-name", "no-requeue", "nodes", "ntasks", "ntasks-per-node", "open-mode", "output"),
     *("parsable", "quiet", "requeue", "signal", "test-only", "wait", "wrap"),
 )
-"""Slurm's options that follow from the sweep: an element is one process of a job array that may be put back."""
+"""Slurm's options that the sweep sets: an element is one process of a job array that can be requeued."""
 
 
 def minutes(text: str) -> int:
-    """Return the minutes, rounded up as Slurm does, of a time in one of Slurm's notations.
+    """Convert a time in one of Slurm's notations to minutes, rounded up as Slurm does.
 
-    These are minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes and
+    The notations are minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes and
     days-hours:minutes:seconds.
 
     Raises
     ------
     InputError
-        Where it is none of these, or not at least a minute.
+        If it is none of these, or not from 1 minute to 366 days.
     """
     found = _TIME.fullmatch(text.strip())
     if found is None:
@@ -74,7 +75,7 @@ class Request(Settings):
     Raises
     ------
     InputError
-        Where a value cannot be used.
+        If a value is not allowed.
     """
 
     partition: Annotated[str | None, Field(pattern=_NAME, description="Partition, or several with commas")] = None
@@ -83,7 +84,8 @@ class Request(Settings):
     ] = "1:00:00"
     cpus: Annotated[int, Field(ge=1, description="Cores of each job, a network on each")] = 1
     mem: Annotated[
-        str | None, Field(pattern=r"^[0-9]+[KMGT]?$", description="Memory of each job, such as 8G (a bare number: MB)")
+        str | None,
+        Field(pattern=r"^[0-9]+[KMGT]?$", description="Memory of each job, such as 8G or 4096M (a bare number: MB)"),
     ] = None
     gpus: Annotated[
         str | None, Field(pattern=r"^([\w-]+:)?[1-9][0-9]*$", description="GPUs of each job, such as 1 or a100:1")
@@ -92,11 +94,19 @@ class Request(Settings):
     qos: Annotated[str | None, Field(pattern=_NAME, description="Quality of service")] = None
     array_limit: Annotated[int | None, Field(ge=1, description="Jobs that may run at the same time")] = None
     per_job: Annotated[
-        int | None, Field(ge=1, description="Networks of each job; without it, about as many as its time is enough for")
+        int | None, Field(ge=1, description="Networks of each job; by default, about as many as fit into its time")
     ] = None
     slurm_option: Annotated[
         tuple[str, ...], Field(description="Any other option of sbatch, as constraint=skylake or exclusive")
     ] = ()
+
+    @field_validator("mem", mode="before")
+    @classmethod
+    def _as_slurm_writes_it(cls, mem: Any) -> Any:
+        """Accept 4g, 4GB and 4 G, and a number."""
+        text = str(mem) if isinstance(mem, int) and not isinstance(mem, bool) else mem
+        found = _MEMORY.fullmatch(text.strip()) if isinstance(text, str) else None
+        return f"{found[1]}{found[2].upper()}" if found else text
 
     @field_validator("time")
     @classmethod
@@ -112,8 +122,8 @@ class Request(Settings):
             found = _OPTION.fullmatch(option)
             if found is None:
                 raise InputError(
-                    f"`slurm_option` = {option!r} is not allowed: write NAME=VALUE, or NAME where sbatch takes no "
-                    "value, without dashes in front; for example constraint=skylake or exclusive."
+                    f"`slurm_option` = {option!r} is not allowed: write NAME=VALUE, or NAME if the option takes "
+                    "no value, without dashes in front; for example constraint=skylake or exclusive."
                 )
             name = found["name"]
             if name in _OF_OWN_OPTION:
@@ -132,12 +142,12 @@ class Request(Settings):
 
     @property
     def signal_delay(self) -> int:
-        """Seconds before the end at which a job is told to save its state and to leave."""
+        """Seconds before the end at which a job is signalled to save its state and exit."""
         return min(LONGEST_SIGNAL_DELAY, 60 * self.minutes // 4)
 
     @property
     def own_flags(self) -> dict[str, Any]:
-        """Options of sbatch that were given, by name; True for one without a value."""
+        """Options of sbatch that the user has given, by name; True for one without a value."""
         given = {
             "partition": self.partition,
             "cpus-per-task": self.cpus,
@@ -150,6 +160,6 @@ class Request(Settings):
 
     @property
     def other_flags(self) -> dict[str, Any]:
-        """Options of sbatch that have none of their own here."""
+        """Options of sbatch given by `slurm_option`."""
         pairs = [option.partition("=") for option in self.slurm_option]
         return {name: value if sign else True for name, sign, value in pairs}

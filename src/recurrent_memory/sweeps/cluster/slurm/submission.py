@@ -1,9 +1,7 @@
-"""From what is left of a sweep to job arrays: chunks of networks that take about the time asked for."""
+"""Submitting networks as job arrays, in chunks that take about the requested time."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shlex
 import shutil
 import time
@@ -21,7 +19,8 @@ from ...store.store import Store
 from ..submission import Submission, Submitted, cut, short_name, split, write
 from ..submission import submissions as submissions_to
 from .chunk import Chunk
-from .commands import complaint, largest_array
+from .commands import call, job_number, largest_array, may_be_queued, refusal
+from .queue import numbers
 from .request import Request
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 SLURM = "slurm"
 """Name of the scheduler, and of the folder of its submissions."""
 MOST_TIMES = 100
-"""How often a job is put back because its time is over; what is left then is for the next submission."""
+"""How often a job is requeued because its time is over; the next submission trains what is left then."""
 
 
 def submissions(store: Store) -> list[Submission]:
@@ -51,7 +50,7 @@ def submit(
     Parameters
     ----------
     networks
-        What to train; at least one.
+        Networks to train; at least one.
     sweep
         The sweep that they belong to, read from a file. The jobs read a copy of it.
     store
@@ -61,10 +60,16 @@ def submit(
     checkpoint_after
         Seconds between checkpoints of each network.
 
+    Returns
+    -------
+    What Slurm accepted.
+
     Raises
     ------
     InputError
-        Where submitit or Slurm is missing, or Slurm refuses; then nothing has been submitted.
+        If submitit or Slurm is missing, or Slurm refuses (a :class:`RefusedError` if waiting will not change that).
+        Then nothing has been submitted, or the message says that it is not known; in that case the folder stays, by
+        which :func:`queued` finds the jobs.
     """
     plan = _Plan.made(networks, sweep, store, request)
     executors = [plan.executor(number) for number in range(len(plan.sizes))]
@@ -78,7 +83,8 @@ def submit(
             ids.append(_submitted(executor, chunks))
         except InputError as error:
             if not ids:
-                shutil.rmtree(plan.folder, ignore_errors=True)
+                if not isinstance(error, _PerhapsQueuedError):
+                    shutil.rmtree(plan.folder, ignore_errors=True)
                 raise
             return Submitted(submission, ids, sum(map(len, plan.chunks[:jobs])), jobs, str(error))
         jobs += size
@@ -91,20 +97,17 @@ def preview(networks: Sequence[Network], sweep: Sweep, store: Store, request: Re
     Raises
     ------
     InputError
-        Where submitit or Slurm is missing.
+        If submitit or Slurm is missing.
     """
     plan = _Plan.made(networks, sweep, store, request)
     scripts = []
     for number, size in enumerate(plan.sizes):
-        executor = plan.executor(number)
-        if size > 1:
-            executor.parameters["map_count"] = size
-        scripts.append(executor._make_submission_file_text(executor._submitit_command_str, ""))
+        scripts.append(_script(plan.executor(number), size))
     return scripts
 
 
 class _Plan(NamedTuple):
-    """A submission before it is one."""
+    """A submission that has not been made yet."""
 
     folder: Path
     name: str
@@ -117,7 +120,7 @@ class _Plan(NamedTuple):
     @classmethod
     def made(cls, networks: Sequence[Network], sweep: Sweep, store: Store, request: Request) -> _Plan:
         if sweep.source.path is None:
-            raise InputError("A sweep that was made in Python cannot be submitted: write it into a file, and load it.")
+            raise InputError("A sweep that was made in Python cannot be submitted: write it to a file, and load that.")
         token = uuid.uuid4().hex[:8]
         folder = _folder(store).absolute() / f"{time.strftime('%Y%m%d-%H%M%S')}-{token}"
         names = iter([network.identity for network in networks])
@@ -133,7 +136,7 @@ class _Plan(NamedTuple):
         )
 
     def executor(self, number: int) -> SlurmExecutor:
-        """Return what submits a job array."""
+        """Return the submitit executor of a job array."""
         try:
             import submitit
         except ImportError:
@@ -150,40 +153,69 @@ class _Plan(NamedTuple):
             array_parallelism=request.array_limit or self.sizes[number],
             wckey=None,
             stderr_to_stdout=True,
-            setup=_setup(self.folder.parent),
-            srun_args=[f"--cpus-per-task={request.cpus}"],  # which srun does not take from the job since Slurm 22.05
+            setup=_setup(self.folder.parent, self.folder / f"array{number}"),
+            srun_args=[f"--cpus-per-task={request.cpus}"],  # since Slurm 22.05, srun no longer takes this from the job
             additional_parameters={"requeue": True, **request.own_flags},
         )
         return executor
 
     def write(self) -> None:
         for number in range(len(self.sizes)):
-            # Before a job starts: Slurm makes no folders for what jobs print.
+            # Before a job starts: Slurm does not create folders for the output of jobs.
             (self.folder / f"array{number}").mkdir(parents=True)
         write(self.folder, self.sweep, self.chunks, self.name, self.sizes, self.request)
 
 
-def _setup(folder: Path) -> list[str]:
-    """Return lines of a script that let jobs share compiled programs, each kind of processor its own."""
+def _setup(folder: Path, array: Path) -> list[str]:
+    """Return script lines that let jobs on the same kind of processor share compiled programs, and find their chunk.
+
+    submitit looks for a chunk under the job's number, which only the job itself knows for sure: what sbatch prints may
+    be a wrapper's words. A job that is requeued has its chunk already.
+    """
     kind = "$(grep -m 1 ^flags /proc/cpuinfo | md5sum | cut -c 1-8)"
     place = f"{shlex.quote(str(folder / 'programs'))}-{kind}"
     return [
         f"export JAX_COMPILATION_CACHE_DIR=${{JAX_COMPILATION_CACHE_DIR:-{place}}}",
         "export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2",
+        'number="${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}"',
+        f'chunk={shlex.quote(str(array))}/"${{number:-$SLURM_JOB_ID}}_submitted.pkl"',
+        f'[ -e "$chunk" ] || cp {shlex.quote(str(array))}/"chunk${{SLURM_ARRAY_TASK_ID:-0}}.pkl" "$chunk"',
     ]
 
 
-def _submitted(executor: SlurmExecutor, chunks: list[Chunk]) -> str:
-    """Submit a job array and return its number."""
-    import submitit
+class _PerhapsQueuedError(InputError):
+    """It is not known whether Slurm has queued a job array."""
 
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):  # submitit also prints what it raises
-            jobs = executor.submit_array(chunks)
-    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
-        raise InputError(f"Slurm refuses: {complaint(str(error)) or 'it does not say why'}.") from None
-    return str(jobs[0].job_id).partition("_")[0]
+
+def _submitted(executor: SlurmExecutor, chunks: list[Chunk]) -> str:
+    """Submit a job array, and return its number, or its name if nobody says the number."""
+    from submitit.core.utils import DelayedSubmission
+
+    for number, chunk in enumerate(chunks):
+        delayed = DelayedSubmission(chunk)
+        delayed.set_timeout(executor.parameters["time"], executor.max_num_timeout)
+        delayed.dump(executor.folder / f"chunk{number}.pkl")
+    script = executor.folder / "array_submission.sh"
+    script.write_text(_script(executor, len(chunks)), encoding="utf-8")
+    done = call("sbatch", str(script))
+    name = executor.parameters["job_name"]
+    if done.code == 0:
+        return job_number(done.out) or numbers(name) or job_number(done.err) or name
+    if not may_be_queued(done) and "submitted batch job" not in done.out.lower():
+        raise refusal(done)
+    # Names are unique: they say whether these jobs are queued, whatever sbatch says.
+    found = numbers(name) or job_number(done.out)
+    if found is None:
+        raise _PerhapsQueuedError(f"{refusal(done)} If its jobs are queued nevertheless, they are known by {name}.")
+    return found
+
+
+def _script(executor: SlurmExecutor, jobs: int) -> str:
+    """Return the script of a job array."""
+    if jobs > 1:
+        executor.parameters["map_count"] = jobs
+    script: str = executor._make_submission_file_text(executor._submitit_command_str, "")
+    return script
 
 
 def _folder(store: Store) -> Path:

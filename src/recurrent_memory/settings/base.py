@@ -7,16 +7,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import InputError
+from ..errors import InputError, nearest
 
 Own = TypeVar("Own", bound="Settings")
 
+MOST_WHOLE = 2**63
+"""Whole numbers are smaller, so that files can hold them."""
 SOLVED_BELOW = 0.5
 """A network has solved its task if its fractional loss in the test is smaller (Orhan & Ma 2019, Methods)."""
 
 
 class Settings(BaseModel):
-    """Base of everything that a user can set: immutable and hashable, no unknown names, no lossy conversions.
+    """Base class of all settings: immutable and hashable, without unknown names or lossy conversions.
 
     Each field has a default (the paper's value), an allowed range and a description with units. The command line, the
     attributes of results and the error messages are made from these.
@@ -42,9 +44,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:  # a file may have a field `self`
         try:
-            super().__init__(**{name: _without_numpy(value) for name, value in values.items()})
+            super().__init__(**{name: _of_file(name, _without_arrays(value)) for name, value in values.items()})
         except ValidationError as error:
             raise InputError(_explain(type(self), error)) from None
 
@@ -68,18 +70,28 @@ class Settings(BaseModel):
         return type(self)(**{**dict(self), **changes})
 
 
-def _without_numpy(value: Any) -> Any:
-    """Return Python's own number for each of NumPy's, in dictionaries too, so that settings can be stored as JSON."""
+def _of_file(name: str, value: Any) -> Any:
+    """Return a value whose whole numbers are no larger than a file can hold, or raise an InputError."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    for one in parts:
+        if isinstance(one, int) and abs(one) >= MOST_WHOLE:
+            raise InputError(f"`{name}` = {one} is not allowed: whole numbers must be smaller than 2^63.")
+    return value
+
+
+def _without_arrays(value: Any) -> Any:
+    """Replace scalars of NumPy and JAX by Python's, in lists and dictionaries too: settings are stored as JSON."""
     if isinstance(value, dict):
-        return {name: _without_numpy(of) for name, of in value.items()}
+        return {name: _without_arrays(of) for name, of in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(_without_numpy, value))
-    # By its module: NumPy takes a moment to import, and whoever has such a number has imported it.
-    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
+        return type(value)(map(_without_arrays, value))
+    # Compare the name of the type's module: importing NumPy takes a moment, and most settings hold none of its scalars.
+    is_array = type(value).__module__.partition(".")[0] in ("numpy", "jaxlib")
+    return value.item() if is_array and getattr(value, "ndim", None) == 0 else value
 
 
 def _explain(settings: type[Settings], error: ValidationError) -> str:
-    """Turn the first of pydantic's complaints into a message of at most four lines."""
+    """Turn the first of pydantic's errors into a message of at most four lines."""
     first, *others = error.errors(include_url=False)
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
@@ -87,11 +99,14 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     name = str(first["loc"][0]) if first["loc"] else ""
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return f"`{name}` is not a setting of {settings.__name__}. Its settings: {', '.join(settings.model_fields)}."
+        known = settings.model_fields
+        return (
+            f"`{name}` is not a setting of {settings.__name__}.{nearest(name, known)} Its settings: {', '.join(known)}."
+        )
     if first["type"] == "missing":
         return f"{settings.__name__} needs `{name}`: {settings.model_fields[name].description}"
-    rule = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    rule = "must be a path, in quotes" if first["type"] == "path_type" else rule.replace("valid tuple", "list")
+    is_path = first["type"] == "path_type"
+    rule = "must be a path, in quotes" if is_path else rule_of(error).replace("valid tuple", "list")
     if name not in settings.model_fields:
         return rule
     field = settings.model_fields[name]
@@ -103,3 +118,8 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     if others:
         lines.append(f"({len(others)} more setting(s) are wrong as well.)")
     return "\n".join(lines)
+
+
+def rule_of(error: ValidationError) -> str:
+    """Return the rule that a value breaks, such as "must be greater than 0": that of pydantic's first error."""
+    return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

@@ -1,0 +1,210 @@
+"""Loading a trained network: from a run folder, a sweep, or an output file of the published scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError, UnreadableFileError, counted
+from .experiment import Experiment
+from .own_code import import_file
+from .runs.folder import DESCRIPTION, STATE, RunFolder, with_weights
+from .runs.start import check_path, fresh_state, initial_network
+from .runs.trained import TrainedNetwork
+from .runs.weights import replaced
+from .storage.paths import expanded
+
+if TYPE_CHECKING:
+    from .sweeps import Network, Store
+
+MOST_LISTED = 5
+"""Networks of a sweep that a message lists."""
+PUBLISHED = {
+    "input_weights": "W_in",
+    "input_bias": "b_in",
+    "recurrent_weights": "W_rec",
+    "recurrent_bias": "b_rec",
+    "output_weights": "W_out",
+    "output_bias": "b_out",
+}
+"""Weights of the published files, and what the networks call them."""
+
+
+def load(
+    path: str | os.PathLike[str],
+    where: str | None = None,
+    *,
+    imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+) -> TrainedNetwork:
+    """Load a trained network.
+
+    Parameters
+    ----------
+    path
+        A run folder; the file of a sweep (``.toml``); or an output file of the published scripts (``.mat``), whose name
+        gives the experiment.
+    where
+        Which network of a sweep, such as ``"task == 'comp' and seed == 3"``: the condition must hold for exactly one.
+    imports
+        Your own Python files with the task, the cell or other code that the network needs. Those that a sweep's file
+        names are imported anyway.
+
+    Returns
+    -------
+    The network, which can simulate trials, be perturbed, tested, and trained further.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, it has not finished, or several match.
+
+    Examples
+    --------
+    >>> from recurrent_memory import run
+    >>> short = {"stim_dur": 2, "delay_dur": 4, "resp_dur": 6, "n_neurons": 4}
+    >>> small = {"n_hidden": 4, "batch_size": 2, "iterations": 3, "test_batches": 1}
+    >>> _ = run(Experiment(task="de1", task_options=short, **small), "run")
+    >>> net = load("run")
+    >>> net.weights.W_rec.dims, net.simulate(n_trials=7).activity.shape
+    (('source', 'target_unit'), (7, 12, 4))
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"`path` = {path!r} is not a path: give a run folder, a sweep's file or a .mat file.")
+    files = [imports] if isinstance(imports, str | os.PathLike) else list(imports)
+    for file in files:
+        check_path("imports", file)
+        import_file(expanded(file))
+    place = expanded(path)
+    if place.suffix == ".toml" and not place.is_dir():
+        return _of_sweep(place, where)
+    if where is not None:
+        raise InputError(f"`where` = {where!r} is only for the file of a sweep (.toml), which {place} is not.")
+    if place.suffix == ".mat" and not place.is_dir():
+        return _of_mat(place)
+    if place.is_dir():
+        return _of_folder(place)
+    raise InputError(_what_is_wrong(place))
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Return why a path that is neither a folder nor a file of a known kind is no network."""
+    known = "Give a run folder, a sweep's file (.toml), or an output file of the published scripts (.mat)."
+    if not path.exists():
+        return f"There is no {path}. {known}"
+    if (path.parent / DESCRIPTION).is_file():
+        return f"{path} is a file of a run: give its folder, {path.parent}."
+    return f"{path} is a file without a trained network. {known}"
+
+
+def _of_folder(path: Path) -> TrainedNetwork:
+    from .runs.result import load as load_result
+    from .sweeps.store.layout import DESCRIPTION as OF_STORE
+
+    if (path / OF_STORE).is_file():
+        raise InputError(f"{path} is the store of a sweep: give the sweep's file (.toml) and `where`.")
+    place = RunFolder(path)
+    experiment = _experiment(place)
+    if not place.finished:
+        done = len(place.load_history())
+        raise InputError(
+            f"{path} is not finished: {done} of {counted(experiment.iterations, 'iteration')} are saved. Finish it "
+            "first: start the run again with this folder."
+        )
+    network, saved = place.load_weights(initial_network(experiment)), None
+    if (place / STATE).exists():
+        saved = place.load_checkpoint(fresh_state(experiment), STATE)
+    if saved is not None:
+        return TrainedNetwork(experiment, network, len(saved[1]), saved[0].optimizer)
+    return TrainedNetwork(experiment, network, load_result(place).sizes["iteration"])
+
+
+def _experiment(place: RunFolder) -> Experiment:
+    try:
+        return place.experiment()
+    except UnreadableFileError:
+        raise
+    except InputError as error:
+        if str(error).startswith(("There is no task", "There is no model", "There is no condition")):
+            raise InputError(
+                f"{error}\nIf it is your own, name its file, as in load(…, imports='my_lab.py')."
+            ) from None
+        raise
+
+
+def _of_sweep(path: Path, where: str | None) -> TrainedNetwork:
+    from . import sweeps
+
+    sweep = sweeps.load(path)
+    among: Sequence[Network] = sweeps.networks(sweep)
+    chosen = among if where is None else sweeps.select(sweep, among, where)
+    if len(chosen) != 1:
+        raise InputError(_not_one(chosen, among, path, where))
+    (network,) = chosen
+    return _of_store(network, sweeps.Store(sweep.store), path)
+
+
+def _of_store(network: Network, store: Store, path: Path) -> TrainedNetwork:
+    from .sweeps.store.layout import RESULT
+    from .sweeps.store.record import DATA, WEIGHT
+
+    identity, experiment, told = network.identity, network.experiment, _point(network)
+    if not store.is_finished(identity):
+        if store.has_failed(identity):
+            failure = store.failure(identity)
+            raise InputError(f"The network {told} of {path} has no result: {failure.kind}, {failure.message}")
+        raise InputError(f"The network {told} of {path} has not finished: train it by `recurrent-memory sweep run`.")
+    record, kept = store.read_all(identity)
+    if not any(name.startswith(WEIGHT) for name in kept):
+        raise InputError(
+            f"The store of {path} has no weights of the network {told}, because its `save` leaves them out. "
+            "Train it again, with the same result, by `recurrent-memory sweep replay`, or from Python by "
+            "`sweeps.replay(network, store, folder)`; then load the run folder."
+        )
+    trained = with_weights(initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
+    curve = kept.get(f"{DATA}training_loss")
+    done = record.measures.get("iterations_done", experiment.iterations if curve is None else len(curve))
+    return TrainedNetwork(experiment, trained, int(done))
+
+
+def _not_one(chosen: Sequence[Network], among: Sequence[Network], path: Path, where: str | None) -> str:
+    """Return the message about a condition that holds for no network, or for several."""
+    listed = list(chosen[:MOST_LISTED]) or list(among[:MOST_LISTED])
+    names = "; ".join(map(_point, listed)) + ("; …" if len(chosen or among) > len(listed) else "")
+    if not chosen:
+        return f"`where` = {where!r} holds for no network of {path}. Its {len(among)} networks are: {names}."
+    differing = [name for name in chosen[0].point if len({repr(one.point[name]) for one in listed}) > 1]
+    field = differing[-1] if differing else next(iter(chosen[0].point))
+    narrower = " and ".join([*([f"({where})" if " or " in where else where] if where else []), _one(chosen[0], field)])
+    begin = f"{path} has" if where is None else f"`where` = {where!r} holds for"
+    return f"{begin} {len(chosen)} networks: {names}.\nNarrow it down to one, as by where={narrower!r}."
+
+
+def _one(network: Network, field: str) -> str:
+    return f"{field} == {network.point[field]!r}"
+
+
+def _point(network: Network) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in network.point.items()) or network.experiment.task
+
+
+def _of_mat(path: Path) -> TrainedNetwork:
+    from .compat import load_mat
+
+    found = load_mat(path)
+    names = ("task", "condition", "model", "lambda0", "sigma0", "rho", "seed", "curriculum", "n_hidden")
+    values: dict[str, Any] = {name: found.attrs[name] for name in names if name in found.attrs}
+    if "task" not in values:
+        raise InputError(
+            f"{path} does not say which task its network was trained on. Give the file the name that the published "
+            "scripts give: basic_sigma…_lambda…_rho…_model…_task….mat."
+        )
+    experiment = Experiment(**values)
+    start = initial_network(experiment)
+    weights = {ours: found[theirs].values for theirs, ours in PUBLISHED.items() if theirs in found}
+    try:
+        network = replaced(start, weights)
+    except InputError as error:
+        raise InputError(f"{path} has other weights than the experiment that its name says: {error}") from None
+    return TrainedNetwork(experiment, network, experiment.iterations)

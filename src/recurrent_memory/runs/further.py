@@ -1,0 +1,124 @@
+"""Training a trained network further."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import DivergedError, InputError
+from ..evaluation import History
+from ..experiment import Experiment
+from ..networks import Network, PerturbedCell
+from ..training import TrainingState
+from . import session
+from .bar import bar
+from .resources import settled
+from .sinks import Sink, Trained
+from .start import check_calls, trainer
+from .trained import TrainedNetwork
+
+
+def train(
+    net: TrainedNetwork,
+    iterations: int = 1000,
+    *,
+    learning_rate: float | int | None = None,
+    progress: bool = False,
+    on_progress: Callable[[session.Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainedNetwork:
+    """Train a network further, on fresh trials of its task; lesions and added noise stay.
+
+    Parameters
+    ----------
+    net
+        The network, which stays as it is.
+    iterations
+        Number of further iterations. All of them are done: ``stop_at`` of the experiment does not count.
+    learning_rate
+        Learning rate, the same in all iterations; None: that of the experiment.
+    progress
+        Whether to show a bar.
+    on_progress, should_stop
+        As for :func:`recurrent_memory.run`.
+
+    Returns
+    -------
+    A new network. If the optimizer's state is known, as from a run folder, and the learning rate is constant, it is the
+    network that training without a pause would have given, bit for bit on the same machine.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed.
+    DivergedError
+        If the loss stops being finite.
+    InterruptedRunError
+        If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> import recurrent_memory as rm
+    >>> short = {"stim_dur": 2, "delay_dur": 4, "resp_dur": 6, "n_neurons": 4}
+    >>> small = {"n_hidden": 4, "batch_size": 2, "iterations": 3, "test_batches": 1}
+    >>> _ = rm.run(Experiment(task="de1", task_options=short, **small), "run")
+    >>> rm.train(rm.load("run"), iterations=2).iterations_done
+    5
+    """
+    if not isinstance(net, TrainedNetwork):
+        raise InputError(f"`net` = {net!r} is not a trained network: load one by `load(folder)`.")
+    check_calls(on_progress=on_progress, should_stop=should_stop)
+    experiment = _further(net.experiment, iterations, learning_rate)
+    with settled(), bar(progress, on_progress) as show:
+        trained = _trained(net, experiment, session.Watch(on_progress=show, should_stop=should_stop))
+    _check_weights(trained.state.network, experiment, trained.history)
+    after = _each_network(_unwrapped, trained.state)
+    done = net.iterations_done + iterations
+    made = experiment.replace(iterations=done) if iterations else net.experiment
+    now = {"network": after.network, "optimizer": after.optimizer, "iterations_done": done}
+    return dataclasses.replace(net, experiment=made, **now)
+
+
+def _further(experiment: Experiment, iterations: int, learning_rate: float | int | None) -> Experiment:
+    """Return the experiment of the further training alone."""
+    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+    constant: dict[str, Any] = {"learning_rate_schedule": "constant", "schedule_options": {}}
+    return experiment.replace(iterations=iterations, stop_at=None, **constant, **rate)
+
+
+def _trained(net: TrainedNetwork, experiment: Experiment, watch: session.Watch) -> Trained:
+    network, optimizer = net.acting, net.optimizer
+    if optimizer is None:
+        optimizer = trainer(experiment, experiment.make_task()).start(network).optimizer
+    else:
+        optimizer = _each_network(net.perturbed, optimizer)
+    # The number of the iteration is the address of its trials, so they are fresh.
+    start = TrainingState(network, optimizer, jnp.asarray(net.iterations_done, jnp.int32))
+    # A copy, because training reuses the memory of the state.
+    start = jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, start)
+    return session.train(session.Session(experiment, start, Sink(), watch))
+
+
+def _each_network(change: Callable[[Network], Network], tree: Any) -> Any:
+    """Change the network, and all parts of the optimizer's state that have its form."""
+    is_network: Callable[[Any], bool] = lambda part: isinstance(part, Network)  # noqa: E731
+    return jax.tree.map(lambda part: change(part) if is_network(part) else part, tree, is_leaf=is_network)
+
+
+def _unwrapped(network: Network) -> Network:
+    if not isinstance(network.cell, PerturbedCell):
+        return network
+    plain: Network = eqx.tree_at(lambda n: n.cell, network, network.cell.cell)
+    return plain
+
+
+def _check_weights(network: Network, experiment: Experiment, history: History) -> None:
+    """Refuse a network that broke in its last step, which no loss has seen."""
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))):
+        raise DivergedError("Training diverged: a weight is not finite. Lower the learning rate.", experiment, history)

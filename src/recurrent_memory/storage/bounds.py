@@ -1,0 +1,106 @@
+"""What an HDF5 file would unpack to, found out before anything of it is unpacked, and without other files."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .reading import most_for
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SUPERBLOCK = 64
+"""Bytes at the beginning of an HDF5 file that are looked at first."""
+_END = {0: 40, 1: 44, 2: 28, 3: 28}
+"""Where a superblock of each version says how long the file is; before it come three or two other addresses."""
+
+
+def used(superblock: bytes) -> int:
+    """Return the number of bytes at the beginning of an HDF5 file that are part of it: what follows was added.
+
+    Parameters
+    ----------
+    superblock
+        The first bytes of the file.
+
+    Raises
+    ------
+    ValueError
+        If it is no HDF5 file.
+    """
+    if not superblock.startswith(SIGNATURE) or len(superblock) < SUPERBLOCK:
+        raise ValueError("file signature not found")
+    version = superblock[8]
+    width = superblock[13 if version < 2 else 9]
+    if version not in _END or width != 8:
+        return sys.maxsize  # of another program; the HDF5 library knows
+    return int.from_bytes(superblock[_END[version] : _END[version] + width], "little")
+
+
+def check_contents(data: bytes) -> None:
+    """Raise an error for an HDF5 file that unpacks to too much, or whose contents lie in other files.
+
+    Parameters
+    ----------
+    data
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If it does; the HDF5 library raises almost any other exception for a damaged file.
+
+    Notes
+    -----
+    Texts of variable length take 16 bytes each in an array, but may all be one text as long as the file. They are
+    therefore read and counted in parts, and lists of them in attributes, which cannot be read in parts, kept short.
+    """
+    most, unpacked = most_for(len(data)), 0
+    with h5py.File(io.BytesIO(data)) as file:
+        for name in file:
+            if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name!r} is a link to something else")
+        objects: list[Any] = [file]
+        file.visititems(lambda _, found: objects.append(found))
+        for item in objects:
+            _check_attributes(item, len(data), most)
+            if not isinstance(item, h5py.Dataset):
+                continue
+            if item.is_virtual or item.external:
+                raise ValueError(f"{item.name!r} is in another file")
+            unpacked += item.size * item.dtype.itemsize
+            if item.dtype.kind == "O":
+                unpacked += _length_of_texts(item, len(data), most - unpacked)
+            if unpacked > most:
+                raise _too_much(len(data), unpacked)
+
+
+def _check_attributes(item: Any, size: int, most: int) -> None:
+    for name in item.attrs:
+        found = item.attrs.get_id(name)
+        number = math.prod(found.shape)
+        if number * (size if found.dtype.kind == "O" else found.dtype.itemsize) > most:
+            raise _too_much(size, number * size)
+
+
+def _length_of_texts(item: Any, size: int, most: int) -> int:
+    """Return the length of all texts in an array, read in parts that stay below `most` bytes."""
+    rows = item.shape[0] if item.ndim else 1
+    of_row = max(1, item.size // max(1, rows)) * size
+    if of_row > most:
+        raise _too_much(size, of_row)
+    length, step = 0, max(1, most // 4 // of_row)
+    for first in range(0, rows, step):
+        part = np.asarray(item[first : first + step] if item.ndim else item[()], object)
+        length += sum(len(one) if isinstance(one, bytes | str | np.ndarray) else 1 for one in part.ravel())
+        if length > most:
+            break
+    return length
+
+
+def _too_much(size: int, unpacked: int) -> ValueError:
+    return ValueError(f"its {size:,} bytes unpack to {unpacked:,}")

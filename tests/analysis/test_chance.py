@@ -1,0 +1,262 @@
+"""Surrogates and what they keep; p-values, intervals and options of measures against chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from made_up_activity import planted
+from recurrent_memory.analysis import (
+    ACTIVITY_MEASURES,
+    NULLS,
+    against_chance,
+    peak_consistency,
+    sequentiality_index,
+    sqi,
+)
+from recurrent_memory.errors import InputError
+
+Activity = np.ndarray[Any, np.dtype[Any]]
+SHAPE = (6, 30, 12)
+
+
+def noise(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> Activity:
+    return np.random.default_rng(seed).random(shape)
+
+
+def draw(null: str, block: Activity, seed: int = 0) -> Activity:
+    return NULLS[null](np.random.default_rng(seed), block)
+
+
+@pytest.mark.parametrize("null", NULLS.names())
+class TestNulls:
+    def test_each_trial_keeps_its_values(self, null: str) -> None:
+        block = noise()
+        before = block.copy()
+        drawn = draw(null, block)
+        np.testing.assert_array_equal(block, before)
+        assert drawn.shape == block.shape
+        assert not np.array_equal(drawn, block)
+        np.testing.assert_array_equal(np.sort(drawn.reshape(6, -1)), np.sort(block.reshape(6, -1)))
+        if null != "shuffled_units":
+            np.testing.assert_array_equal(np.sort(drawn, axis=1), np.sort(block, axis=1))
+
+    def test_the_seed_decides(self, null: str) -> None:
+        assert np.array_equal(draw(null, noise(), 1), draw(null, noise(), 1))
+        assert not np.array_equal(draw(null, noise(), 1), draw(null, noise(), 2))
+
+
+def test_circular_shift_shifts_each_unit_in_each_trial_by_its_own_amount() -> None:
+    block = noise()
+    drawn = draw("circular_shift", block)
+    shifts = np.array([
+        [
+            next(s for s in range(30) if np.array_equal(np.roll(block[k, :, u], s), drawn[k, :, u]))
+            for u in range(12)
+        ]
+        for k in range(6)
+    ])  # fmt: skip
+    assert len(np.unique(shifts)) > 20
+    many = draw("circular_shift", np.tile(np.arange(5.0)[None, :, None], (2000, 1, 1)))
+    np.testing.assert_allclose(np.bincount(many[:, 0, 0].astype(int)) / 2000, 0.2, atol=4 * 0.4 / np.sqrt(2000))
+
+
+def test_shuffled_units_and_permuted_time_move_whole_units_and_whole_steps() -> None:
+    block = noise()
+    for null, axis in (("shuffled_units", 2), ("permuted_time", 1)):
+        drawn = draw(null, block)
+        orders = set()
+        for trial in range(6):
+            one, other = (np.moveaxis(of[trial], axis - 1, 0) for of in (block, drawn))
+            order = tuple(int(np.abs(one - row).sum(axis=1).argmin()) for row in other)
+            np.testing.assert_array_equal(one[list(order)], other)
+            orders.add(order)
+        assert len(orders) == 6
+
+
+def test_phase_randomised_keeps_about_the_spectrum_and_breaks_ties_at_random() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.exp(np.cumsum(rng.normal(size=(40, 128, 20)), axis=1) / 10)
+    drawn = draw("phase_randomised", smooth)
+    power = [np.log((np.abs(np.fft.rfft(of - of.mean(axis=1, keepdims=True), axis=1)) ** 2).mean(axis=(0, 2))[1:])
+             for of in (smooth, drawn, draw("permuted_time", smooth))]  # fmt: skip
+    assert np.abs(power[0] - power[1])[:10].mean() < 0.3 * np.abs(power[0] - power[2])[:10].mean()
+    sparse = np.zeros((400, 20, 1))
+    sparse[:, 0] = 1
+    assert np.abs(draw("phase_randomised", sparse).mean(axis=0) - 0.05).max() < 4 * np.sqrt(0.05 / 400)
+
+
+def test_a_planted_sequence_is_more_than_chance_and_noise_is_not() -> None:
+    found = against_chance("peak_consistency", planted(True, n_units=30), null="circular_shift", n=40, n_bootstrap=20)
+    assert float(found["p"]) == pytest.approx(1 / 41)
+    assert found["p"].attrs["resolution"] == pytest.approx(1 / 41)
+    assert float(found["z"]) > 3
+    assert float(found["effect"]) == pytest.approx(float(found["value"] - found["null_mean"]))
+    assert found["trial_interval"][0] > 0.9
+    assert found["unit_interval"][0] > 0.8
+    anew = against_chance("peak_consistency", planted(False, n_units=30), null="shuffled_units", n=40, n_bootstrap=40)
+    assert float(anew["p"]) > 0.05
+    low, high = anew["trial_interval"].values
+    assert low < 0 < high  # copies of a trial, which would be in both halves, stay together
+
+
+def test_p_is_uniform_if_the_null_holds() -> None:
+    def highest(activity: Activity) -> float:
+        return float(activity.mean(axis=0).max())
+
+    p = [
+        float(against_chance(highest, noise(seed), n=19, n_bootstrap=0, seed=seed, threads=1)["p"])
+        for seed in range(100)
+    ]
+    counts = np.bincount(np.rint(np.array(p) * 20).astype(int) - 1, minlength=20)
+    assert ((counts - 5) ** 2 / 5).sum() < 43.8  # chi square with 19 degrees of freedom, p = 0.001
+
+
+@pytest.mark.parametrize("alternative", ["greater", "less", "two-sided"])
+def test_the_numbers_are_those_of_the_draws(alternative: str) -> None:
+    activity = noise()
+    found = against_chance("sqi", activity, n=30, seed=4, n_bootstrap=0, alternative=alternative)
+    drawn, value = found["null_value"].values, float(sqi(activity)["sqi"])
+    assert float(found["value"]) == value
+    assert float(found["null_mean"]) == pytest.approx(drawn.mean())
+    assert float(found["null_sd"]) == pytest.approx(drawn.std(ddof=1))
+    assert float(found["z"]) == pytest.approx((value - drawn.mean()) / drawn.std(ddof=1))
+    above, below = (1 + (drawn >= value).sum()) / 31, (1 + (drawn <= value).sum()) / 31
+    expected = {"greater": above, "less": below, "two-sided": min(1, 2 * min(above, below))}[alternative]
+    assert float(found["p"]) == pytest.approx(expected)
+    assert np.isnan(found["trial_interval"]).all()
+
+
+def test_threads_and_number_of_draws_do_not_change_a_draw() -> None:
+    activity = noise()
+    one = against_chance("sqi", activity, n=4, n_bootstrap=5, threads=1)
+    assert one.identical(against_chance("sqi", activity, n=4, n_bootstrap=5, threads=3))
+    longer = against_chance("sqi", activity, n=9, n_bootstrap=5)
+    np.testing.assert_array_equal(longer["null_value"][:4], one["null_value"])
+
+
+@pytest.mark.parametrize("measure", ACTIVITY_MEASURES.names())
+@pytest.mark.parametrize("null", NULLS.names())
+def test_each_measure_with_each_null(measure: str, null: str) -> None:
+    found = against_chance(measure, noise() + 0.1, null=null, n=3, n_bootstrap=3)
+    assert np.isfinite(found["value"])
+    assert np.isfinite(found["null_value"]).all()
+    assert (found["unit_interval"][0] <= found["unit_interval"][1]).all()
+    assert found["value"].attrs["units"] == found["null_value"].attrs["units"]
+    assert found.attrs["measure"] == measure
+
+
+def test_intervals_over_trials_are_those_of_the_mean_of_trials() -> None:
+    activity = planted(True, n_trials=30)
+    of_trials = sequentiality_index(activity)["trial_sequentiality_index"].values
+    found = against_chance("sequentiality_index", activity, n=1, n_bootstrap=400)
+    half = np.diff(found["trial_interval"].values)[0] / 2
+    assert half == pytest.approx(1.96 * of_trials.std() / np.sqrt(30), rel=0.2)
+
+    def own(activity: Activity) -> float:  # whose values of the trials are unknown
+        return float(sequentiality_index(activity)["sequentiality_index"])
+
+    np.testing.assert_allclose(
+        against_chance(own, activity, n=1, n_bootstrap=5)["trial_interval"],
+        against_chance("sequentiality_index", activity, n=1, n_bootstrap=5)["trial_interval"],
+    )
+
+
+def test_only_the_measured_entries_are_random() -> None:
+    activity = noise()
+    mask = np.ones(SHAPE[:2], bool)
+    mask[2:, 25:] = False
+    missing = np.zeros(SHAPE, bool)
+    missing[3, :, 4] = True
+    given = np.ma.masked_array(np.where(mask[:, :, None], activity, np.nan), missing)
+    seen: list[Any] = []
+
+    def see(values: Any, steps: tuple[int, int]) -> float:
+        assert steps == (5, 28)
+        seen.append(np.ma.copy(values))
+        return float(len(seen))
+
+    for null in NULLS.names():
+        against_chance(see, given, null=null, n=1, n_bootstrap=0, mask=mask, steps=(5, 28), threads=1)
+    gone = ~mask[:, :, None] | missing
+    for values in seen:
+        assert isinstance(values, np.ma.MaskedArray)
+        np.testing.assert_array_equal(np.ma.getmaskarray(values), gone)
+        for part in (slice(0, 5), slice(28, 30)):
+            np.testing.assert_array_equal(values[:, part].filled(0), seen[0][:, part].filled(0))
+        for trial in range(6):
+            one, other = (of[trial, 5:28].compressed() for of in (seen[0], values))
+            np.testing.assert_array_equal(np.sort(one), np.sort(other))
+    assert not np.array_equal(seen[0].filled(0), seen[1].filled(0))
+    found = against_chance("peak_consistency", given, mask=mask, n=2, n_bootstrap=2)
+    assert np.isfinite(found["null_value"]).all()
+
+
+def test_options_reach_the_measure() -> None:
+    activity = noise()
+    found = against_chance(
+        "sequentiality_index", activity, n=2, n_bootstrap=0, variant="exact", n_bins=7, steps=(5, 25)
+    )
+    expected = sequentiality_index(activity, variant="exact", n_bins=7, steps=(5, 25))
+    assert float(found["value"]) == float(expected["sequentiality_index"])
+    assert found.attrs["steps"] == [5, 25]
+    groups = [0, 0, 1, 1, 2, 2]
+    found = against_chance("peak_consistency", activity, n=2, n_bootstrap=2, groups=groups)
+    assert float(found["value"]) == float(peak_consistency(activity, groups=groups)["peak_consistency"])
+
+
+def test_a_null_that_leaves_the_measure_as_it_is_says_so() -> None:
+    found = against_chance("sequentiality_index", noise(), null="shuffled_units", n=5, n_bootstrap=0)
+    assert float(found["p"]) == 1
+    assert np.isnan(found["z"])
+    assert found.attrs["reason"] == "the surrogates have the same value: this null leaves the measure as it is"
+
+
+def test_undefined_and_infinite_values() -> None:
+    silent = against_chance("sqi", np.zeros(SHAPE), n=3, n_bootstrap=3)
+    assert np.isnan(silent["p"])
+    assert int(silent["n_undefined"]) == 3
+    assert "no unit is active enough" in silent.attrs["reason"]
+    assert np.isnan(silent["trial_interval"]).all()
+    activity = np.zeros((4, 30, 5))
+    activity[:, 10:12] = 3
+    infinite = against_chance("sequentiality_index", activity, n=3, n_bootstrap=3)
+    assert float(infinite["value"]) == np.inf
+    assert "zero background" in infinite.attrs["reason"]
+
+
+def test_own_measures_may_return_numbers_or_data_sets() -> None:
+    def spread(activity: Activity) -> xr.Dataset:
+        return xr.Dataset({"spread": ((), activity.std(), {"units": "Hz"}), "other": ("unit", np.ones(3))})
+
+    found = against_chance(spread, noise(), n=2, n_bootstrap=2)
+    assert found.attrs["measure"] == "spread"
+    assert found["value"].attrs["units"] == found["unit_interval"].attrs["units"] == "Hz"
+    assert float(against_chance(lambda activity: activity.max(), noise(), n=2, n_bootstrap=0)["value"]) > 0.9
+
+
+def test_the_result_can_be_stored(tmp_path: Any) -> None:
+    found = against_chance("sqi", noise(), n=2, n_bootstrap=2)
+    found.to_netcdf(tmp_path / "chance.nc", engine="h5netcdf")
+    assert xr.load_dataset(tmp_path / "chance.nc", engine="h5netcdf")["p"].attrs["resolution"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("measure", "options", "message"),
+    [
+        ("sqy", {}, "There is no activity measure 'sqy'. Do you mean sqi"),
+        ("sqi", {"null": "shift"}, "There is no null 'shift'"),
+        ("sqi", {"n": 0}, "`n` must be a whole number, 1 or more, got 0"),
+        ("sqi", {"n_bootstrap": -1}, "`n_bootstrap` must be a whole number, 0 or more, got -1"),
+        ("sqi", {"threads": 0}, "`threads` must be a whole number, 1 or more, got 0"),
+        ("sqi", {"alternative": "both"}, "`alternative` must be one of greater, less, two-sided, got 'both'"),
+        (lambda activity: activity, {}, r"must return a number, .* got ndarray of float64 \(6, 30, 12\)"),
+        (lambda activity: xr.Dataset(), {}, "must return a number"),
+    ],
+)
+def test_settings_out_of_range(measure: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        against_chance(measure, noise(), **options)
