@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -141,6 +142,30 @@ class History(NamedTuple):
         """
         return fraction(task.response, self.network_error(), self.reference_error())
 
+    def latest_fractional_loss(self, task: AbstractTask) -> float:
+        """Return the published fractional loss over the last ``WINDOW`` iterations.
+
+        Parameters
+        ----------
+        task
+            The task.
+
+        Returns
+        -------
+        The last value of :meth:`fractional_loss`, in a time that does not grow with the history; NaN before the first
+        iteration.
+        """
+        if not len(self):
+            return math.nan
+        network, reference = (
+            _mean_error(sums[-WINDOW:].sum(), counts[-WINDOW:].sum())
+            for sums, counts in (
+                (self.network_sum, self.network_count),
+                (self.reference_sum, self.reference_count),
+            )
+        )
+        return float(fraction(task.response, network, reference))
+
     def reports(self, task: AbstractTask) -> tuple[Int[np.ndarray, " report"], Float[np.ndarray, " report"]]:
         """Return what the published code reports of learning.
 
@@ -162,7 +187,7 @@ class History(NamedTuple):
             np.array([values[a:b].sum() for a, b in itertools.pairwise(bounds)])
             for values in (self.network_sum, self.network_count, self.reference_sum, self.reference_count)
         ]
-        network, reference = (s / np.maximum(n, 1) for s, n in (sums[:2], sums[2:]))
+        network, reference = itertools.starmap(_mean_error, (sums[:2], sums[2:]))
         return last, fraction(task.response, network, reference)
 
     def mispaired_reports(self) -> Float[np.ndarray, " report"]:
@@ -183,4 +208,9 @@ def _moving_mean(
     last = np.arange(1, len(sums) + 1)
     first = np.maximum(last - WINDOW, 0)
     total, number = (np.concatenate([[0.0], np.cumsum(values)]) for values in (sums, counts))
-    return np.asarray((total[last] - total[first]) / np.maximum(number[last] - number[first], 1))
+    return np.asarray(_mean_error(total[last] - total[first], number[last] - number[first]))
+
+
+def _mean_error(total: Any, number: Any) -> Any:
+    """Return a mean error; 0 where there is no answer."""
+    return total / np.maximum(number, 1)

@@ -97,7 +97,7 @@ class Session:
             return True
         if self.experiment.stop_at is None or done == 0 or done % WINDOW:
             return False
-        return bool(self.history.fractional_loss(self.task)[-1] <= self.experiment.stop_at)
+        return self.history.latest_fractional_loss(self.task) <= self.experiment.stop_at
 
     def iterations_allowed(self) -> int:
         """Return the number of iterations until training may end, is to be saved, or a chunk is full."""
@@ -147,13 +147,9 @@ class Session:
 
     def progress(self) -> Progress:
         """Return how far training has come."""
-        loss, fractional = math.nan, math.nan
-        if len(self.history):
-            loss, fractional = (
-                float(self.history.loss[-1]),
-                float(self.history.fractional_loss(self.task)[-1]),
-            )
         done, total = len(self.history), self.experiment.iterations
+        loss = float(self.history.loss[-1]) if done else math.nan
+        fractional = self.history.latest_fractional_loss(self.task)
         return Progress("training", done, total, loss, fractional, self.history, self.experiment.stage)
 
     def interruption(self) -> InterruptedRunError:
