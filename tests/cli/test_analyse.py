@@ -352,6 +352,7 @@ def test_networks_that_the_file_holds_are_not_measured_again(command: Any, file:
 
 
 @pytest.mark.parametrize("other", [["--seed", "1"], ["--steps", "1:9", "--min-rate", "0"]])
+@pytest.mark.sampled(2)
 def test_other_settings_are_measured_anew(command: Any, file: Path, measured: list[str], other: list[str]) -> None:
     one = [file, "--set", "seed=0", "--set", "task=de1", *FEW]
     assert command("analyse", *one, "-o", "analysis.nc").code == 0
