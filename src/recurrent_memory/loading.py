@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import InputError, UnreadableFileError, counted
 from .experiment import Experiment
 from .own_code import import_file
 from .runs.folder import DESCRIPTION, STATE, RunFolder, with_weights
 from .runs.start import check_path, fresh_state, initial_network
 from .runs.trained import TrainedNetwork
-from .runs.weights import replaced
+from .runs.weights import arrays_of, replaced
 from .storage.paths import expanded
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def load(
     path: str | os.PathLike[str],
     where: str | None = None,
     *,
+    snapshot: int | None = None,
     imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
 ) -> TrainedNetwork:
     """Load a trained network.
@@ -47,6 +50,9 @@ def load(
         gives the experiment.
     where
         Which network of a sweep, such as ``"task == 'comp' and seed == 3"``: the condition must hold for exactly one.
+    snapshot
+        Number of iterations after which the network was kept (see ``snapshots`` of the experiment); None: the trained
+        network. Of a run folder that is not finished, too.
     imports
         Your own Python files with the task, the cell or other code that the network needs. Those that a sweep's file
         names are imported anyway.
@@ -58,7 +64,7 @@ def load(
     Raises
     ------
     InputError
-        If there is no such network, it has not finished, or several match.
+        If there is no such network or snapshot, it has not finished, or several match.
 
     Examples
     --------
@@ -72,20 +78,25 @@ def load(
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"`path` = {path!r} is not a path: give a run folder, a sweep's file or a .mat file.")
-    files = [imports] if isinstance(imports, str | os.PathLike) else list(imports)
-    for file in files:
-        check_path("imports", file)
-        import_file(expanded(file))
+    _import(imports)
+    if snapshot is not None and (isinstance(snapshot, bool) or not isinstance(snapshot, int | np.integer)):
+        raise InputError(f"`snapshot` = {snapshot!r} is not a number of iterations, such as 100.")
     place = expanded(path)
     if place.suffix == ".toml" and not place.is_dir():
-        return _of_sweep(place, where)
+        return _of_sweep(place, where, snapshot)
     if where is not None:
         raise InputError(f"`where` = {where!r} is only for the file of a sweep (.toml), which {place} is not.")
     if place.suffix == ".mat" and not place.is_dir():
-        return _of_mat(place)
+        return _of_mat(place, snapshot)
     if place.is_dir():
-        return _of_folder(place)
+        return _of_folder(place, snapshot)
     raise InputError(_what_is_wrong(place))
+
+
+def _import(imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> None:
+    for file in [imports] if isinstance(imports, str | os.PathLike) else imports:
+        check_path("imports", file)
+        import_file(expanded(file))
 
 
 def _what_is_wrong(path: Path) -> str:
@@ -98,7 +109,7 @@ def _what_is_wrong(path: Path) -> str:
     return f"{path} is a file without a trained network. {known}"
 
 
-def _of_folder(path: Path) -> TrainedNetwork:
+def _of_folder(path: Path, snapshot: int | None) -> TrainedNetwork:
     from .runs.result import load as load_result
     from .sweeps.store.layout import DESCRIPTION as OF_STORE
 
@@ -106,6 +117,11 @@ def _of_folder(path: Path) -> TrainedNetwork:
         raise InputError(f"{path} is the store of a sweep: give the sweep's file (.toml) and `where`.")
     place = RunFolder(path)
     experiment = _experiment(place)
+    if snapshot is not None:
+        found = place.load_snapshots(experiment.snapshots, initial_network(experiment))
+        if snapshot not in found:
+            raise InputError(_no_snapshot(snapshot, found, str(path)))
+        return TrainedNetwork(experiment, found[snapshot], int(snapshot))
     if not place.finished:
         done = len(place.load_history())
         raise InputError(
@@ -118,6 +134,14 @@ def _of_folder(path: Path) -> TrainedNetwork:
     if saved is not None:
         return TrainedNetwork(experiment, network, len(saved[1]), saved[0].optimizer)
     return TrainedNetwork(experiment, network, load_result(place).sizes["iteration"])
+
+
+def _no_snapshot(snapshot: int, known: Iterable[int], path: str) -> str:
+    listed = ", ".join(map(str, sorted(known))) or "none"
+    return (
+        f"{path} has no snapshot after {counted(int(snapshot), 'iteration')}; it has: {listed}. An experiment's "
+        "`snapshots` say which are kept."
+    )
 
 
 def _experiment(place: RunFolder) -> Experiment:
@@ -133,7 +157,7 @@ def _experiment(place: RunFolder) -> Experiment:
         raise
 
 
-def _of_sweep(path: Path, where: str | None) -> TrainedNetwork:
+def _of_sweep(path: Path, where: str | None, snapshot: int | None) -> TrainedNetwork:
     from . import sweeps
 
     sweep = sweeps.load(path)
@@ -142,10 +166,10 @@ def _of_sweep(path: Path, where: str | None) -> TrainedNetwork:
     if len(chosen) != 1:
         raise InputError(_not_one(chosen, among, path, where))
     (network,) = chosen
-    return _of_store(network, sweeps.Store(sweep.store), path)
+    return _of_store(network, sweeps.Store(sweep.store), path, snapshot)
 
 
-def _of_store(network: Network, store: Store, path: Path) -> TrainedNetwork:
+def _of_store(network: Network, store: Store, path: Path, snapshot: int | None) -> TrainedNetwork:
     from .sweeps.store.layout import RESULT
     from .sweeps.store.record import DATA, WEIGHT
 
@@ -163,6 +187,13 @@ def _of_store(network: Network, store: Store, path: Path) -> TrainedNetwork:
             "`sweeps.replay(network, store, folder)`; then load the run folder."
         )
     trained = with_weights(initial_network(experiment), kept, store.file(identity, RESULT), WEIGHT)
+    if snapshot is not None:
+        numbers = record.coords.get("snapshot", [])
+        if snapshot not in numbers:
+            raise InputError(_no_snapshot(snapshot, numbers, f"The network {told} of {path}"))
+        at = numbers.index(snapshot)
+        early = {name: kept[f"{DATA}snapshot_{name}"][at] for name in arrays_of(trained)}
+        return TrainedNetwork(experiment, replaced(trained, early), int(snapshot))
     curve = kept.get(f"{DATA}training_loss")
     done = record.measures.get("iterations_done", experiment.iterations if curve is None else len(curve))
     return TrainedNetwork(experiment, trained, int(done))
@@ -189,9 +220,11 @@ def _point(network: Network) -> str:
     return ", ".join(f"{name} = {value!r}" for name, value in network.point.items()) or network.experiment.task
 
 
-def _of_mat(path: Path) -> TrainedNetwork:
+def _of_mat(path: Path, snapshot: int | None) -> TrainedNetwork:
     from .compat import load_mat
 
+    if snapshot is not None:
+        raise InputError(f"{path} has no snapshots: files of the published scripts hold the trained network alone.")
     found = load_mat(path)
     names = ("task", "condition", "model", "lambda0", "sigma0", "rho", "seed", "curriculum", "n_hidden")
     values: dict[str, Any] = {name: found.attrs[name] for name in names if name in found.attrs}

@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurrent_memory.analysis import non_normality
+from recurrent_memory.analysis import non_normality, schur_parts
 from recurrent_memory.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -99,3 +99,33 @@ def test_what_it_refuses_and_what_is_undefined() -> None:
     found = non_normality(np.zeros((3, 3)))
     assert np.isnan(found.non_normality)
     assert found.reason == "all weights are 0"
+
+
+@pytest.mark.parametrize(("n_units", "n_blocks"), [(1, 1), (7, 1), (20, 3), (21, 4)])
+def test_the_parts_add_up_to_the_weights(n_units: int, n_blocks: int) -> None:
+    weights = np.random.default_rng(n_units).normal(size=(n_units, n_units))
+    found = schur_parts(weights, n_blocks)
+    np.testing.assert_allclose(found["weights"].sum("part"), weights, atol=1e-12)
+    assert found.sizes["part"] == 1 + n_blocks * (n_blocks + 1) // 2
+    np.testing.assert_allclose(found.share.sum(), 1)
+    modes = found["weights"].sel(part="modes").values
+    expected = np.sort_complex(np.linalg.eigvals(weights).round(6))
+    np.testing.assert_allclose(np.sort_complex(np.linalg.eigvals(modes).round(6)), expected, atol=1e-5)
+    np.testing.assert_allclose(found.mode_modulus, np.sort(np.abs(np.linalg.eigvals(weights)))[::-1])
+    forward = weights - modes
+    power = np.linalg.matrix_power(forward / max(1.0, float(np.linalg.norm(forward))), n_units)
+    assert np.abs(power).max() < 1e-8  # feed-forward activity ends after as many steps as there are units
+
+
+def test_blocks_follow_the_eigenvalues() -> None:
+    triangle = np.diag([4.0, 3.0, 2.0, 1.0])
+    triangle[0, 1], triangle[1, 3] = 5, 7
+    basis = orthogonal(4)
+    found = schur_parts(basis @ triangle @ basis.T, 2)
+    assert found.first_mode.values.tolist() == [0, 2]
+    total = (triangle**2).sum()
+    np.testing.assert_allclose(found.share, np.array([30, 25, 49, 0]) / total, atol=1e-12)
+    np.testing.assert_allclose(found.share[1:].sum(), non_normality(basis @ triangle @ basis.T).feedforward_share)
+    with pytest.raises(InputError, match="there are 4 modes"):
+        schur_parts(triangle, 5)
+    assert schur_parts(np.zeros((2, 2))).attrs["reason"] == "all weights are 0"

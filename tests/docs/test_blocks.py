@@ -66,8 +66,20 @@ GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "docs/why-a-sequence.md": trained,
 }
 """What the reader of a page has already, because it comes from a laboratory, or from the commands on the page."""
+TRAINED = "docs/trained-networks.md"
 SHORTER = {
-    "README.md": {"n_hidden=100": "n_hidden=10", "iterations=1000": "iterations=3", "test_batches=20": "test_batches=2"}
+    "README.md": {
+        "n_hidden=100": "n_hidden=10",
+        "iterations=1000": "iterations=3",
+        "test_batches=20": "test_batches=2",
+    },
+    TRAINED: {
+        '"test_batches": 20}': '"test_batches": 2, "batch_size": 10}',
+        "n_batches=10": "n_batches=2",
+        "n_batches=5": "n_batches=2",
+        "n_trials=100": "n_trials=20",
+        "task.sample(jax.random.key(0), 100)": "task.sample(jax.random.key(0), 20)",
+    },
 }
 """Words of pages that train for minutes, and what stands for them unless slow tests run."""
 
@@ -130,6 +142,18 @@ def test_the_measures_and_the_picture_of_the_docs_belong_to_results(run_page: Ca
     for name in (*promised, "sequentiality_index_wide"):
         assert np.isfinite(result[name]).all(), result[name].attrs.get("reason")
     assert figures.pictures_of(result)["mean_activity"](result).axes
+
+
+def test_a_trained_network_is_asked_in_few_lines() -> None:
+    assert sum(len(text.splitlines()) for _, _, text in blocks(TRAINED)) <= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["gru", "fast_weights", "leaky", "leaky_tanh"])
+def test_every_model_is_asked_in_the_same_way(run_page: Callable[..., None], model: str) -> None:
+    if model == "leaky_tanh":
+        import_file(ROOT / "examples" / "own_cell.py")
+    run_page(TRAINED, {**SHORTER[TRAINED], 'model = "relu"': f'model = "{model}"'})
 
 
 @pytest.mark.slow

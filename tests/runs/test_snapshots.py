@@ -11,6 +11,8 @@ import xarray as xr
 
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import Experiment
+from recurrent_memory.loading import load
+from recurrent_memory.runs.further import train
 from recurrent_memory.runs.many import run_many
 from recurrent_memory.runs.run import run
 from recurrent_memory.runs.start import initial_network
@@ -62,6 +64,32 @@ def test_networks_in_one_program_keep_theirs(undisturbed: xr.Dataset) -> None:
     np.testing.assert_allclose(found["snapshot_W_rec"], undisturbed["snapshot_W_rec"], atol=1e-2)
 
 
+def test_they_can_be_loaded(undisturbed: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRunError):
+        run(with_snapshots(), tmp_path / "run", should_stop=stops_after(7), checkpoint_every=2)
+    assert load(tmp_path / "run", snapshot=0).iterations_done == 0  # while training goes on
+    run(with_snapshots(), tmp_path / "run")
+    for number in NUMBERS:
+        net = load(tmp_path / "run", snapshot=number)
+        assert net.iterations_done == number
+        np.testing.assert_array_equal(net.weights["W_in"], undisturbed["snapshot_W_in"].sel(snapshot=number))
+    assert net.test().fractional_loss == undisturbed["fractional_loss"]
+    assert train(load(tmp_path / "run", snapshot=5), iterations=2).iterations_done == 7
+    with pytest.raises(InputError, match="has no snapshot after 4 iterations; it has: 0, 5, 12"):
+        load(tmp_path / "run", snapshot=4)
+    with pytest.raises(InputError, match="`snapshot` = True is not a number of iterations"):
+        load(tmp_path / "run", snapshot=True)
+
+
+def test_a_snapshot_after_the_last_iteration_is_the_result(undisturbed: xr.Dataset) -> None:
+    last = undisturbed.sel(snapshot=12)
+    numbers = [str(name) for name in undisturbed.data_vars if f"snapshot_{name}" in undisturbed.data_vars]
+    assert {"fractional_loss", "sequentiality_index"} <= {*numbers}
+    assert "snapshot_iterations_done" not in undisturbed
+    for name in numbers:
+        np.testing.assert_array_equal(last[f"snapshot_{name}"], undisturbed[name])
+
+
 def test_those_after_the_end_of_training_do_not_exist() -> None:
     early = run(small_experiment(iterations=300, stop_at=1e6, snapshots=(100, 300)))
     assert early["snapshot"].values.tolist() == [100]
@@ -80,6 +108,17 @@ def test_a_sweep_collects_them(tmp_path: Path) -> None:
         np.testing.assert_array_equal(of_one[name], alone[name])
     record = store.read_all(every[1].identity)
     assert any(name.endswith("snapshot_W_rec") for name in record[1])
+    file = tmp_path / "sweep.toml"
+    values = "\n".join(f"{name} = {value!r}" for name, value in settings.items() if name != "task_options")
+    inner = "\n".join(f"{name} = {value}" for name, value in options.items())
+    file.write_text(
+        f'store = "store"\n[experiment]\n{values}\n[experiment.task_options]\n{inner}\n[axes]\nseed = [0, 1]\n'
+    )
+    net = load(file, "seed == 1", snapshot=5)
+    np.testing.assert_array_equal(net.weights["W_in"], alone["snapshot_W_in"].sel(snapshot=5))
+    assert net.iterations_done == 5
+    with pytest.raises(InputError, match=r"seed = 1 of .* has no snapshot after 6 iterations; it has: 5, 12"):
+        load(file, "seed == 1", snapshot=6)
 
 
 @pytest.mark.parametrize("snapshots", [(13,), (-1,), (0.5,), ("late",)])

@@ -452,6 +452,8 @@ def test_a_file_of_the_published_scripts(model: str, tmp_path: Path) -> None:
     rm.compat.save_mat(path, script, result, net.network)
     loaded = rm.load(path)
     assert_same_weights(loaded, net)
+    with pytest.raises(InputError, match="has no snapshots"):
+        rm.load(path, snapshot=3)
     assert loaded.experiment.sigma0 == pytest.approx(experiment.sigma0)
     xr.testing.assert_equal(loaded.simulate(n_trials=3).activity, net.simulate(n_trials=3).activity)
     with pytest.raises(InputError, match="does not say which task"):

@@ -13,11 +13,15 @@ from .connectivity import peak_order as peak_order
 from .consistency import peak_consistency as peak_consistency
 from .decoding import time_decoding as time_decoding
 from .equilibria import fixed_points as fixed_points
+from .exports import as_conditions as as_conditions
+from .exports import as_matrix as as_matrix
+from .exports import as_trials as as_trials
 from .modes import observability as observability
 from .modes import overlap as overlap
 from .nulls import NULLS as NULLS
 from .readers import READERS as READERS
 from .schur import non_normality as non_normality
+from .schur import schur_parts as schur_parts
 from .sequences import ridge_to_background as ridge_to_background
 from .sequences import sqi as sqi
 from .sequences import transient_index as transient_index

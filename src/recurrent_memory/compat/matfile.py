@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.io import savemat
 
 from .. import analysis, evaluation
 from ..errors import InputError
 from ..networks import Network
 from ..runs.analysed import Recorded, chosen, of_dataset
-from ..storage.atomic import write_atomically
 from .matcontent import GRU, OUR_BLOCKS, attributes_of, trials, weights
 from .matreader import MatFile, read_mat
+from .matwriter import write_mat
 from .scripts import SCRIPTS as SCRIPTS
 from .scripts import PriorTraining, Script
 
@@ -38,12 +37,7 @@ def _write(path: Path, network: Network, content: dict[str, Any]) -> None:
     parameters = parameters_as_published(network)
     cells = np.empty(len(parameters), object)
     cells[:] = parameters
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            savemat(file, {"all_params_list": cells, **content}, do_compression=True)
-
-    write_atomically(path, write)
+    write_mat(path, {"all_params_list": cells, **content})
 
 
 def save_mat(path: Path, script: Script, result: xr.Dataset, network: Network, *, as_published: bool = False) -> float:
@@ -186,6 +180,7 @@ def load_mat(path: Path) -> xr.Dataset:
 
     Examples
     --------
+    >>> from scipy.io import savemat
     >>> parameters = np.array([np.zeros(shape) for shape in [(50, 4), 4, (4, 4), 4, (4, 1), 1]], object)
     >>> responses = {"hidResps": np.ones((2, 150, 4)), "inpResps": np.zeros((2, 150, 50))}
     >>> path = Path("basic_sigma0.010000_lambda-0.980000_rho0.000000_model0_task0.mat")
@@ -231,6 +226,7 @@ def mat_recorded(path: Path, variable: str | None = None) -> Recorded:
 
     Examples
     --------
+    >>> from scipy.io import savemat
     >>> savemat("rates.mat", {"rates": np.ones((4, 150, 20)), "day": 3})
     >>> mat_recorded(Path("rates.mat"), "rates").activity.shape
     (4, 150, 20)

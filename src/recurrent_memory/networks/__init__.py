@@ -2,7 +2,7 @@
 
 from ..settings import Option
 from .additive import AdditiveCell, FastWeightsCell, OrthogonalCell, ReluCell
-from .autonomous import autonomous_step
+from .autonomous import autonomous_step, visited_states
 from .cells import CELLS, AbstractCell, private_noise, register
 from .gated import GRUCell
 from .initialization import glorot_normal, scaled_identity, scaled_orthogonal
@@ -49,4 +49,5 @@ __all__ = [
     "relu",
     "scaled_identity",
     "scaled_orthogonal",
+    "visited_states",
 ]

@@ -15,7 +15,7 @@ from ..errors import DivergedError, InputError
 from ..evaluation import History
 from ..experiment import Experiment
 from ..networks import Network, PerturbedCell
-from ..training import TrainingState
+from ..training import TrainingState, copied
 from . import session
 from .bar import bar
 from .resources import settled
@@ -89,7 +89,7 @@ def _further(experiment: Experiment, iterations: int, learning_rate: float | int
     """Return the experiment of the further training alone."""
     rate = {} if learning_rate is None else {"learning_rate": learning_rate}
     constant: dict[str, Any] = {"learning_rate_schedule": "constant", "schedule_options": {}}
-    return experiment.replace(iterations=iterations, stop_at=None, **constant, **rate)
+    return experiment.replace(iterations=iterations, stop_at=None, snapshots=(), **constant, **rate)
 
 
 def _trained(net: TrainedNetwork, experiment: Experiment, watch: session.Watch) -> Trained:
@@ -100,9 +100,7 @@ def _trained(net: TrainedNetwork, experiment: Experiment, watch: session.Watch) 
         optimizer = _each_network(net.perturbed, optimizer)
     # The number of the iteration is the address of its trials, so they are fresh.
     start = TrainingState(network, optimizer, jnp.asarray(net.iterations_done, jnp.int32))
-    # A copy, because training reuses the memory of the state.
-    start = jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, start)
-    return session.train(session.Session(experiment, start, Sink(), watch))
+    return session.train(session.Session(experiment, copied(start), Sink(), watch))
 
 
 def _each_network(change: Callable[[Network], Network], tree: Any) -> Any:

@@ -186,6 +186,26 @@ def _hidden(task: AbstractTask, trials: Trials) -> dict[str, Any]:
     return found
 
 
+def numbers_of(test: xr.Dataset) -> xr.Dataset:
+    """Return the measures of a trained network that are one number; those of its training are left out.
+
+    Parameters
+    ----------
+    test
+        A result, or a data set from :func:`tested`.
+
+    Returns
+    -------
+    The measures without coordinates.
+    """
+    known = measured_dims()
+    of_training = {
+        measure.variable(of) for measure in MEASURES.values() if measure.of == "training" for of in measure.variants
+    }
+    names = [name for name in test.data_vars if name in known and name not in of_training and not test[name].dims]
+    return test[names].reset_coords(drop=True)
+
+
 def with_snapshots(result: xr.Dataset, found: Mapping[int, tuple[Network, xr.Dataset]]) -> xr.Dataset:
     """Add the weights and the measures of the network during training, over the dimension ``snapshot``.
 
@@ -200,11 +220,9 @@ def with_snapshots(result: xr.Dataset, found: Mapping[int, tuple[Network, xr.Dat
     -------
     The result with variables over ``snapshot``, whose names begin with ``snapshot_``.
     """
-    known = measured_dims()
-    parts = []
-    for network, test in found.values():
-        numbers = test[[name for name in test.data_vars if name in known and not test[name].dims]]
-        parts.append(xr.merge([numbers.reset_coords(drop=True), labelled(network).reset_coords(drop=True)]))
+    parts = [
+        xr.merge([numbers_of(test), labelled(network).reset_coords(drop=True)]) for network, test in found.values()
+    ]
     joined = xr.concat(parts, "snapshot", combine_attrs="drop_conflicts").rename(
         {n: f"snapshot_{n}" for n in parts[0].data_vars}
     )

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FolderInUseError, InterruptedRunError
-from ..evaluation import answer_batches, record_batches
 from ..experiment import Experiment
 from ..networks import Network
-from ..training import Answers, TrainingState
+from ..training import TrainingState
 from .bar import bar
 from .divergence import check_trained
 from .folder import RunFolder, folder_claims
 from .resources import check_that_it_fits, machine, settled
 from .session import Progress, Session, Watch, train
 from .sinks import FolderSink, Sink, Trained
-from .start import carry_over, check_calls, check_experiment, check_path, fresh_state, stream
+from .start import carry_over, check_calls, check_experiment, check_path, fresh_state
+from .testing import answered, recorded, run_test
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -172,30 +172,22 @@ class Course:
         """
         from . import result as results
 
+        experiment, task, network = session.experiment, session.task, trained.state.network
         started = time.monotonic()
-        answers = _answers(session, trained.state.network)
-        check_trained(session.experiment, session.task, trained.history, trained.state.network, answers)
-        kept = recorded(session.experiment, trained.state.network)
-        result = results.assemble(session.experiment, session.task, trained.history, answers, kept)
-        snapshots = {number: (of, self._tested(session, of)) for number, of in sorted(session.snapshots.items())}
-        if snapshots:
-            result = results.with_snapshots(result, snapshots)
+        answers = answered(experiment, network, on_batches=_looking_up(session))
+        check_trained(experiment, task, trained.history, network, answers)
+        kept = recorded(experiment, network)
+        result = results.assemble(experiment, task, trained.history, answers, kept)
+        if session.snapshots:
+            result = results.with_snapshots(result, _snapshots(session, last=result))
         if self._result is not None:
             result = results.with_stages_before(result, self._result)
         timing = _timing(trained.seconds, time.monotonic() - started)
-        self._sink.keep(session.experiment, trained, result, timing)
+        self._sink.keep(experiment, trained, result, timing)
         if self._sink.keeps_state:
             session.say(f"finished: {timing['training_seconds']} s of training")
         self._result, self._state = result, trained.state
         self._next += 1
-
-    @staticmethod
-    def _tested(session: Session, network: Network) -> xr.Dataset:
-        from . import result as results
-
-        experiment = session.experiment
-        kept, answers = recorded(experiment, network), _answers(session, network)
-        return results.tested(experiment, session.task, answers, kept, "snapshot")
 
     def result(self) -> xr.Dataset:
         """Return the result of the last stage, which includes the measures of those before it."""
@@ -204,36 +196,25 @@ class Course:
         return self._result
 
 
-def recorded(experiment: Experiment, network: Network) -> xr.Dataset:
-    """Run the test trials that are kept through the trained network, and label them.
-
-    See :func:`recurrent_memory.runs.result.recorded`.
-    """
-    from . import result as results
-
-    task, key = experiment.make_task(), stream(experiment, "test")
-    kept = record_batches(network, task, key, batches=experiment.test_batches, batch_size=experiment.batch_size)
-    return results.recorded(experiment, task, *kept, network)
-
-
-def _answers(session: Session, network: Network) -> Answers:
-    """Return a trained network's answers to all test trials."""
-    experiment, watch, last = session.experiment, session.watch, session.progress()
+def _looking_up(session: Session) -> Callable[[int], None]:
+    """Return what to do after some batches of a test: report them, and stop if the watch says so."""
+    watch, last, total = session.watch, session.progress(), session.experiment.test_batches
 
     def look_up(done: int) -> None:
-        watch.on_progress(last._replace(phase="testing", done=done, total=experiment.test_batches))
+        watch.on_progress(last._replace(phase="testing", done=done, total=total))
         if watch.should_stop():
             raise session.interruption()
 
-    return answer_batches(
-        network,
-        session.task,
-        stream(experiment, "test"),
-        batches=experiment.test_batches,
-        batch_size=experiment.batch_size,
-        until=session.task.n_steps + experiment.readout_step + 1,
-        on_batches=look_up,
-    )
+    return look_up
+
+
+def _snapshots(session: Session, last: xr.Dataset) -> dict[int, tuple[Network, xr.Dataset]]:
+    """Return the snapshots of a session by their number, each with its test; `last` is that of the trained network."""
+    done, look_up = len(session.history), _looking_up(session)
+    return {
+        number: (of, last if number == done else run_test(session.experiment, of, "snapshot", on_batches=look_up))
+        for number, of in sorted(session.snapshots.items())
+    }
 
 
 def _timing(training: float, testing: float) -> dict[str, Any]:

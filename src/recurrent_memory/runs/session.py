@@ -10,16 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
-
 from ..errors import DivergedError, InterruptedRunError, counted
 from ..evaluation import WINDOW, History
 from ..experiment import Experiment
 from ..networks import Network
-from ..training import CHUNK_CAPACITY, Chunk, Ensemble, Member, TrainingState
+from ..training import CHUNK_CAPACITY, Chunk, Ensemble, Member, TrainingState, copied
 from . import divergence
 from .sinks import Sink, Trained
 from .start import trainer
@@ -166,10 +161,7 @@ class Session:
         done = len(self.history)
         if done not in self.experiment.snapshots or done in self.snapshots:
             return
-        # A copy, because training reuses the memory of the state.
-        kept: Network = jax.tree.map(
-            lambda leaf: jnp.asarray(np.array(leaf)) if eqx.is_array(leaf) else leaf, self.state.network
-        )
+        kept: Network = copied(self.state.network)
         self.snapshots[done] = kept
         self.sink.keep_snapshot(self.experiment, done, kept)
 

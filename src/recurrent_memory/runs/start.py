@@ -165,3 +165,41 @@ def carry_over(last: TrainingState, fresh: TrainingState) -> TrainingState:
     carried: TrainingState = eqx.combine(kept, static)
     begun_anew: TrainingState = eqx.tree_at(lambda state: state.iteration, carried, fresh.iteration)
     return begun_anew
+
+
+def with_task_options(
+    experiment: Experiment, task_options: Mapping[str, Any] | None
+) -> tuple[Experiment, AbstractTask]:
+    """Return an experiment and its task with other settings of the task, for a network that is trained already.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    task_options
+        Settings of the task that differ from those of the experiment; None: none.
+
+    Returns
+    -------
+    The experiment and its task.
+
+    Raises
+    ------
+    InputError
+        If a setting is not allowed, or changes the number of input neurons or outputs.
+    """
+    own = experiment.make_task()
+    if not task_options:
+        return experiment, own
+    changed = experiment.replace(task_options={**experiment.task_options, **task_options})
+    task = changed.make_task()
+    for name, has, needs in (
+        ("input neurons", own.n_inputs, task.n_inputs),
+        ("outputs", own.n_outputs, task.n_outputs),
+    ):
+        if has != needs:
+            raise InputError(
+                f"`task_options` = {dict(task_options)!r} is not allowed: the task would have {needs} {name}, the "
+                f"network has {has}. Change only what leaves their number as it is, such as delay_dur."
+            )
+    return changed, task

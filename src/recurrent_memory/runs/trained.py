@@ -15,14 +15,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import PRNGKeyArray, PyTree
 
+from .. import analysis
 from ..errors import InputError
-from ..evaluation import answer_batches, record_batches, respond
+from ..evaluation import respond
 from ..experiment import Experiment
-from ..networks import Network, PerturbedCell
+from ..networks import Network, PerturbedCell, autonomous_step, visited_states
 from ..tasks import AbstractTask, Trials
 from ..tasks.populations import check_key
+from . import perturbations
 from .resources import settled
-from .start import stream
+from .start import with_task_options
+from .testing import run_test
 from .weights import arrays_of, as_torch, labelled, replaced
 
 N_TRIALS = 100
@@ -221,7 +224,7 @@ class TrainedNetwork:
         """
         from . import result as results
 
-        experiment, task = self._asked(task_options)
+        experiment, task = with_task_options(self.experiment, task_options)
         of_trials, network = random_key(key), self.acting
         if trials is not None and n_trials is not None:
             raise InputError("`trials` and `n_trials` were both given: give only one of them.")
@@ -232,7 +235,7 @@ class TrainedNetwork:
             outputs, activity = respond(network, task, trials, of_trials)
             given: Trials = jax.tree.map(np.asarray, trials)
             found = results.recorded(experiment, task, given, outputs, activity, self.network)
-            return self._described(found.assign_attrs({**results.provenance(experiment, task), "status": "simulated"}))
+            return self.described(found.assign_attrs({**results.provenance(experiment, task), "status": "simulated"}))
 
     def test(
         self,
@@ -257,41 +260,69 @@ class TrainedNetwork:
         All measures, activity and weights, as in a result, but without the curves of training. With the experiment's
         own number of batches and trials, the numbers are those of its result.
         """
-        from . import result as results
-
-        experiment, task = self._asked(task_options)
+        experiment, _ = with_task_options(self.experiment, task_options)
         if n_batches is not None:
             experiment = experiment.replace(test_batches=n_batches)
-        of_trials, network = stream(experiment, "test") if key is None else random_key(key), self.acting
-        much: dict[str, Any] = {"batches": experiment.test_batches, "batch_size": experiment.batch_size}
-        until = task.n_steps + experiment.readout_step + 1
+        of_trials = None if key is None else random_key(key)
         with settled():
-            answers = answer_batches(network, task, of_trials, **much, until=until)
-            recording = record_batches(network, task, of_trials, **much)
-            kept = results.recorded(experiment, task, *recording, self.network)
-            return self._described(results.tested(experiment, task, answers, kept, "tested"))
+            return self.described(run_test(experiment, self.acting, "tested", of_trials, plain=self.network))
 
-    def _described(self, found: xr.Dataset) -> xr.Dataset:
-        """Add what was done to the network to the attributes of a data set."""
+    def described(self, found: xr.Dataset) -> xr.Dataset:
+        """Add what was done to the network to the attributes of a data set.
+
+        Parameters
+        ----------
+        found
+            The data set.
+
+        Returns
+        -------
+        The data set with `silent_units` and `added_noise`, if there are any.
+        """
         perturbed = {"silent_units": ", ".join(map(str, self.silent)), "added_noise": self.noise}
         return found.assign_attrs({name: value for name, value in perturbed.items() if value})
 
-    def _asked(self, task_options: Mapping[str, Any] | None) -> tuple[Experiment, AbstractTask]:
-        """Return the experiment and its task with other settings of the task."""
-        if not task_options:
-            return self.experiment, self.task
-        changed = self.experiment.replace(task_options={**self.experiment.task_options, **task_options})
-        own, task = self.task, changed.make_task()
-        for name, has, needs in (
-            ("input neurons", own.n_inputs, task.n_inputs),
-            ("outputs", own.n_outputs, task.n_outputs),
-        ):
-            if has != needs:
-                raise InputError(
-                    f"`task_options` = {dict(task_options)!r} is not allowed: the task would have {needs} {name}, the "
-                    f"network has {has}. Change only what leaves their number as it is, such as delay_dur."
-                )
-        return changed, task
+    def fixed_points(
+        self, epoch: str = "delay", *, n_starts: int = 50, key: int | PRNGKeyArray = 0, **settings: Any
+    ) -> xr.Dataset:
+        """Find where the network comes to rest under the mean input of an epoch, with lesions and without noise.
+
+        Parameters
+        ----------
+        epoch
+            The epoch, such as "delay".
+        n_starts
+            Number of states from which to search: those of random steps of the epoch, one in each of as many trials.
+        key
+            Seed or random key of the trials.
+        **settings
+            As for :func:`recurrent_memory.analysis.fixed_points`, such as `tolerance`.
+
+        Returns
+        -------
+        As :func:`recurrent_memory.analysis.fixed_points`; a state is the activity of all units, and for some models
+        more (see :func:`recurrent_memory.networks.autonomous_step`).
+
+        Raises
+        ------
+        InputError
+            If there is no such epoch, a setting is not allowed, or the cell needs random numbers in each step.
+        """
+        start, stop = perturbations.steps_of(self.task, epoch)
+        of_trials, network = random_key(key), self.with_noise(0).acting
+        with settled():
+            trials = self.task.sample(of_trials, n_starts)
+            inputs, there = np.asarray(trials.inputs), np.array(trials.mask)
+            there[:, :start] = there[:, stop:] = False
+            steps = [np.random.default_rng(trial).choice(np.flatnonzero(of)) for trial, of in enumerate(there)]
+            starts = np.asarray(visited_states(network, inputs))[np.arange(n_starts), steps]
+            step = autonomous_step(network, inputs[there].mean(axis=0))
+            return self.described(analysis.fixed_points(step, starts, **settings).assign_attrs(epoch=epoch))
+
+    over_delays = perturbations.over_delays
+    over_noise = perturbations.over_noise
+    lesions_by_peak = perturbations.lesions_by_peak
+    schur_cuts = perturbations.schur_cuts
 
 
 def random_key(key: int | PRNGKeyArray) -> PRNGKeyArray:

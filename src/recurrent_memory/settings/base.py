@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import InputError, nearest
+from .documented import HAS_PARAMETERS, default_of, with_fields
 
 Own = TypeVar("Own", bound="Settings")
 
@@ -21,7 +21,7 @@ class Settings(BaseModel):
     """Base class of all settings: immutable and hashable, without unknown names or lossy conversions.
 
     Each field has a default (the paper's value), an allowed range and a description with units. The command line, the
-    attributes of results and the error messages are made from these.
+    attributes of results, the error messages and the docstring's section on the fields are made from these.
 
     Raises
     ------
@@ -41,6 +41,15 @@ class Settings(BaseModel):
     recurrent_memory.errors.InputError: `dt` = -1 is not allowed: must be greater than 0.
     `dt`: Time step (s). Default: 0.01.
     """
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Add the fields to the class's docstring, so that `help` explains them."""
+        super().__pydantic_init_subclass__(**kwargs)
+        own, inherited = cls.__dict__.get("__doc__"), [of.__doc__ for of in cls.__mro__[1:] if issubclass(of, Settings)]
+        # A section that its author has written stays; one that is that of a base class may lack fields.
+        if own is None or own in inherited or not HAS_PARAMETERS.search(own):
+            cls.__doc__ = with_fields(own or inherited[0] or "", cls.model_fields)
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
@@ -112,8 +121,7 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     field = settings.model_fields[name]
     lines = [f"`{place}` = {first['input']!r} is not allowed: {rule.rstrip('.')}."]
     if field.description:
-        default = str(field.default) if isinstance(field.default, PurePath) else repr(field.default)
-        default = "" if field.is_required() else f" Default: {default}."
+        default = "" if field.is_required() else f" Default: {default_of(field)}."
         lines.append(f"`{name}`: {field.description.rstrip('.')}.{default}")
     if others:
         lines.append(f"({len(others)} more setting(s) are wrong as well.)")

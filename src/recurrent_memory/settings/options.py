@@ -19,11 +19,10 @@ from pydantic.fields import FieldInfo
 
 from ..errors import InputError
 from .base import rule_of
+from .documented import PLAIN, in_words
 
 REQUIRED = inspect.Parameter.empty
 """The default of an option that has none."""
-_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-_WORDS = {float: "a number", int: "a whole number", bool: "true | false", str: "a word", types.NoneType: "none"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,11 +62,7 @@ class Option:
     def allowed(self) -> str:
         """The allowed values, in words."""
         plain = typing.get_args(self.kind)[0] if typing.get_origin(self.kind) is typing.Annotated else self.kind
-        rules = [rule for field in self._fields for rule in field.metadata]
-        limits = [f"{sign} {getattr(rule, of)}" for rule in rules for of, sign in _SIGNS.items() if hasattr(rule, of)]
-        # Limits belong to the number and come before any alternative: "a number > 0, or none".
-        number, _, other = _in_words(plain).partition(", or ")
-        return " ".join([number, *([" and ".join(limits)] if limits else [])]) + (f", or {other}" if other else "")
+        return in_words(plain, [rule for field in self._fields for rule in field.metadata])
 
     @property
     def _fields(self) -> list[FieldInfo]:
@@ -231,13 +226,4 @@ def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
 def _is_plain(kind: Any) -> bool:
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         return all(map(_is_plain, typing.get_args(kind)))
-    return typing.get_origin(kind) in (typing.Annotated, typing.Literal) or kind in _WORDS
-
-
-def _in_words(kind: Any) -> str:
-    if typing.get_origin(kind) is typing.Literal:
-        return " | ".join(map(str, typing.get_args(kind)))
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        parts = typing.get_args(kind)
-        return ", or ".join(_in_words(part) for part in parts if not (part is int and float in parts))
-    return _WORDS.get(kind, "anything" if kind is Any else getattr(kind, "__name__", str(kind)))
+    return typing.get_origin(kind) in (typing.Annotated, typing.Literal) or kind in PLAIN

@@ -11,10 +11,11 @@ from ..errors import DamagedResultError, InputError, InterruptedRunError
 from ..experiment import Experiment
 from ..runs.folder import RunFolder, folder_claims, with_weights
 from ..runs.resources import published_randomness, settled
-from ..runs.run import recorded, run_in
+from ..runs.run import run_in
 from ..runs.schema import check_result
 from ..runs.session import Watch
 from ..runs.start import initial_network
+from ..runs.testing import recorded
 from .grid import Network
 from .store.layout import RESULT
 from .store.record import DATA, WEIGHT, labelled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from .objective import Objective
 from .optimizers import Optimizer
 from .schedules import Schedule
 
+Copied = TypeVar("Copied")
 CHUNK_CAPACITY = 250
 """Most iterations of a chunk; the compiled program allocates this many rows of records."""
 
@@ -87,6 +88,28 @@ def join_batches(answers: Answers) -> Answers:
     # Explicit sizes: Sine's evidence is empty, and NumPy cannot infer −1 for an empty array.
     joined: Answers = jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), answers)
     return joined
+
+
+def copied(state: Copied) -> Copied:
+    """Copy a state or a network in training, because further training reuses the memory of its arrays.
+
+    Parameters
+    ----------
+    state
+        The state, or a part of it.
+
+    Returns
+    -------
+    The same, in memory of its own.
+
+    Examples
+    --------
+    >>> weights = jnp.ones(3)
+    >>> copied({"W_rec": weights})["W_rec"] is weights
+    False
+    """
+    copy: Copied = jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state)
+    return copy
 
 
 class Chunk(NamedTuple):

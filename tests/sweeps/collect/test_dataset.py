@@ -17,8 +17,8 @@ from recurrent_memory import storage
 from recurrent_memory.errors import InputError, InterruptedRunError
 from recurrent_memory.experiment import FOLLOWING
 from recurrent_memory.runs.folder import RunFolder
-from recurrent_memory.runs.run import recorded
 from recurrent_memory.runs.session import Watch
+from recurrent_memory.runs.testing import recorded
 from recurrent_memory.sweeps import (
     Failure,
     Network,
