@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from ..analysis import cross_validated_order, peak_order
-from .canvas import Canvas, canvas
+from .canvas import Canvas, canvas, size_of
 from .heatmap import add_color_bar, draw_rows, say_none_active, scale_to_peak
 from .pictures import picture
 from .style import complete_trials, mark_masked, with_activity, within
@@ -129,5 +130,6 @@ def _draw(
         return False
     image = draw_rows(axes, result, scale_to_peak(rows))
     add_color_bar([axes], image, color_label, is_negative=bool((rows < 0).any()))
-    axes.set_ylabel(f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})", wrap=True)
+    label = f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})"
+    axes.set_ylabel(label if place.is_new else textwrap.fill(label, max(20, int(12 * size_of(axes)[1]))), wrap=True)
     return True

@@ -23,6 +23,8 @@ class Canvas(NamedTuple):
     figure: Figure
     panels: list[Axes | None]
     """None: a panel that the user leaves out."""
+    is_grid: bool
+    """Whether all panels show the same, each with a title of its own."""
     is_new: bool
     """Whether the figure is the picture's own. If not, its size, its layout and other axes in it are the user's."""
 
@@ -47,7 +49,7 @@ class Canvas(NamedTuple):
         what
             The picture's own title.
         title
-            The user's; None: the picture's own, "": none.
+            The user's; None: the picture's own, unless it is that of several axes of the user; "": none.
         """
         if self.is_new:
             network = describe_network(result)
@@ -56,8 +58,11 @@ class Canvas(NamedTuple):
                 self.figure.suptitle(words)
         else:
             first = self.drawn[0]
-            words = textwrap.fill(what, max(20, int(14 * size_of(first)[0]))) if title is None else title
-            first.set_title("\n".join(line for line in (words, first.get_title()) if line), pad=TITLE_PAD)
+            if title is None:
+                is_whole = self.is_grid and len(self.panels) > 1  # what is said of all panels has no place in one
+                title = "" if is_whole else textwrap.fill(what, max(20, int(14 * size_of(first)[0])))
+            if title:
+                first.set_title("\n".join(line for line in (title, first.get_title()) if line), pad=TITLE_PAD)
         return self.figure
 
 
@@ -97,18 +102,18 @@ def canvas(
         every = figure.subplots(*(shape or (1, len(panels))), squeeze=False, **options).ravel().tolist()
         for axes in every[len(panels) :]:
             axes.remove()
-        return Canvas(figure, every[: len(panels)], True)
+        return Canvas(figure, every[: len(panels)], is_grid, True)
     given = _given(ax)
     if isinstance(ax, Axes) and not is_grid:
         given += [None] * (len(panels) - 1)
-    if len(given) != len(panels) or not any(given):
+    if len(given) != len(panels) or not any(given) or (is_grid and None in given):
         names = f" ({', '.join(textwrap.shorten(name, 30) for name in panels[:8])})" if len(panels) > 1 else ""
-        leave_out = "" if len(panels) == 1 else ", in the place of a panel to leave out None"
+        leave_out = "" if len(panels) == 1 or is_grid else ", or None in the place of a panel to leave out"
         raise InputError(
             f"`ax` has {sum(axes is not None for axes in given)} axes, and this picture has "
-            f"{counted(len(panels), 'panel')}{names}: give as many axes{leave_out}."
+            f"{counted(len(panels), 'panel')}{names}: give axes for each{leave_out}."
         )
-    return Canvas(figure_of(next(axes for axes in given if axes is not None)), given, False)
+    return Canvas(figure_of(next(axes for axes in given if axes is not None)), given, is_grid, False)
 
 
 def _given(ax: Any) -> list[Axes | None]:

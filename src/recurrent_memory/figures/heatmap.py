@@ -19,7 +19,9 @@ def scale_to_peak(rows: Float[np.ndarray, "*panel unit time"]) -> Float[np.ndarr
     return np.asarray(rows / np.where(peak > 0, peak, 1))
 
 
-def draw_rows(axes: Axes, result: xr.Dataset, rows: Float[np.ndarray, "unit time"]) -> AxesImage:
+def draw_rows(
+    axes: Axes, result: xr.Dataset, rows: Float[np.ndarray, "unit time"], *, names_readout: bool = True
+) -> AxesImage:
     """Draw rows that are scaled to their peaks, over the time of a result, with its epochs and the read-out step."""
     image = axes.imshow(
         rows,
@@ -33,7 +35,7 @@ def draw_rows(axes: Axes, result: xr.Dataset, rows: Float[np.ndarray, "unit time
     )
     count_in_whole_numbers(axes.yaxis)
     mark_epochs(axes, result)
-    if mark_readout(axes, result):
+    if mark_readout(axes, result) and names_readout:
         _name_readout(axes, result)
     label_time(axes, result)
     return image

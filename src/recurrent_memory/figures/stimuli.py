@@ -50,7 +50,10 @@ def stimulus_heatmaps(
         Units whose mean over the even trials is not above this are left out (same unit as `activity`).
     ax
         Matplotlib axes for each panel, with the user's settings; None: a new figure.
-    title, steps
+    title
+        Title of the figure, or of the first of `ax`; None: one that says what is shown, but not on several axes; "":
+        none.
+    steps
         As in `activity_heatmap`.
 
     Returns
@@ -83,11 +86,10 @@ def stimulus_heatmaps(
     groups = _groups(shown["by"], n_bins)
     place = _panels(ax, groups)
     if groups:
-        n_active = _draw(place.drawn, result, shown, groups, min_rate)
-        which += f"; {n_active} of {result.sizes['unit']} units are active"
+        _draw(place.drawn, result, shown, groups, min_rate)
     else:
         say(place.drawn[0], "no stimulus to show:\nthere must be two trials or more, with a value")
-    what = f"Mean activity of odd trials by {result['by'].attrs['long_name']}, sorted by the peaks in even trials"
+    what = f"Mean activity by {result['by'].attrs['long_name']}: odd trials, units sorted by their peak in even trials"
     return place.entitled(result, what + which, title)
 
 
@@ -130,11 +132,15 @@ def _groups(by: xr.DataArray, n_bins: int) -> list[Group]:
             raise InputError(f"`by` has {len(different)} different words, and a picture at most {MOST_PANELS} panels.")
         return [Group(readable_text(str(word), 24), values == word) for word in different]
     if len(different) <= n_bins:
-        return [Group(f"{value:.3g}{units}", values == value) for value in different]
+        return [Group(_word(value, 3) + units, values == value) for value in different]
     edges = np.quantile(values[there], np.linspace(0, 1, n_bins + 1))
     place = np.where(there, np.searchsorted(edges[1:-1], values, side="right"), -1)
     bins = {number: place == number for number in range(n_bins) if (place == number).any()}
-    return [Group(f"{edges[i]:.2g} to {edges[i + 1]:.2g}{units}", trials) for i, trials in bins.items()]
+    return [Group(f"{_word(edges[i], 2)} to {_word(edges[i + 1], 2)}{units}", trials) for i, trials in bins.items()]
+
+
+def _word(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _panels(ax: Any, groups: list[Group]) -> Canvas:
@@ -144,21 +150,21 @@ def _panels(ax: Any, groups: list[Group]) -> Canvas:
     return canvas(ax, names, shape=shape, is_grid=True, sharex=True, sharey=True)
 
 
-def _draw(panels: list[Axes], result: xr.Dataset, shown: xr.Dataset, groups: list[Group], min_rate: float) -> int:
-    """Draw each group of trials in its panel; return the number of active units."""
+def _draw(panels: list[Axes], result: xr.Dataset, shown: xr.Dataset, groups: list[Group], min_rate: float) -> None:
+    """Draw each group of trials in its panel."""
     order = cross_validated_order(result["activity"], mask=result["mask"].values, min_rate=min_rate)["unit"].values
     for axes, group in zip(panels, groups, strict=True):
         axes.set_title(f"{group.name} ({counted(int(group.trials.sum()), 'trial')})", pad=TITLE_PAD)
     if not order.size:
         for axes in panels:
             say_none_active(axes, result.sizes["unit"], min_rate)
-        return 0
+        return
     ordered = shown["activity"].isel(unit=order)
     means = [ordered.isel(trial=group.trials).mean("trial", dtype=np.float64) for group in groups]
     rows = np.stack([mean.transpose("unit", "time").values for mean in means])
-    images = [draw_rows(axes, result, of) for axes, of in zip(panels, scale_to_peak(rows), strict=True)]
+    scaled = zip(panels, scale_to_peak(rows), strict=True)
+    images = [draw_rows(axes, result, of, names_readout=axes is panels[0]) for axes, of in scaled]
     add_color_bar(panels, images[0], "Mean activity / peak of the unit", is_negative=bool((rows < 0).any()))
     for axes in panels:
-        axes.set_ylabel("Unit, sorted by peak time")
+        axes.set_ylabel(f"Unit ({order.size} of {result.sizes['unit']} active)")
         axes.label_outer()
-    return int(order.size)

@@ -41,7 +41,7 @@ ACTIVITY_COLORS = "viridis"
 SIGNED_COLORS = "RdBu_r"
 
 SIZE, DPI = (7.0, 5.0), 150
-LONGEST_WORDS, LONGEST_LABEL, LONGEST_UNITS = 120, 60, 24
+LONGEST_WORDS, LONGEST_LABEL, LONGEST_UNITS = 120, 70, 24
 """Characters of a text from a data set that are drawn: in a title, in a legend, and along an axis."""
 
 _SETTINGS: dict[Any, Any] = {
@@ -167,8 +167,7 @@ def with_readout(result: xr.Dataset) -> xr.Dataset:
     if step is None:
         with contextlib.suppress(TypeError, ValueError, AttributeError):  # the attribute may be anyone's
             step = json.loads(result.attrs["experiment"]).get("readout_step") if "experiment" in result.attrs else None
-    is_whole = isinstance(step, int | np.integer) and not isinstance(step, bool)
-    if not is_whole or "time" not in result.dims or not -result.sizes["time"] <= step <= -1:
+    if not isinstance(step, int | np.integer) or "time" not in result.dims or not -result.sizes["time"] <= step < 0:
         return result
     return result.assign_attrs(readout_time=float(step_times(result)[step]))
 

@@ -9,6 +9,8 @@ from jaxtyping import Float, Real
 from ..errors import InputError
 from .style import step_times
 
+ANSWERS = ("outputs", "targets")
+
 
 def choose_trial(result: xr.Dataset, trial: int | None) -> tuple[int, str]:
     """Return a trial and words for it; None: the typical one.
@@ -53,7 +55,7 @@ def typical_trial(result: xr.Dataset) -> int:
         places = places[complete] if complete.any() else places
     some = result if len(places) == n_trials else result.isel(trial=places)
     distance = np.zeros(len(places))
-    if {"outputs", "targets"} <= set(some) and some["outputs"].dims == some["targets"].dims:
+    if set(ANSWERS) <= set(some.data_vars):
         distance = np.maximum(distance, _from_middle(_errors(some)))
     if "activity" in some and set(some["activity"].dims) == {"trial", "time", "unit"}:
         distance = np.maximum(distance, _from_middle(_likeness(some)))
@@ -71,10 +73,11 @@ def _errors(result: xr.Dataset) -> Float[np.ndarray, " trial"]:
     """Return the mean distance of the outputs from the targets in the step at which the answer is read, or the last."""
     at = np.flatnonzero(step_times(result) == result.attrs.get("readout_time"))
     step = int(at[0]) if at.size else -1
-    error = np.abs(result["outputs"].isel(time=step).astype(float) - result["targets"].isel(time=step))
+    outputs, targets = (result[name].isel(time=step).transpose("trial", "output").values for name in ANSWERS)
+    error = np.abs(outputs.astype(np.float64) - targets)
     if result.attrs.get("response") == "angle":  # orientations: 0 and π are the same
         error = np.minimum(error % np.pi, -error % np.pi)
-    return np.asarray(error.mean("output").values)
+    return np.asarray(error.mean(axis=1))
 
 
 def _likeness(result: xr.Dataset) -> Float[np.ndarray, " trial"]:
@@ -83,12 +86,15 @@ def _likeness(result: xr.Dataset) -> Float[np.ndarray, " trial"]:
     The trials are taken one by one, which needs no copy of all activity.
     """
     activity: Real[np.ndarray, "trial time unit"] = result["activity"].transpose("trial", "time", "unit").values
-    mask = result["mask"].transpose("trial", "time").values.astype(bool) if "mask" in result else None
-    mean = activity.mean(axis=0, where=True if mask is None else mask[:, :, None], dtype=np.float64)
+    there = np.ones(activity.shape[:2], bool)
+    if "mask" in result:
+        there = result["mask"].transpose("trial", "time").values.astype(bool)
     found = np.full(len(activity), np.nan)
-    for trial, values in enumerate(activity):
-        there = slice(None) if mask is None else mask[trial]
-        one, other = values[there].ravel().astype(np.float64), mean[there].ravel()
-        if one.size and np.ptp(one) > 0 and np.ptp(other) > 0:
-            found[trial] = np.corrcoef(one, other)[0, 1]
+    with np.errstate(all="ignore"):  # a network that has diverged: its trials are as typical as each other
+        total = activity.sum(axis=0, where=there[:, :, None], dtype=np.float64)
+        mean = total / np.maximum(there.sum(axis=0), 1)[:, None]
+        for trial, kept in enumerate(there):
+            one, other = activity[trial, kept].ravel().astype(np.float64), mean[kept].ravel()
+            if one.size and np.ptp(one) > 0 and np.ptp(other) > 0:
+                found[trial] = np.corrcoef(one, other)[0, 1]
     return found
