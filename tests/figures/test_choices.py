@@ -31,7 +31,7 @@ class TestTypicalTrial:
     def expected(self, result: xr.Dataset, trials: Array) -> int:
         """By another way: ranks of SciPy, all correlations at once."""
         some = result.isel(trial=trials)
-        error = np.abs(some["outputs"] - some["targets"]).values[:, -5, 0]
+        error = np.abs(some["outputs"].values - some["targets"].values)[:, -5, 0]
         if result.attrs["response"] == "angle":
             error = np.abs(np.angle(np.exp(2j * error)) / 2)
         activity = some["activity"].values.astype(float).reshape(len(trials), -1)

@@ -34,7 +34,8 @@ HEATMAPS = ("activity_heatmap", "average_heatmap")
 @functools.cache
 def new_figure(name: str) -> Figure:
     draw, data, _ = EVERY[name]
-    return draw(data)
+    figure: Figure = draw(data)
+    return figure
 
 
 def content(axes: Axes) -> list[Any]:
@@ -127,7 +128,8 @@ def test_a_grid_of_stimuli_is_drawn_whole() -> None:
 def test_a_figure_of_several_pictures_can_be_drawn() -> None:
     with mpl.rc_context({"font.size": 6}):
         own = Figure(figsize=(9, 6), dpi=30, layout="constrained")
-        left, right = own.subfigures(1, 2)
+        parts: Any = own.subfigures(1, 2)
+        left, right = parts
         panels = left.subplots(3, 2)
         for (draw, data, n_panels), axes in zip(list(EVERY.values())[:3], panels, strict=True):
             assert draw(data, ax=axes[:n_panels]) is own
@@ -142,7 +144,7 @@ def test_a_figure_of_several_pictures_can_be_drawn() -> None:
 @pytest.mark.parametrize("name", [*HEATMAPS, "recurrent_weights", "stimulus_heatmaps"])
 def test_steps_are_as_if_only_they_had_been_recorded(name: str) -> None:
     shown = PICTURES[name](RESULT, steps=(20, 130))
-    trial = {}
+    trial: dict[str, int] = {}
     if name == "activity_heatmap":  # typical of whole trials, whatever steps are shown
         assert shown.get_suptitle() == new_figure(name).get_suptitle()
         trial = {"trial": int(shown.get_suptitle().split()[3])}
@@ -219,11 +221,11 @@ def test_weights_of_ones_own() -> None:
 
 @pytest.mark.parametrize("given", ["experiment", "attribute", "nothing", "nonsense", "too early"])
 def test_the_readout_step_is_marked_if_it_is_known(given: str) -> None:
-    attrs: dict[str, Any] = {
+    attributes: dict[str, dict[str, Any]] = {
         "experiment": {"experiment": '{"readout_step": -10}'}, "attribute": {"readout_step": -10}, "nothing": {},
         "nonsense": {"experiment": '["{'}, "too early": {"readout_step": -151},
-    }[given]  # fmt: skip
-    result = RESULT.drop_attrs(deep=False).assign_attrs(attrs).assign_coords(time=np.arange(150) + 1000)
+    }  # fmt: skip
+    result = RESULT.drop_attrs(deep=False).assign_attrs(attributes[given]).assign_coords(time=np.arange(150) + 1000)
     figure = PICTURES["average_heatmap"](result)
     lines = [line for line in figure.axes[0].lines if line.get_label() == "read-out step"]
     assert [float(np.asarray(line.get_xdata())[0]) for line in lines] == [1140.0] * (

@@ -72,17 +72,17 @@ def learning_curve(
         window = max(result.sizes["iteration"] // 100, 1) if error == "training_loss" else 1
     if window < 1:
         raise InputError(f"`window` must be at least 1 iteration, got {window}.")
-    if steps is not None:
-        of_test = [] if steps[-1] == result.sizes["iteration"] else ["fractional_loss", "test_loss", "observer_loss"]
-        result = within(result, steps, "iteration", "training").drop_vars(of_test, errors="ignore")
+    shown = within(result, steps, "iteration", "training")
+    if steps is not None and steps[1] < result.sizes["iteration"]:
+        shown = shown.drop_vars(("fractional_loss", *TEST_TERMS["angle"]), errors="ignore")
     place = canvas(ax, ("errors", "fractional loss"), shape=(2, 1), sharex=True)
     above, below = place.panels
     if above is not None:
-        _draw_errors(place, above, result, error, window)
+        _draw_errors(place, above, shown, error, window)
     if below is not None:
-        _draw_fractional_loss(below, result)
+        _draw_fractional_loss(below, shown)
     for axes in place.drawn:
-        _limit_iterations(axes, result)
+        _limit_iterations(axes, shown)
         if not place.is_new or axes is below:
             axes.set_xlabel("Training iteration")
     what = "Learning" if window == 1 else f"Learning: running mean over {window} iterations"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..analysis import read_activity
 from ..errors import InputError
 from ..registry import Registry
-from .style import has, in_words, need, styled, with_readout
+from .style import has, in_words, kind_of, need, styled, with_readout
 
 P = ParamSpec("P")
 Needs = tuple[str | tuple[str, ...], ...]
@@ -75,13 +75,10 @@ def picture(
 def _data_set(name: str, activity: Any, needs: Needs, instead: Mapping[str, str]) -> xr.Dataset:
     """Return activity without a data set as one, if the picture needs nothing else; say what else it needs."""
     if needs != ("activity",):
-        what = (
-            f"{type(activity).__name__} {'' if (shape := getattr(activity, 'shape', None)) is None else shape}".strip()
-        )
         arguments = [f"`{of}`" for of, variable in instead.items() if variable in needs]
         how = f", or {', '.join(arguments)} besides the activity" if arguments else ""
         raise InputError(
-            f"`{name}` needs {', '.join(map(in_words, needs))}, and got one array ({what}).\n"
+            f"`{name}` needs {', '.join(map(in_words, needs))}, and got one array ({kind_of(activity)}).\n"
             f"Give a data set (xarray.Dataset) that has them, such as a result{how}."
         )
     found = read_activity(activity)

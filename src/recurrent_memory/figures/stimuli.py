@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis import cross_validated_order
@@ -19,6 +18,7 @@ from .pictures import picture
 from .style import complete_trials, readable_text, say, with_activity, within
 
 MOST_PANELS = 12
+"""Most panels of one picture; more would not be legible."""
 
 
 class Group(NamedTuple):
@@ -86,7 +86,7 @@ def stimulus_heatmaps(
     groups = _groups(shown["by"], n_bins)
     place = _panels(ax, groups)
     if groups:
-        _draw(place.drawn, result, shown, groups, min_rate)
+        _draw(place, result, shown, groups, min_rate)
     else:
         say(place.drawn[0], "no stimulus to show:\nthere must be two trials or more, with a value")
     what = f"Mean activity by {result['by'].attrs['long_name']}: odd trials, units sorted by their peak in even trials"
@@ -150,8 +150,9 @@ def _panels(ax: Any, groups: list[Group]) -> Canvas:
     return canvas(ax, names, shape=shape, is_grid=True, sharex=True, sharey=True)
 
 
-def _draw(panels: list[Axes], result: xr.Dataset, shown: xr.Dataset, groups: list[Group], min_rate: float) -> None:
+def _draw(place: Canvas, result: xr.Dataset, shown: xr.Dataset, groups: list[Group], min_rate: float) -> None:
     """Draw each group of trials in its panel."""
+    panels = place.drawn
     order = cross_validated_order(result["activity"], mask=result["mask"].values, min_rate=min_rate)["unit"].values
     for axes, group in zip(panels, groups, strict=True):
         axes.set_title(f"{group.name} ({counted(int(group.trials.sum()), 'trial')})", pad=TITLE_PAD)
@@ -167,4 +168,5 @@ def _draw(panels: list[Axes], result: xr.Dataset, shown: xr.Dataset, groups: lis
     add_color_bar(panels, images[0], "Mean activity / peak of the unit", is_negative=bool((rows < 0).any()))
     for axes in panels:
         axes.set_ylabel(f"Unit ({order.size} of {result.sizes['unit']} active)")
-        axes.label_outer()
+        if place.is_new:
+            axes.label_outer()

@@ -150,6 +150,12 @@ def in_words(name: str | tuple[str, ...]) -> str:
     return " or ".join(f"`{one}`" for one in ((name,) if isinstance(name, str) else name))
 
 
+def kind_of(value: Any) -> str:
+    """Return the type of a value, and its shape if it has one, for a message."""
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + ("" if shape is None else f" {tuple(shape)}")
+
+
 def with_activity(result: xr.Dataset) -> xr.Dataset:
     """Return a result whose activity is checked and is (trial, time, unit), with a mask (trial, time) in any case."""
     activity = read_activity(result["activity"], mask=result["mask"].astype(bool) if "mask" in result else None)
@@ -173,7 +179,7 @@ def with_readout(result: xr.Dataset) -> xr.Dataset:
 
 
 def within(result: xr.Dataset, steps: tuple[int, int] | None, dim: str = "time", whole: str = "trial") -> xr.Dataset:
-    """Return some steps of the trials, first and stop, with their times; None: the whole trials."""
+    """Return the steps from the first to before the second of two numbers, with their times; None: all."""
     if steps is None:
         return result
     first, stop = check_steps(steps, result.sizes[dim], whole)
@@ -257,12 +263,11 @@ def mark_readout(axes: Axes, result: xr.Dataset) -> bool:
     return True
 
 
-def shade_trained(axes: Axes, result: xr.Dataset) -> bool:
-    """Shade the epoch in which answers are trained, if it is shown; return whether it is."""
-    trained = [(first, stop) for name, first, stop in epochs(result) if name == TRAINED_EPOCH]
-    for first, stop in trained:
-        axes.axvspan(first, stop, color=TRAINED, linewidth=0, zorder=0, label=MARKS[1])
-    return bool(trained)
+def shade_trained(axes: Axes, result: xr.Dataset) -> None:
+    """Shade the epoch in which answers are trained, if it is shown."""
+    for name, first, stop in epochs(result):
+        if name == TRAINED_EPOCH:
+            axes.axvspan(first, stop, color=TRAINED, linewidth=0, zorder=0, label=MARKS[1])
 
 
 def count_in_whole_numbers(axis: Axis) -> None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..errors import InputError
 from ..settings import SOLVED_BELOW
 from .canvas import Canvas, canvas, size_of
-from .style import SIZE, describe_network, readable, readable_text, styled
+from .style import SIZE, describe_network, kind_of, readable, readable_text, styled
 from .sweep_cells import Field, View, field_symbol
 
 _AXIS_LABELS = {
@@ -29,17 +29,15 @@ _MOST_TICKS, _LONGEST_LABEL = 12, 30
 P = ParamSpec("P")
 
 
-def of_sweep(picture: Callable[Concatenate[xr.Dataset, P], Figure]) -> Callable[Concatenate[Any, P], Figure]:
+def of_sweep(picture: Callable[Concatenate[xr.Dataset, P], Figure]) -> Callable[..., Figure]:
     """Draw with this package's style, and refuse what is no data set of a sweep."""
 
     @functools.wraps(picture)
-    def drawn(dataset: Any, /, *args: P.args, **kwargs: P.kwargs) -> Figure:
+    def drawn(dataset: Any, *args: P.args, **kwargs: P.kwargs) -> Figure:
         if not isinstance(dataset, xr.Dataset) or "status" not in dataset:
-            shape = getattr(dataset, "shape", None)
-            what = type(dataset).__name__ + ("" if shape is None else f" {tuple(shape)}")
             raise InputError(
                 f"`{picture.__name__}` needs a data set with a measure and the `status` of each network of a sweep, "
-                f"got {what}: give what `recurrent_memory.sweeps.collect` returns."
+                f"got {kind_of(dataset)}: give what `recurrent_memory.sweeps.collect` returns."
             )
         return styled(picture)(dataset, *args, **kwargs)
 
