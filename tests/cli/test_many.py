@@ -63,6 +63,7 @@ def test_numbers_that_differ_late_are_networks_of_their_own(command: Any, tmp_pa
     assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == sorted(names)
 
 
+@pytest.mark.thorough
 def test_a_format_that_is_given_draws_the_pictures_of_all(command: Any, tmp_path: Path) -> None:
     done = command("train", *without("--seed"), "--seeds", "1:3", "--format", "svg", "--out", tmp_path / "grid")
     assert done.code == 0, done.err

@@ -144,6 +144,7 @@ def test_a_sweep_whose_code_is_named_beside_its_file(command: Any, my_lab: Path)
     assert f"--import {my_lab} --part" in script
 
 
+@pytest.mark.thorough
 def test_a_script_that_changes_a_task_never_gets_an_old_result(my_lab: Path, tmp_path: Path) -> None:
     # As in a notebook or a script: the file is the same, and what differs comes from the command line.
     script = tmp_path / "script.py"

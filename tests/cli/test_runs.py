@@ -211,6 +211,7 @@ def test_full_disk_is_a_short_message(command: Any, tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("hangup_ends_children")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.sampled(2)
 def test_a_signal_saves_and_the_same_command_resumes(tmp_path: Path, command: Any, number: int) -> None:
     experiment = small_experiment(iterations=30_000)
     process = subprocess.Popen(
@@ -286,6 +287,7 @@ def test_nohup_is_kept(command: Any, tmp_path: Path) -> None:
         ("recurrent-memory train --learning-rate-schedule exp", "exponential"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_tab_completes_names(words: str, completed: str) -> None:
     environment = os.environ | {
         "_RECURRENT_MEMORY_COMPLETE": "bash_complete",

@@ -55,6 +55,7 @@ def in_turn(first: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("first", range(0, len(ODD), 4))
+@pytest.mark.sampled(3)
 def test_of_a_network(first: int) -> None:
     result, words = make_result(tiling(6, 2, 0), n_iterations=20).isel(neuron=slice(10)), in_turn(first)
     result = result.assign_attrs({name: next(words) for name, value in result.attrs.items() if isinstance(value, str)})
@@ -68,6 +69,7 @@ def test_of_a_network(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, len(ODD), 4))
+@pytest.mark.sampled(3)
 def test_of_a_sweep(first: int) -> None:
     words = in_turn(first)
     dataset = sweep({"model": [next(words), "relu"], "lambda0": [0.9, 0.98], "sigma0": [0.1, 0.2], "seed": [0, 1]})

@@ -367,6 +367,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sampled(3)
 def test_everything_is_within_the_edges_and_nothing_overlaps(case: str) -> None:
     dataset = CASES[case]
     about = "sweep.toml where task == '$' and " + "lambda0 > 0.95 and " * 20

@@ -209,6 +209,7 @@ def given(cell: AbstractCell, inputs: Array, mask: Array | None, last: int | Non
     [(3, 1, 4, 2, 4, False), (17, 6, 7, 4, 2, True), (100, 13, 12, 20, 12, True)],
     ids=["3 units", "17 units, masked, last 2 steps", "100 units, masked"],
 )
+@pytest.mark.sampled(2)
 def test_every_cell_is_as_in_the_loop(
     case: str, units: int, trials: int, steps: int, neurons: int, last: int, masked: bool
 ) -> None:

@@ -80,6 +80,7 @@ def gradients(run: Callable[..., Array], cell: AbstractCell, inputs: Array, mask
 @pytest.mark.parametrize("masked", [False, True], ids=["every step", "masked steps"])
 @pytest.mark.parametrize("n_steps", [1, 2, 40])
 @pytest.mark.parametrize("name", CELLS)
+@pytest.mark.sampled(3)
 def test_gradient_equals_autodiff(name: str, n_steps: int, masked: bool, precision: str) -> None:
     cell, inputs, mask, signal = problem(name, n_steps)
     expected = gradients(recur_by_autodiff, cell, inputs, mask if masked else None, signal)

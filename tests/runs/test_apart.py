@@ -65,6 +65,7 @@ def left_by_the_dead(path: Path) -> None:
     path.write_text(json.dumps({**said, "process": 2**22 + 1}))
 
 
+@pytest.mark.thorough
 def test_only_the_network_that_kills_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget(monkeypatch)
     file = tmp_path / "deadly.py"

@@ -97,6 +97,7 @@ def test_a_network_that_diverges_does_not_disturb_the_others_in_its_batch(
 
 
 @pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.sampled(2)
 def test_interrupted_it_goes_on_to_the_same_end(
     batched: bool, tmp_path: Path, alone: list[xr.Dataset], alone_in_double_precision: list[xr.Dataset]
 ) -> None:
@@ -213,5 +214,6 @@ for other in ends[1:]:
 """
 
 
+@pytest.mark.thorough
 def test_sharded_over_several_devices_is_the_same() -> None:
     subprocess.run([sys.executable, "-c", SHARDED], check=True, timeout=300)

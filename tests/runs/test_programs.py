@@ -35,6 +35,7 @@ def unset() -> Iterator[None]:
         jax.config.update(name, value)
 
 
+@pytest.mark.thorough
 def test_the_second_process_compiles_nothing_again(tmp_path: Path) -> None:
     env = os.environ | {
         "XDG_CACHE_HOME": str(tmp_path),

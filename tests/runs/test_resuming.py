@@ -39,6 +39,7 @@ def same_results(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.parametrize("changes", [{}, {"model": "gru", "task": "cd1", "stop_at": -10.0}])
+@pytest.mark.sampled(2)
 def test_interrupted_several_times_ends_the_same(changes: dict[str, object], tmp_path: Path) -> None:
     experiment = small_experiment(iterations=40, **changes)
     whole = run(experiment, tmp_path / "whole")
@@ -119,6 +120,7 @@ def kill_until_done(experiment: Experiment, folder: Path, *, kills: int, pause: 
     return [int(n) for n in re.findall(r"going on from iteration (\d+)", (folder / "run.log").read_text())]
 
 
+@pytest.mark.thorough
 def test_killed_process_ends_the_same(tmp_path: Path) -> None:
     experiment = small_experiment(iterations=600)
     went_on = kill_until_done(experiment, tmp_path / "killed", kills=2, pause=0.01)
@@ -177,6 +179,7 @@ def test_kills_every_few_seconds_cost_little(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("condition", ["finished", "interrupted", "result gone", "state copied"])
+@pytest.mark.sampled(2)
 def test_more_iterations_go_on_with_a_run(tmp_path: Path, condition: str) -> None:
     """Whatever the last process was doing when it ended."""
     short, long = (small_experiment(iterations=n, seed=5) for n in (20, 33))
@@ -207,6 +210,7 @@ def test_more_iterations_go_on_with_a_run(tmp_path: Path, condition: str) -> Non
     "changes",
     [{"learning_rate_schedule": "cosine"}, {"task": "cd1", "curriculum": ("de1", "cd1")}, {"learning_rate": 1e-3}],
 )
+@pytest.mark.sampled(3)
 def test_more_iterations_that_would_change_earlier_ones_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     longer = small_experiment(**changes).replace(iterations=20)
     before = small_experiment() if "learning_rate" in changes else small_experiment(**changes)

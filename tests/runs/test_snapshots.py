@@ -49,6 +49,7 @@ def test_they_change_nothing_else(undisturbed: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 4, 7])
+@pytest.mark.sampled(3)
 def test_an_interrupted_run_keeps_them(after: int, undisturbed: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(InterruptedRunError):
         run(with_snapshots(), tmp_path / "run", should_stop=stops_after(after), checkpoint_every=2)

@@ -124,6 +124,7 @@ def test_a_simulation_can_be_drawn_and_saved(relu: TrainedNetwork, tmp_path: Pat
         assert storage.load_dataset(tmp_path / "out.nc").activity.equals(out.activity)
 
 
+@pytest.mark.sampled(2)
 def test_other_delays_than_those_of_training(net: TrainedNetwork) -> None:
     out = net.simulate(n_trials=3, key=0, task_options={"delay_dur": 25})
     assert out.sizes["time"] == 5 + 25 + 6
@@ -149,6 +150,7 @@ def test_a_lesion_silences(net: TrainedNetwork) -> None:
     xr.testing.assert_identical(net.lesion(mask).simulate(n_trials=5, key=0), out)
 
 
+@pytest.mark.sampled(2)
 def test_a_lesion_is_the_removal_of_the_outgoing_weights(net: TrainedNetwork) -> None:
     w = net.weights_numpy()
     for name in ("W_rec", "W_out"):
@@ -234,6 +236,7 @@ def test_tensors(relu: TrainedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     assert relu.weights_torch()["W_rec"] == ("tensor", (8, 8))
 
 
+@pytest.mark.sampled(2)
 def test_training_goes_on_as_if_it_had_never_stopped(net: TrainedNetwork, tmp_path: Path) -> None:
     before = net.weights
     rm.run(net.experiment.replace(iterations=50), tmp_path / "whole")
@@ -249,6 +252,7 @@ def test_training_goes_on_as_if_it_had_never_stopped(net: TrainedNetwork, tmp_pa
 
 
 @pytest.mark.parametrize("net", ["fast_weights", "gru"], indirect=True)
+@pytest.mark.sampled(2)
 def test_training_of_a_perturbed_network(net: TrainedNetwork) -> None:
     trained = rm.train(net.lesion([0]).with_noise(0.05), iterations=5)
     assert trained.silent == (0,)
@@ -277,6 +281,7 @@ def test_training_with_other_optimizers(tmp_path: Path) -> None:
         ({"task": "2afc", "curriculum": ("comp", "2afc"), "n_hidden": 6}, {"display": 1}),
     ],
 )
+@pytest.mark.sampled(2)
 def test_other_tasks(changes: dict[str, Any], dims: dict[str, int], tmp_path: Path) -> None:
     result = rm.run(small_experiment(**changes), tmp_path / "run")
     net = rm.load(tmp_path / "run")

@@ -229,6 +229,7 @@ def test_what_cannot_be_read_is_left_as_it_is(
 
 
 @pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.sampled(2)
 def test_waiting_for_others_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
     monkeypatch.setattr(workers, "SECONDS_BETWEEN_LOOKS", 0.1)
     networks, store = small_networks(2), Store(tmp_path / "store")
@@ -439,6 +440,7 @@ def check_disturbed(folder: Path, n_networks: int, kills: int, iterations: int) 
     return killed, len(hit)
 
 
+@pytest.mark.thorough
 def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
     killed, hit = check_disturbed(tmp_path, n_networks=4, kills=3, iterations=8000)
     assert killed >= 2  # all may be finished before the third
