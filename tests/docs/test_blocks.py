@@ -58,8 +58,14 @@ def trained() -> dict[str, Any]:
     return {"result": run(experiment), "network": network}
 
 
+def run_folder() -> dict[str, Any]:
+    run(small_experiment(), Path("runs/de1"))
+    return {}
+
+
 GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "CONTRIBUTING.md": recording,
+    "docs/pictures.md": run_folder,
     "docs/sequences.md": activity_and_sweep,
     "docs/sequentiality.md": activity,
     "docs/sweeps.md": collected_sweep,

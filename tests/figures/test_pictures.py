@@ -105,6 +105,7 @@ def make_result(
             "training_network_error": ("iteration", network_error),
             "training_observer_error": ("iteration", observer_error),
             "recurrent_weights": (("source", "target_unit"), weights.astype(np.float32)),
+            "stimuli": (("trial", "display", "stimulus_location"), truth[:, None, :1], {"units": "radians"}),
             "fractional_loss": ((), 0.21),
             "sequentiality_index": ((), 4.31),
         },
@@ -119,6 +120,7 @@ def make_result(
         attrs={
             "task": "de1", "task_title": "DE-1", "response": response, "model": "relu", "condition": "basic",
             "n_hidden": n_units, "lambda0": 0.98, "sigma0": 1.5, "rho": 0.0, "seed": seed,
+            "experiment": '{"task": "de1", "readout_step": -5}',
         },
     )  # fmt: skip
 
@@ -167,10 +169,13 @@ def few_active(n_active: int) -> xr.Dataset:
 
 ALL = tuple(PICTURES)
 SHOWING_ACTIVITY = ("activity_heatmap", "average_heatmap", "recurrent_weights")
+BY_STIMULUS = "stimulus_heatmaps"
 
 EDGE_CASES: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
     "sequence, N = 500": (lambda: make_result(tiling(500, 6, 0)), ALL),
     "persistent, N = 100": (lambda: make_result(persistent(100, 4, 0)), SHOWING_ACTIVITY),
+    "two stimuli": (lambda: make_result(tiling(40, 12, 0), response="probability"), (BY_STIMULUS,)),
+    "four bins": (lambda: make_result(tiling(40, 12, 0), short_delay=True), (BY_STIMULUS,)),
     "two locations, dynamic": (
         lambda: make_result(tiling(40, 4, 0), n_locations=2, n_outputs=2, irrelevant=True),
         ("trial_structure",),
@@ -179,10 +184,10 @@ EDGE_CASES: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
         lambda: make_result(tiling(40, 4, 0), short_delay=True),
         ("trial_structure", "activity_heatmap"),
     ),
-    "no active unit": (lambda: few_active(0), SHOWING_ACTIVITY),
+    "no active unit": (lambda: few_active(0), (*SHOWING_ACTIVITY, BY_STIMULUS)),
     "one active unit": (lambda: few_active(1), SHOWING_ACTIVITY),
     "two active units": (lambda: few_active(2), ("recurrent_weights",)),
-    "one trial": (lambda: make_result(tiling(40, 1, 0)), ("average_heatmap",)),
+    "one trial": (lambda: make_result(tiling(40, 1, 0)), ("average_heatmap", BY_STIMULUS)),
     "one unit": (lambda: make_result(persistent(1, 3, 0)), SHOWING_ACTIVITY),
     "probability": (
         lambda: make_result(tiling(40, 4, 0), response="probability"),
@@ -343,18 +348,30 @@ class TestTrialStructure:
     def test_masked_steps_are_hatched(self) -> None:
         figure = trial_structure(make_result(tiling(40, 4, 0), short_delay=True))
         for axes in figure.axes[:2]:
-            (patch,) = axes.patches
+            (patch,) = [patch for patch in axes.patches if patch.get_hatch()]
             assert patch.get_extents().transformed(axes.transData.inverted()).intervalx.tolist() == (
                 pytest.approx([64.5, 124.5])
             )
         assert "hatched: steps left out of this trial" in texts(figure)
         assert not trial_structure(make_result(tiling(40, 4, 0))).axes[0].patches
 
-    def test_epochs_are_marked_at_their_edges(self) -> None:
+    def test_the_trained_epoch_is_shaded_and_named(self) -> None:
+        figure = trial_structure(make_result(tiling(40, 4, 0), n_outputs=2, n_locations=2))
+        (patch,) = figure.axes[1].patches
+        assert patch.get_extents().transformed(figure.axes[1].transData.inverted()).intervalx.tolist() == (
+            pytest.approx([124.5, 149.5])
+        )
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == [
+            "target 1", "target 2", "network's output 1", "network's output 2", "ideal observer 1", "ideal observer 2",
+            "read-out step", "trained epoch",
+        ]  # fmt: skip
+
+    def test_epochs_and_the_readout_step_are_marked(self) -> None:
         above, below = trial_structure(make_result(tiling(40, 4, 0))).axes[:2]
         for axes in (above, below):
             edges = {times(found)[0] for found in axes.lines if len(set(times(found))) == 1}
-            assert edges == {24.5, 124.5}
+            assert edges == {24.5, 124.5, 145}
 
 
 class TestActivityHeatmap:
@@ -448,6 +465,28 @@ class TestLearningCurve:
         figure = learning_curve(result)
         np.testing.assert_array_equal(line(figure.axes[0], "network"), result["training_network_error"])
         assert "running mean" not in texts(figure)
+
+    def test_the_errors_in_the_test_are_drawn_where_the_fractional_loss_is_made_of_them(self) -> None:
+        result = make_result(tiling(40, 2, 0)).assign(test_loss=0.2339, observer_loss=0.1727)
+        above = learning_curve(result).axes[0]
+        assert line(above, "in the test: 0.234").tolist() == [0.2339]
+        assert line(above, "in the test: 0.173").tolist() == [0.1727]
+        legend = above.get_legend()
+        assert legend is not None
+        labels = [text.get_text() for text in legend.get_texts()]
+        assert labels == ["network", "ideal observer", "in the test: 0.234", "in the test: 0.173"]
+        # Those of a probability are cross-entropies, and the curves are divergences.
+        assert "in the test" not in texts(learning_curve(result.assign_attrs(response="probability")))
+
+    def test_steps_are_iterations(self) -> None:
+        result = make_result(tiling(40, 2, 0))
+        figure = learning_curve(result, steps=(100, 200))
+        np.testing.assert_array_equal(line(figure.axes[0], "network"), result["training_network_error"][100:200])
+        np.testing.assert_allclose(figure.axes[1].get_xlim(), (98.02, 200.98))
+        assert "test trials" not in texts(figure)
+        assert "test trials" in texts(learning_curve(result, steps=(100, 500)))
+        with pytest.raises(InputError, match=r"`steps` = \(0, 501\) is not a part of the training, which has 500"):
+            learning_curve(result, steps=(0, 501))
 
     def test_window(self) -> None:
         with pytest.raises(InputError, match="`window` must be at least 1 iteration, got 0"):

@@ -10,7 +10,7 @@ import scipy.stats
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PatchCollection, QuadMesh
+from matplotlib.collections import LineCollection, PatchCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
@@ -207,6 +207,44 @@ class TestLines:
         said = words(figure)
         for word in ("bars: 95% t interval of the mean over seeds", "$σ_0$", "0.4", "Test loss (radians)"):
             assert word in said
+
+    def test_each_network_is_a_point_behind_the_mean(self) -> None:
+        dataset = sweep(GRID, left=lambda t: (t.lambda0 == 0.9) & (t.seed > 0))
+        figure = measure_lines(dataset, "test_loss")
+        for axes, task in zip(panels(figure), GRID["task"], strict=True):
+            points = [of for of in axes.collections if isinstance(of, PathCollection)]
+            shown = np.concatenate([np.asarray(of.get_offsets()) for of in points])
+            assert all(of.get_zorder() < line.get_zorder() for of in points for line in axes.lines)
+            for lambda0, n_shown in ((0.8, 12), (0.9, 0), (0.98, 12)):  # a single network is its own mean
+                here = np.abs(shown[:, 0] - lambda0) < 0.01
+                assert here.sum() == n_shown
+                assert len(set(shown[here, 0])) == n_shown // 4
+                if n_shown:
+                    expected = dataset["test_loss"].sel(task=task, lambda0=lambda0).values
+                    np.testing.assert_allclose(np.sort(shown[here, 1]), np.sort(expected.ravel()))
+            low, high = axes.get_ylim()
+            assert (low < shown[:, 1]).all()
+            assert (shown[:, 1] < high).all()
+        assert "small points: single networks" in words(figure)
+        again = panels(measure_lines(dataset, "test_loss"))[0].collections[-1].get_offsets()
+        np.testing.assert_array_equal(np.asarray(panels(figure)[0].collections[-1].get_offsets()), np.asarray(again))
+
+    @pytest.mark.parametrize("rho", [[1e-7, 1e-6, 1e-5, 1e-3], [0.0, 1e-7, 1e-6, 1e-3], [1.0, 2, 3, 4]])
+    def test_points_lie_beside_their_value_on_any_scale(self, rho: list[float]) -> None:
+        (axes,) = panels(measure_lines(sweep({"rho": rho, "seed": [0, 1, 2]}), "test_loss"))
+        means = np.asarray(axes.transData.transform([(value, 0) for value in rho]))[:, 0]
+        points = [of for of in axes.collections if isinstance(of, PathCollection)]
+        for of, mean in zip(points, means, strict=True):
+            aside = np.asarray(axes.transData.transform(np.asarray(of.get_offsets())))[:, 0] - mean
+            assert 0 < np.abs(aside).max() < 0.015 * axes.bbox.width
+
+    def test_what_is_0_or_1_or_too_much_has_no_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        dataset = sweep({"lambda0": LAMBDA0, "seed": [0, 1]})
+        for measure, most in (("solved", 2000), ("test_loss", 5)):
+            monkeypatch.setattr("recurrent_memory.figures.sweep_points.MOST_POINTS", most)
+            figure = measure_lines(dataset, measure)
+            assert not any(isinstance(of, PathCollection) for of in panels(figure)[0].collections)
+            assert "single networks" not in words(figure)
 
     def test_fractions_have_wilsons_interval(self) -> None:
         dataset = sweep({"lambda0": LAMBDA0, "seed": list(range(8))})

@@ -116,8 +116,8 @@ def test_a_simulation_can_be_drawn_and_saved(relu: TrainedNetwork, tmp_path: Pat
     from recurrent_memory import storage
 
     for out in (relu.lesion([1]).simulate(n_trials=4), relu.test(n_batches=2)):
-        pictures = {name: of for name, of in rm.figures.pictures_of(out).items() if name != "learning_curve"}
-        assert {"average_heatmap", "trial_structure"} <= pictures.keys()
+        pictures = rm.figures.pictures_of(out)
+        assert pictures.keys() == rm.figures.PICTURES.keys() - {"learning_curve"}
         for picture in pictures.values():
             assert picture(out).axes
         storage.save_dataset(tmp_path / "out.nc", out)

@@ -21,7 +21,9 @@ def test_from_experiment_to_pictures(name: str, tmp_path: Path, capsys: pytest.C
     assert np.isfinite(result["training_loss"]).all()
     assert np.isfinite(result["fractional_loss_exact"])
     assert result.sizes["trial"] == 8
-    for picture in figures.PICTURES.values():
+    pictures = figures.pictures_of(result)
+    assert figures.PICTURES.keys() - pictures.keys() == (set() if "stimuli" in result else {"stimulus_heatmaps"})
+    for picture in pictures.values():
         picture(result)
     report.print_summary(result, RunFolder(tmp_path / "run"), [])
     printed = capsys.readouterr().out

@@ -122,8 +122,8 @@ def read_recording(activity: Any, *, mask: Any = None, steps: tuple[int, int] | 
     return Recording(numbers.isel(time=slice(first, stop)), first, kept[:, first:stop], units, values.shape[1])
 
 
-def check_steps(steps: tuple[int, int] | None, n_steps: int) -> tuple[int, int]:
-    """Return the first step and the step after the last; raise `InputError` if they are not within the trial."""
+def check_steps(steps: tuple[int, int] | None, n_steps: int, whole: str = "trial") -> tuple[int, int]:
+    """Return the first step and the step after the last; raise `InputError` if they are not within the whole."""
     if steps is None:
         return 0, n_steps
     if len(steps) != 2:
@@ -131,9 +131,9 @@ def check_steps(steps: tuple[int, int] | None, n_steps: int) -> tuple[int, int]:
     first, stop = (int(step) for step in steps)
     if not 0 <= first < stop <= n_steps:
         raise InputError(
-            f"`steps` = ({first}, {stop}) is not a part of the trial, which has {n_steps} steps.\n"
-            f"Allowed: 0 <= first < stop <= {n_steps} (stop is not included); in the paper's trials the "
-            "delay is (25, 125)."
+            f"`steps` = ({first}, {stop}) is not a part of the {whole}, which has {n_steps} steps.\n"
+            f"Allowed: 0 <= first < stop <= {n_steps} (stop is not included)"
+            + ("; in the paper's trials the delay is (25, 125)." if whole == "trial" else ".")
         )
     return first, stop
 

@@ -8,6 +8,7 @@ from .pictures import PICTURES, picture, pictures_of
 from .trials import trial_structure
 from .learning import learning_curve
 from .activity import activity_heatmap, average_heatmap
+from .stimuli import stimulus_heatmaps
 from .weights import recurrent_weights
 # isort: on
 
@@ -25,6 +26,7 @@ __all__ = [
     "picture",
     "pictures_of",
     "recurrent_weights",
+    "stimulus_heatmaps",
     "sweep_axes",
     "sweep_measures",
     "trial_structure",

@@ -13,14 +13,23 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..errors import InputError
 from ..settings import SOLVED_BELOW
+from .canvas import Canvas, canvas
 from .pictures import picture
-from .style import LIMIT, NETWORK, OBSERVER, need, new_figure, say
+from .style import LIMIT, NETWORK, OBSERVER, say, within
 
 ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "category": "Divergence (nats)"}
 
 
-@picture()
-def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
+IN_TEST = "in the test"
+TEST_TERMS = {"angle": ("test_loss", "observer_loss")}
+"""By kind of response, the errors of network and observer in the test, where a result has these means."""
+
+
+@picture(("training_network_error", "training_loss"))
+def learning_curve(
+    result: xr.Dataset, window: int | None = None, *, ax: Any = None, title: str | None = None,
+    steps: tuple[int, int] | None = None,
+) -> Figure:  # fmt: skip
     """Draw the errors of the network and of the ideal observer, and the fractional loss, over training.
 
     Parameters
@@ -28,19 +37,29 @@ def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
     result
         Result of one network, trained or still training, with any of `training_network_error`,
         `training_observer_error`, `training_fractional_loss` and `training_loss` (all: iteration). Without errors, the
-        loss is drawn. The test's `fractional_loss` is added at the last iteration.
+        loss is drawn. The test's `fractional_loss` is added at the last iteration, and for angles the errors that it is
+        made of, `test_loss` and `observer_loss`.
     window
         Number of iterations averaged into each point of the upper curves. By default 1 for the errors, which are
         already running means, and a hundredth of all iterations for the loss, which is not.
+    ax
+        Matplotlib axes for the errors, or one for the errors and one for the fractional loss, in which None leaves a
+        panel out; the user's settings stay. None: a new figure.
+    title
+        Title of the figure, or of the first of `ax`; None: one that says what is shown, "": none.
+    steps
+        First iteration to show and the one after the last; None: all. The test is shown only with the last.
 
     Returns
     -------
-    The figure: the errors above (on a logarithmic axis if all are positive), the fractional loss below.
+    The figure, or that of `ax`: the errors above (on a logarithmic axis if all are positive), the fractional loss
+    below.
 
     Raises
     ------
     InputError
-        If there is neither a training loss nor a training error, or `window` is below 1.
+        If there is neither a training loss nor a training error, `window` is below 1, `steps` is not a part of the
+        training, or `ax` has another number of axes than there are panels.
 
     Examples
     --------
@@ -49,21 +68,25 @@ def learning_curve(result: xr.Dataset, window: int | None = None) -> Figure:
     'Learning'
     """
     error = "training_network_error" if "training_network_error" in result else "training_loss"
-    need(result, error)
     if window is None:
         window = max(result.sizes["iteration"] // 100, 1) if error == "training_loss" else 1
     if window < 1:
         raise InputError(f"`window` must be at least 1 iteration, got {window}.")
-    figure = new_figure(result, "Learning" if window == 1 else f"Learning: running mean over {window} iterations")
-    above, below = figure.subplots(2, 1, sharex=True)
-    _draw_errors(above, result, error, window)
-    _draw_fractional_loss(below, result)
-    below.set_xlabel("Training iteration")
-    if result.sizes["iteration"]:
-        iterations = _iterations(result)
-        pad = max((iterations[-1] - iterations[0]) * 0.02, 0.5)
-        below.set_xlim(iterations[0] - pad, iterations[-1] + pad)
-    return figure
+    shown = within(result, steps, "iteration", "training")
+    if steps is not None and steps[1] < result.sizes["iteration"]:
+        shown = shown.drop_vars(("fractional_loss", *TEST_TERMS["angle"]), errors="ignore")
+    place = canvas(ax, ("errors", "fractional loss"), shape=(2, 1), sharex=True)
+    above, below = place.panels
+    if above is not None:
+        _draw_errors(place, above, shown, error, window)
+    if below is not None:
+        _draw_fractional_loss(below, shown)
+    for axes in place.drawn:
+        _limit_iterations(axes, shown)
+        if not place.is_new or axes is below:
+            axes.set_xlabel("Training iteration")
+    what = "Learning" if window == 1 else f"Learning: running mean over {window} iterations"
+    return place.entitled(result, what, title)
 
 
 def running_mean(values: Float[np.ndarray, " iteration"], window: int) -> Float[np.ndarray, " iteration"]:
@@ -80,13 +103,14 @@ def running_mean(values: Float[np.ndarray, " iteration"], window: int) -> Float[
     return mean
 
 
-def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> None:
+def _draw_errors(place: Canvas, axes: Axes, result: xr.Dataset, error: str, window: int) -> None:
     response = str(result.attrs.get("response"))
     is_loss = error == "training_loss"
     curves: list[tuple[str, str, str, Any]] = [(error, "training loss" if is_loss else "network", NETWORK, "solid")]
     if not is_loss and "training_observer_error" in result:
         curves.append(("training_observer_error", _reference_name(response), OBSERVER, (0, (5, 1.5))))
     positive, drawn = True, False
+    tests = dict(zip((name for name, *_ in curves), TEST_TERMS.get(response, ()), strict=False))
     for name, label, color, dashes in curves:
         mean = running_mean(result[name].values.astype(np.float64), window)
         if not np.isfinite(mean).any():
@@ -96,6 +120,8 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
         # A legend leaves out what has no name, or one that begins with an underscore.
         label = str(result[name].attrs.get("long_name", label)).lstrip("_ ") or label
         axes.plot(_iterations(result), mean, color=color, linestyle=dashes, linewidth=1.4, label=label)
+        if not is_loss and (in_test := _scalar(result, tests.get(name, ""))) > 0:
+            _mark_test(axes, result, in_test, color, f"{IN_TEST}: {in_test:.3g}")
     if not drawn:
         say(axes, "no error recorded yet")
         return
@@ -103,8 +129,15 @@ def _draw_errors(axes: Axes, result: xr.Dataset, error: str, window: int) -> Non
     if positive:
         axes.set_yscale("log")
         _plain_log_ticks(axes)
-    # Above the axes, because curves may fill any part of them.
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    if place.is_new:
+        # Above the axes, because curves may fill any part of them: curves in one column, and the test in another.
+        entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda of: of[1].startswith(IN_TEST))
+        axes.legend(
+            [handle for handle, _ in entries], [label for _, label in entries], ncols=1 + len(entries) // 4,
+            loc="lower center", bbox_to_anchor=(0.5, 1.0),
+        )  # fmt: skip
+    else:
+        axes.legend(loc="best")
 
 
 def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
@@ -112,19 +145,15 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
     if "training_fractional_loss" in result:
         values = result["training_fractional_loss"].values.astype(np.float64)
         drawn = bool(np.isfinite(values).any())
-    in_test = float(result["fractional_loss"]) if "fractional_loss" in result else np.nan
+    in_test = _scalar(result, "fractional_loss")
     if not (drawn or np.isfinite(in_test)):
         say(axes, "no fractional loss: this task has no ideal observer\nor too few trials have been seen")
         return
     if drawn:
         axes.plot(_iterations(result), values, color=NETWORK, linewidth=1.4, label="training trials")
     if np.isfinite(in_test):
-        last = _iterations(result)[-1] if result.sizes["iteration"] else 0
-        axes.plot(
-            [last], [in_test], marker="D", markersize=6, linestyle="none", color="black", clip_on=False,
-            zorder=5,
-            label=f"test trials: {in_test:.3g} ({'solved' if in_test < SOLVED_BELOW else 'not solved'})",
-        )  # fmt: skip
+        solved = "solved" if in_test < SOLVED_BELOW else "not solved"
+        _mark_test(axes, result, in_test, "black", f"test trials: {in_test:.3g} ({solved})")
     label = f"solved: below {SOLVED_BELOW:g}"
     axes.axhline(SOLVED_BELOW, color=LIMIT, linestyle=(0, (2, 2)), linewidth=1.2, label=label)
     axes.axhline(0, color="0.6", linewidth=0.8)
@@ -136,6 +165,26 @@ def _draw_fractional_loss(axes: Axes, result: xr.Dataset) -> None:
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.legend(loc="upper right")
+
+
+def _scalar(result: xr.Dataset, name: str) -> float:
+    return float(result[name]) if name in result and not result[name].dims else np.nan
+
+
+def _mark_test(axes: Axes, result: xr.Dataset, value: float, color: str, label: str) -> None:
+    """Draw a number of the test at the last iteration."""
+    last = _iterations(result)[-1] if result.sizes["iteration"] else 0
+    axes.plot(
+        [last], [value], marker="D", markersize=6, linestyle="none", color=color, markeredgecolor="black", zorder=5,
+        label=label, clip_on=False,
+    )  # fmt: skip
+
+
+def _limit_iterations(axes: Axes, result: xr.Dataset) -> None:
+    if result.sizes["iteration"]:
+        first, last = _iterations(result)[[0, -1]]
+        pad = max((last - first) * 0.02, 0.5)
+        axes.set_xlim(first - pad, last + pad)
 
 
 def _reference_name(response: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -16,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..analysis import read_activity
+from ..analysis.activity import check_steps
 from ..analysis.labels import DIMS, complaints
 from ..errors import InputError, counted, plain
 
@@ -29,11 +32,16 @@ NETWORK, OBSERVER, LIMIT = BLUE, ORANGE, VERMILION
 """Colours of the network, of its reference, and of the line between solved and not solved."""
 NOT_SHOWN = "0.75"
 """Grey of what does not count: masked steps, and the diagonal of the weights."""
+READOUT, TRAINED = VERMILION, "#FFF3D6"
+"""Colours of the step at which the answer is read, and of the epoch in which answers are trained."""
+TRAINED_EPOCH = "response"
+MARKS = ("read-out step", "trained epoch")
+"""Names of the two in a legend."""
 ACTIVITY_COLORS = "viridis"
 SIGNED_COLORS = "RdBu_r"
 
 SIZE, DPI = (7.0, 5.0), 150
-LONGEST_WORDS, LONGEST_LABEL, LONGEST_UNITS = 120, 60, 24
+LONGEST_WORDS, LONGEST_LABEL, LONGEST_UNITS = 120, 70, 24
 """Characters of a text from a data set that are drawn: in a title, in a legend, and along an axis."""
 
 _SETTINGS: dict[Any, Any] = {
@@ -56,14 +64,16 @@ P = ParamSpec("P")
 def styled(picture: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw with the font sizes of this module, whatever the caller's Matplotlib settings, and restore those.
 
-    The data set's words are made :func:`readable` first.
+    In the caller's axes, the caller's settings stay. The data set's words are made :func:`readable` first.
     """
 
     @functools.wraps(picture)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(_SETTINGS)
+        is_new = kwargs.get("ax") is None
+        with mpl.rc_context() if is_new else contextlib.nullcontext():
+            if is_new:
+                mpl.rcdefaults()
+                mpl.rcParams.update(_SETTINGS)
             shown: Any = [readable(given) if isinstance(given, xr.Dataset) else given for given in args]
             return picture(*shown, **kwargs)
 
@@ -95,14 +105,6 @@ def readable_text(value: Any, letters: int = LONGEST_WORDS) -> Any:
     return plain(value, letters, 1).replace("$", r"\$") if isinstance(value, str) else value
 
 
-def new_figure(result: xr.Dataset, what: str) -> Figure:
-    """Return an empty figure whose title names the picture and the network."""
-    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    network = describe_network(result)
-    figure.suptitle(f"{what}\n{network}" if network else what)
-    return figure
-
-
 def describe_network(result: xr.Dataset) -> str:
     """Return a line about the network, for example "DE-1, tethered, relu, N = 500, λ0 = 0.98, SI = 4.31"."""
     known = result.attrs
@@ -117,22 +119,41 @@ def describe_network(result: xr.Dataset) -> str:
     return ", ".join(parts)
 
 
-def need(result: xr.Dataset, *names: str) -> None:
-    """Raise `InputError` if a variable to draw is missing or wrong, or the result holds several networks."""
+def need(result: xr.Dataset, *names: str | tuple[str, ...]) -> None:
+    """Raise `InputError` if a variable to draw is missing or wrong, or the result holds several networks.
+
+    Of a tuple of names, one is enough.
+    """
     if "network" in result.dims:
         raise InputError(
             f"`result` holds {counted(result.sizes['network'], 'network')}, a picture shows one: give "
             "result.isel(network=0)."
         )
-    missing = [name for name in names if name not in result]
+    missing = [in_words(name) for name in names if not has(result, name)]
     if missing:
         raise InputError(
-            f"`result` has no {', '.join(f'`{name}`' for name in missing)}, which this picture shows.\n"
+            f"`result` has no {', '.join(missing)}, which this picture shows.\n"
             f"It has: {', '.join(sorted(str(name) for name in result.data_vars)) or 'nothing'}."
         )
     # The axes of activity may have other names, which `with_activity` understands.
     if wrong := complaints(result, set(DIMS) - {"activity", "mask"}, to_draw=True):
         raise InputError(f"`result` cannot be drawn: {'; '.join(wrong)}.")
+
+
+def has(result: xr.Dataset, name: str | tuple[str, ...]) -> bool:
+    """Return whether a result has a variable, or any of several."""
+    return any(one in result for one in ((name,) if isinstance(name, str) else name))
+
+
+def in_words(name: str | tuple[str, ...]) -> str:
+    """Return the name of a variable, or of several of which one is enough, for a message."""
+    return " or ".join(f"`{one}`" for one in ((name,) if isinstance(name, str) else name))
+
+
+def kind_of(value: Any) -> str:
+    """Return the type of a value, and its shape if it has one, for a message."""
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + ("" if shape is None else f" {tuple(shape)}")
 
 
 def with_activity(result: xr.Dataset) -> xr.Dataset:
@@ -143,11 +164,26 @@ def with_activity(result: xr.Dataset) -> xr.Dataset:
     return rest.assign(activity=activity, mask=mask)
 
 
-def need_trial(result: xr.Dataset, trial: int) -> None:
-    """Raise `InputError` if there is no such trial."""
-    n_trials = result.sizes["trial"]
-    if not 0 <= trial < n_trials:
-        raise InputError(f"`trial` must be from 0 to {n_trials - 1} ({n_trials} trials are stored), got {trial}.")
+def with_readout(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose attribute `readout_time` is the time of the step at which the answer is read, if known.
+
+    The step is an attribute `readout_step`, counted from the end of the trial, or a setting of the experiment.
+    """
+    step = result.attrs.get("readout_step")
+    if step is None:
+        with contextlib.suppress(TypeError, ValueError, AttributeError):  # the attribute may be anyone's
+            step = json.loads(result.attrs["experiment"]).get("readout_step") if "experiment" in result.attrs else None
+    if not isinstance(step, int | np.integer) or "time" not in result.dims or not -result.sizes["time"] <= step < 0:
+        return result
+    return result.assign_attrs(readout_time=float(step_times(result)[step]))
+
+
+def within(result: xr.Dataset, steps: tuple[int, int] | None, dim: str = "time", whole: str = "trial") -> xr.Dataset:
+    """Return the steps from the first to before the second of two numbers, with their times; None: all."""
+    if steps is None:
+        return result
+    first, stop = check_steps(steps, result.sizes[dim], whole)
+    return result.assign_coords({dim: result[dim]}).isel({dim: slice(first, stop)})
 
 
 def complete_trials(result: xr.Dataset) -> tuple[xr.Dataset, str]:
@@ -168,7 +204,7 @@ def say(axes: Axes, message: str) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", fontsize=11, color="0.3")
+    axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", fontsize="large", color="0.3")
 
 
 def time_edges(result: xr.Dataset) -> tuple[float, float]:
@@ -213,7 +249,25 @@ def mark_epochs(axes: Axes, result: xr.Dataset, *, names: bool = True) -> None:
         if names:
             where = axes.get_xaxis_transform()
             middle = (first + stop) / 2
-            axes.text(middle, 1.01, name, transform=where, ha="center", va="bottom", fontsize=8, color="0.25")
+            axes.text(middle, 1.01, name, transform=where, ha="center", va="bottom", fontsize="small", color="0.25")
+
+
+def mark_readout(axes: Axes, result: xr.Dataset) -> bool:
+    """Mark the step at which the answer is read, if it is known and shown; return whether it is."""
+    time = result.attrs.get("readout_time")
+    first, stop = time_edges(result)
+    if time is None or not first < time < stop:
+        return False
+    axes.axvline(time, color="white", linewidth=1.8, zorder=1.5)
+    axes.axvline(time, color=READOUT, linewidth=1.0, zorder=1.5, label=MARKS[0])
+    return True
+
+
+def shade_trained(axes: Axes, result: xr.Dataset) -> None:
+    """Shade the epoch in which answers are trained, if it is shown."""
+    for name, first, stop in epochs(result):
+        if name == TRAINED_EPOCH:
+            axes.axvspan(first, stop, color=TRAINED, linewidth=0, zorder=0, label=MARKS[1])
 
 
 def count_in_whole_numbers(axis: Axis) -> None:

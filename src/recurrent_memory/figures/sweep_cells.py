@@ -71,6 +71,8 @@ class Panel(NamedTuple):
     """Networks that share one value of each panel field."""
 
     label: str
+    networks: pd.DataFrame
+    """A row for each network that is shown, with the columns x, y (as in `cells`) and value (of the measure)."""
     cells: pd.DataFrame
     """A row for each cell that has networks. Columns: x and y (positions among the fields' values); networks, finished
     and shown (numbers of networks); mean, low and high (of the measure; NaN if no network is shown)."""
@@ -264,7 +266,10 @@ def _panels(rows: pd.DataFrame, table: pd.DataFrame, by: list[Field], is_fractio
             f"There would be {len(groups)} panels for {' × '.join(field.name for field in by)}, and a picture has at "
             f"most {MOST_PANELS}: choose other fields, or fewer networks."
         )
-    return [Panel(_panel_label(by, codes), _cells(of_panel, is_fraction)) for codes, of_panel in groups]
+    return [
+        Panel(_panel_label(by, codes), of_panel.loc[of_panel["value"].notna()], _cells(of_panel, is_fraction))
+        for codes, of_panel in groups
+    ]
 
 
 def _averaged(dataset: xr.Dataset, table: pd.DataFrame, choice: Choice) -> list[str]:
@@ -272,19 +277,6 @@ def _averaged(dataset: xr.Dataset, table: pd.DataFrame, choice: Choice) -> list[
     chosen = [name for name in (choice.x, choice.y, *choice.by) if name is not None]
     varying = sorted(_varying(dataset, table), key=lambda name: name != "seed")
     return [name for name in varying if name not in chosen and not _follows(table, chosen, name)]
-
-
-def shared_fields(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return the fields that have one value in all networks, with that value."""
-    return {str(name): of.item() for name, of in dataset.coords.items() if of.ndim == 0}
-
-
-def status_counts(dataset: xr.Dataset) -> dict[str, int]:
-    """Count the networks that have finished, have failed, are damaged, and are left to train."""
-    status = dataset["status"].values.ravel()
-    counts = {name: int((status == name).sum()) for name in ("finished", "damaged", "left")}
-    failed = status.size - sum(counts.values())
-    return {"finished": counts["finished"], "failed": failed, "damaged": counts["damaged"], "left": counts["left"]}
 
 
 def _cells(rows: pd.DataFrame, is_fraction: bool) -> pd.DataFrame:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import textwrap
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..errors import InputError
 from ..settings import SOLVED_BELOW
-from .style import DPI, SIZE, describe_network, readable, readable_text
-from .sweep_cells import Field, View, field_symbol, shared_fields, status_counts
+from .canvas import Canvas, canvas, size_of
+from .style import SIZE, describe_network, kind_of, readable, readable_text, styled
+from .sweep_cells import Field, View, field_symbol
 
 _AXIS_LABELS = {
     "lambda0": "Initial self-connection $λ_0$",
@@ -21,30 +26,54 @@ _AXIS_LABELS = {
 }
 _MOST_TICKS, _LONGEST_LABEL = 12, 30
 
+P = ParamSpec("P")
 
-def new_sweep_figure(dataset: xr.Dataset, seen: View, measure: str, about: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure with its title, and the axes of each panel."""
+
+def of_sweep(picture: Callable[Concatenate[xr.Dataset, P], Figure]) -> Callable[..., Figure]:
+    """Draw with this package's style, and refuse what is no data set of a sweep."""
+
+    @functools.wraps(picture)
+    def drawn(dataset: Any, *args: P.args, **kwargs: P.kwargs) -> Figure:
+        if not isinstance(dataset, xr.Dataset) or "status" not in dataset:
+            raise InputError(
+                f"`{picture.__name__}` needs a data set with a measure and the `status` of each network of a sweep, "
+                f"got {kind_of(dataset)}: give what `recurrent_memory.sweeps.collect` returns."
+            )
+        return styled(picture)(dataset, *args, **kwargs)
+
+    return drawn
+
+
+def sweep_canvas(seen: View, ax: Any) -> Canvas:
+    """Return a new figure with the panels of a sweep, or the user's axes for them, with the panels' titles."""
     n_panels = len(seen.panels)
     n_columns = _columns([len(field.values) for field in seen.by], n_panels)
     n_rows = -(-n_panels // n_columns)
     # One panel is as large as the other pictures; several are smaller, but still legible.
     size = (max(SIZE[0], 2.2 * n_columns + 1.5), max(SIZE[1], 1.9 * n_rows + 1.6))
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-    for axes in every[n_panels:]:
-        axes.remove()
-    for axes in every[max(n_panels - n_columns, 0) : n_panels]:  # the panels above an empty place are labelled too
-        axes.tick_params(labelbottom=True)
-    for axes, panel in zip(every, seen.panels, strict=False):
+    labels = [panel.label for panel in seen.panels]
+    place = canvas(ax, labels, shape=(n_rows, n_columns), is_grid=True, size=size, sharex=True, sharey=True)
+    if place.is_new:
+        for axes in place.drawn[max(n_panels - n_columns, 0) :]:  # the panels above an empty place are labelled too
+            axes.tick_params(labelbottom=True)
+    for axes, panel in zip(place.drawn, seen.panels, strict=True):
         shown, networks = int(panel.cells["shown"].sum()), int(panel.cells["networks"].sum())
         if panel.label:
             count = f" ({shown} of {networks} shown)" if shown < networks else ""
-            width = int(14 * size_of(figure, axes)[0])
+            width = int(14 * size_of(axes)[0])
             fits = len(panel.label + count) <= width
             axes.set_title(panel.label + count if fits else textwrap.fill(panel.label, width) + "\n" + count.strip())
-    title = "\n".join(_title(dataset, seen, measure, about))
-    figure.suptitle("\n".join(textwrap.fill(line, int(11 * size[0])) for line in title.split("\n")))
-    return figure, every[:n_panels]
+    return place
+
+
+def entitled(place: Canvas, dataset: xr.Dataset, seen: View, measure: str, about: str, title: str | None) -> Figure:
+    """Draw the title of a picture of a sweep, and return the figure."""
+    lines = _title(dataset, seen, measure, about)
+    if not place.is_new:
+        return place.entitled(xr.Dataset(), lines[0], title)
+    width = int(11 * place.figure.get_figwidth())
+    words = "\n".join(textwrap.fill(line, width) for given in lines for line in given.split("\n"))
+    return place.entitled(xr.Dataset(), words, title)
 
 
 def _columns(by: list[int], n_panels: int) -> int:
@@ -76,12 +105,6 @@ def _title(dataset: xr.Dataset, seen: View, measure: str, about: str) -> list[st
     return [line for line in (what, whose, f"Networks: {told}", f"Shown: {shown}") if line]
 
 
-def size_of(figure: Figure, axes: Axes) -> tuple[float, float]:
-    """Return the approximate width and height of a panel (inches)."""
-    place, (width, height) = axes.get_position(), figure.get_size_inches()
-    return place.width * width, place.height * height
-
-
 def letters_across(figure: Figure) -> int:
     """Return the number of letters of a legend that fit in a line below the panels."""
     return int(14 * figure.get_figwidth())
@@ -101,13 +124,14 @@ def tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
     axis.set_ticks(list(places), [labels[i] for i in places], rotation=90 if turned else 0)
 
 
-def label_axes(figure: Figure, grid: list[Axes], x: str, y: str) -> None:
-    """Label the outer panels, or the only one."""
-    if len(grid) == 1:
-        grid[0].set(xlabel=x, ylabel=y)
+def label_axes(place: Canvas, x: str, y: str) -> None:
+    """Label the outer panels, or the only one, or each of the user's."""
+    if len(place.drawn) == 1 or not place.is_new:
+        for axes in place.drawn:
+            axes.set(xlabel=x, ylabel=y)
         return
-    figure.supylabel(y, fontsize=9)
-    for axes in grid:  # one label for all panels would lie below the legend
+    place.figure.supylabel(y, fontsize=9)
+    for axes in place.drawn:  # one label for all panels would lie below the legend
         if axes.xaxis.get_tick_params()["labelbottom"]:
             axes.set_xlabel(textwrap.shorten(x, _LONGEST_LABEL, placeholder="…"))
 
@@ -131,3 +155,16 @@ def measure_label(dataset: xr.Dataset, measure: str) -> str:
     """Return the label of a measure, with its units if it has them."""
     units = dataset[measure].attrs.get("units")
     return _measure_name(measure) + (f" ({units})" if units else "")
+
+
+def shared_fields(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return the fields that have one value in all networks, with that value."""
+    return {str(name): of.item() for name, of in dataset.coords.items() if of.ndim == 0}
+
+
+def status_counts(dataset: xr.Dataset) -> dict[str, int]:
+    """Count the networks that have finished, have failed, are damaged, and are left to train."""
+    status = dataset["status"].values.ravel()
+    counts = {name: int((status == name).sum()) for name in ("finished", "damaged", "left")}
+    failed = status.size - sum(counts.values())
+    return {"finished": counts["finished"], "failed": failed, "damaged": counts["damaged"], "left": counts["left"]}

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..errors import InputError
 from ..settings import SOLVED_BELOW
+from .canvas import Canvas, size_of
 from .style import (
     ACTIVITY_COLORS,
     BLACK,
@@ -28,10 +29,19 @@ from .style import (
     SKY,
     VERMILION,
     count_in_whole_numbers,
-    styled,
 )
 from .sweep_cells import LEVEL, Choice, Field, Panel, View, choose, field_symbol, view
-from .sweep_layout import axis_label, label_axes, letters_across, measure_label, new_sweep_figure, size_of, tick_values
+from .sweep_layout import (
+    axis_label,
+    entitled,
+    label_axes,
+    letters_across,
+    measure_label,
+    of_sweep,
+    sweep_canvas,
+    tick_values,
+)
+from .sweep_points import draw_networks, has_points, places_of
 
 _FRACTIONAL_LOSSES = ("fractional_loss", "fractional_loss_exact", "fractional_loss_exact_causal")
 _UNFINISHED: dict[str, Any] = {"facecolor": NOT_SHOWN, "edgecolor": NOT_SHOWN}
@@ -66,7 +76,7 @@ def has_map(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by:
     return choose(dataset, x, y, by).y is not None
 
 
-@styled
+@of_sweep
 def measure_map(
     dataset: xr.Dataset,
     measure: str = "sequentiality_index",
@@ -76,6 +86,8 @@ def measure_map(
     *,
     solved_only: bool | None = None,
     about: str = "",
+    ax: Any = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw a measure over two fields: a cell for each pair of values, coloured by the mean of its networks.
 
@@ -93,16 +105,24 @@ def measure_map(
         Whether to show only networks that solved their task, as in Orhan & Ma (2019); None: for measures of activity.
     about
         Words for the title, such as which networks have been chosen.
+    ax
+        Matplotlib axes for each panel, with the user's settings; None: a new figure. What a figure says below its
+        panels is left out then: put it into the caption.
+    title
+        Title of the figure, or of the first of `ax`; None: one that says what is shown, but not on several axes; "":
+        none.
 
     Returns
     -------
-    The figure. All cells have one size, however far apart the values are. Grey: no network has finished; grey and
-    hatched: some have, but none of them is shown; white: not part of the sweep. All panels share one colour scale.
+    The figure, or that of `ax`. All cells have one size, however far apart the values are. Grey: no network has
+    finished; grey and hatched: some have, but none of them is shown; white: not part of the sweep. All panels share one
+    colour scale.
 
     Raises
     ------
     InputError
-        If a measure or a field is unknown, there is only one field to draw over, or there are too many panels.
+        If `dataset` is not one of a sweep, a measure or a field is unknown, there is only one field to draw over, there
+        are too many panels, or `ax` has another number of axes than there are panels.
 
     Examples
     --------
@@ -116,20 +136,23 @@ def measure_map(
     if choice.y is None:
         raise InputError(f"A map needs another field besides {choice.x!r}: give `y`, or draw lines.")
     seen = view(dataset, measure, choice, solved_only)
-    figure, grid = new_sweep_figure(dataset, seen, measure, about)
+    place = sweep_canvas(seen, ax)
     mean = seen.column("mean")
     low, high, extend = _color_limits(measure, mean[np.isfinite(mean)])
-    meshes = [_draw_map(figure, axes, panel, seen, (low, high)) for axes, panel in zip(grid, seen.panels, strict=True)]
-    label_axes(figure, grid, axis_label(dataset, choice.x), axis_label(dataset, choice.y))
+    panels = zip(place.drawn, seen.panels, strict=True)
+    meshes = [_draw_map(axes, panel, seen, (low, high)) for axes, panel in panels]
+    label_axes(place, axis_label(dataset, choice.x), axis_label(dataset, choice.y))
     if np.isfinite(mean).any():
-        aspect = max(20, 4 * figure.get_figheight())
+        aspect = max(20, 4 * place.figure.get_figheight()) if place.is_new else 20
         label = measure_label(dataset, measure)
-        figure.colorbar(meshes[0], ax=grid, label=label, pad=0.02, extend=extend, aspect=aspect)
-    _explain_grey(figure, seen)
-    return figure
+        whole = place.drawn[0].figure
+        whole.colorbar(meshes[0], ax=place.drawn, label=label, pad=0.02, extend=extend, aspect=aspect)
+    if place.is_new:
+        _explain_grey(place.figure, seen)
+    return entitled(place, dataset, seen, measure, about, title)
 
 
-@styled
+@of_sweep
 def measure_lines(
     dataset: xr.Dataset,
     measure: str = "sequentiality_index",
@@ -139,12 +162,14 @@ def measure_lines(
     *,
     solved_only: bool | None = None,
     about: str = "",
+    ax: Any = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw a measure over one field: the mean over networks and its interval, with a line per value of another field.
 
     Parameters
     ----------
-    dataset, measure, by, solved_only, about
+    dataset, measure, by, solved_only, about, ax, title
         As for `measure_map`.
     x
         Field of the horizontal axis; by default λ0 if it varies, else the first field of numbers.
@@ -153,13 +178,15 @@ def measure_lines(
 
     Returns
     -------
-    The figure. Intervals have a level of 95 %: Student's t for the mean, Wilson's for the fraction of networks that
-    solved their task. A line is broken at values without a network to show.
+    The figure, or that of `ax`. Intervals have a level of 95 %: Student's t for the mean, Wilson's for the fraction of
+    networks that solved their task. A line is broken at values without a network to show. Behind the means of several
+    networks are the networks as small points, shifted sideways so that equal ones can be seen; not in a panel of more
+    than 2,000 networks.
 
     Raises
     ------
     InputError
-        If a measure or a field is unknown, or there are too many panels.
+        As for `measure_map`, but for a single field.
 
     Examples
     --------
@@ -173,19 +200,22 @@ def measure_lines(
     if choice.y is None and choice.by and by is None:
         choice = Choice(choice.x, choice.by[0], choice.by[1:])
     seen = view(dataset, measure, choice, solved_only)
-    figure, grid = new_sweep_figure(dataset, seen, measure, about)
-    for axes, panel in zip(grid, seen.panels, strict=True):
+    place = sweep_canvas(seen, ax)
+    for axes, panel in zip(place.drawn, seen.panels, strict=True):
         _draw_lines(axes, panel, seen)
         if measure in _FRACTIONAL_LOSSES:
             axes.axhline(SOLVED_BELOW, color="0.4", linestyle=(0, (2, 2)), linewidth=1)
-    _limit_values(grid, seen)
-    _scale_numbers(figure, grid[0], seen.x)
-    label_axes(figure, grid, axis_label(dataset, choice.x), measure_label(dataset, measure))
-    _add_legend(figure, seen, measure)
-    return figure
+    for axes in place.drawn[:1] if place.is_new else place.drawn:  # those of a new figure share their axes
+        _limit_values(axes, seen)
+        _scale_numbers(axes, seen.x)
+    for axes, panel in zip(place.drawn, seen.panels, strict=True):
+        draw_networks(axes, panel, seen, _line_styles(seen.y)[0])
+    label_axes(place, axis_label(dataset, choice.x), measure_label(dataset, measure))
+    _add_legend(place, seen, measure)
+    return entitled(place, dataset, seen, measure, about, title)
 
 
-def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tuple[float, float]) -> QuadMesh:
+def _draw_map(axes: Axes, panel: Panel, seen: View, limits: tuple[float, float]) -> QuadMesh:
     n_x, n_y = len(seen.x.values), len(seen.y.values)
     mean, finished = (panel.grid(column, n_x, n_y) for column in ("mean", "finished"))
     mesh = axes.pcolormesh(
@@ -195,7 +225,7 @@ def _draw_map(figure: Figure, axes: Axes, panel: Panel, seen: View, limits: tupl
     for style, cells in ((_UNFINISHED, finished == 0), (_HIDDEN, np.isnan(mean) & (finished > 0))):
         squares = [Rectangle((i - 0.5, j - 0.5), 1, 1) for j, i in np.argwhere(cells)]
         axes.add_collection(PatchCollection(squares, linewidth=0, **style))
-    width, height = size_of(figure, axes)
+    width, height = size_of(axes)
     tick_values(axes, "x", seen.x, width)
     tick_values(axes, "y", seen.y, height)
     axes.tick_params(length=2)
@@ -240,16 +270,11 @@ def _draw_lines(axes: Axes, panel: Panel, seen: View) -> None:
         cells = panel.cells[panel.cells["y"] == place]
         mean, low, high = np.full((3, n_x), np.nan)
         mean[cells["x"]], low[cells["x"]], high[cells["x"]] = cells["mean"], cells["low"], cells["high"]
-        x = np.asarray(seen.x.values, float) if seen.x.is_numeric else np.arange(n_x) + _aside(place, len(colors))
+        x = places_of(seen, place, len(colors))
         axes.vlines(x, low, high, color=color, linewidth=1, alpha=0.6 if len(colors) < 6 else 0.3)
         # A line between words would suggest values between them.
         style = "solid" if seen.x.is_numeric else "none"
         axes.plot(x, mean, color=color, marker=marker, markersize=3.5, linewidth=1.2, linestyle=style)
-
-
-def _aside(place: int, n_lines: int) -> float:
-    """Return the shift of a line's points from their word, so that they do not hide those of other lines."""
-    return 0.6 * ((place + 0.5) / n_lines - 0.5)
 
 
 def _line_styles(field: Field) -> tuple[list[Any], list[str]]:
@@ -261,26 +286,28 @@ def _line_styles(field: Field) -> tuple[list[Any], list[str]]:
     ]
 
 
-def _limit_values(grid: list[Axes], seen: View) -> None:
-    """Show all means, and the intervals up to twice the means' range beyond them: those of two seeds are huge."""
+def _limit_values(axes: Axes, seen: View) -> None:
+    """Show all means, and intervals and networks up to twice the means' range beyond them, for some are huge."""
     if seen.interval == "Wilson":
-        grid[0].set_ylim(-0.05, 1.05)
+        axes.set_ylim(-0.05, 1.05)
         return
     mean = seen.column("mean")
     if not np.isfinite(mean).any():
         return
     lowest, highest = np.nanmin(mean), np.nanmax(mean)
     spread = (highest - lowest) or abs(highest) or 1.0
-    low, high = np.nanmin([*seen.column("low"), lowest]), np.nanmax([*seen.column("high"), highest])
+    single = [panel.networks["value"] for panel in seen.panels if has_points(panel, seen)]
+    low = np.nanmin([*seen.column("low"), lowest, *(of.min() for of in single)])
+    high = np.nanmax([*seen.column("high"), highest, *(of.max() for of in single)])
     low, high = max(low, lowest - 2 * spread), min(high, highest + 2 * spread)
     margin = 0.05 * (high - low) or 0.1 * spread
-    grid[0].set_ylim(low - margin, high + margin)
+    axes.set_ylim(low - margin, high + margin)
 
 
-def _scale_numbers(figure: Figure, axes: Axes, field: Field) -> None:
+def _scale_numbers(axes: Axes, field: Field) -> None:
     """Scale and tick the horizontal axis by the values of its field."""
     if not field.is_numeric:
-        tick_values(axes, "x", field, size_of(figure, axes)[0])
+        tick_values(axes, "x", field, size_of(axes)[0])
         axes.set_xlim(-0.6, len(field.values) - 0.4)
         return
     values = np.asarray(field.values, float)
@@ -304,8 +331,8 @@ def _unevenness(values: np.ndarray) -> float:
     return float(steps.std() / steps.mean()) if steps.size else 0.0
 
 
-def _add_legend(figure: Figure, seen: View, measure: str) -> None:
-    """Explain the lines and the bars."""
+def _add_legend(place: Canvas, seen: View, measure: str) -> None:
+    """Explain the lines; in a new figure, also the bars and the points."""
     if seen.y.name:
         colors, markers = _line_styles(seen.y)
         step = -(-len(colors) // _MOST_IN_LEGEND)
@@ -313,7 +340,22 @@ def _add_legend(figure: Figure, seen: View, measure: str) -> None:
             Line2D([], [], color=colors[i], marker=markers[i], markersize=3.5, linewidth=1.2, label=seen.y.labels[i])
             for i in range(0, len(colors), step)
         ]
-        figure.legend(handles=handles, title=field_symbol(seen.y.name), loc="outside right center")
+        name = field_symbol(seen.y.name)
+        if place.is_new:
+            place.figure.legend(handles=handles, title=name, loc="outside right center")
+        else:
+            place.drawn[-1].legend(handles=handles, title=name, loc="best")
+    if place.is_new and (notes := _notes(place.figure, seen, measure)):
+        unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)  # a line ends between notes
+        label = textwrap.fill(unbroken, letters_across(place.figure))
+        legend = place.figure.legend(
+            handles=[Patch(facecolor="none", label=label)], handlelength=0, loc="outside lower center"
+        )
+        legend.get_texts()[0].set_multialignment("center")
+
+
+def _notes(figure: Figure, seen: View, measure: str) -> list[str]:
+    """Return what there is to say about bars, points and gaps."""
     notes = []
     if np.isfinite(seen.column("low")).any():
         what = "mean" if seen.interval == "t" else "fraction"
@@ -323,18 +365,14 @@ def _add_legend(figure: Figure, seen: View, measure: str) -> None:
             notes.append("none of a single network")
         if _is_cut(figure, seen):
             notes.append("some end outside the panel")
+    if any(has_points(panel, seen) for panel in seen.panels):
+        notes.append("small points: single networks")
     low, high = figure.axes[0].get_ylim()
     if measure in _FRACTIONAL_LOSSES and low < SOLVED_BELOW < high:
         notes.append(f"dashed: solved below {SOLVED_BELOW:g}")
     if not np.isfinite(seen.column("mean")).all():
         notes.append("gaps: no network is shown")
-    if notes:
-        unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)  # a line ends between notes
-        label = textwrap.fill(unbroken, letters_across(figure))
-        legend = figure.legend(
-            handles=[Patch(facecolor="none", label=label)], handlelength=0, loc="outside lower center"
-        )
-        legend.get_texts()[0].set_multialignment("center")
+    return notes
 
 
 def _is_cut(figure: Figure, seen: View) -> bool:

@@ -12,19 +12,25 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from .canvas import Canvas, canvas, figure_of
 from .pictures import picture
 from .style import (
+    MARKS,
     OUTPUT_COLORS,
     SIGNED_COLORS,
+    TRAINED_EPOCH,
     label_time,
     mark_epochs,
     mark_masked,
-    need_trial,
-    new_figure,
+    mark_readout,
+    shade_trained,
     step_times,
     time_edges,
+    within,
 )
+from .typical import choose_trial
 
 ANSWER_LABELS = {"angle": "Orientation (rad)", "probability": "Probability", "category": "Probability"}
 """Label of the answers by kind of response; any other kind is labelled "Output", with its unit if it has one."""
@@ -35,26 +41,38 @@ MOST_SPIKES = 1000
 
 
 @picture("inputs", "targets", "outputs")
-def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
+def trial_structure(
+    result: xr.Dataset, trial: int | None = None, *, ax: Any = None, title: str | None = None,
+    steps: tuple[int, int] | None = None,
+) -> Figure:  # fmt: skip
     """Draw the input, the target, the output of the network and the answer of the ideal observer in one trial.
 
     Parameters
     ----------
     result
         Result of one network with `inputs` (trial, time, neuron), `targets` and `outputs` (trial, time, output).
-        Optional: `observer_estimate` (trial, one per output), `mask` (trial, time), and the coordinates `epoch` (time)
-        and `location` (neuron; its population).
+        Optional: `observer_estimate` (trial, one per output), `mask` (trial, time), the coordinates `epoch` (time)
+        and `location` (neuron; its population), and the attribute `readout_step`, counted from the end of the trial.
     trial
-        Index of a stored trial.
+        Index of a stored trial; None: a typical one, as in `activity_heatmap`, and the same.
+    ax
+        Matplotlib axes for the input, or one for the input and one for the answers, in which None leaves a panel out;
+        the user's settings stay. None: a new figure.
+    title
+        Title of the figure, or of the first of `ax`; None: one that says what is shown, "": none.
+    steps
+        First step to show and the step after the last; None: the whole trial.
 
     Returns
     -------
-    The figure: the input above, the answers below, on a common time axis.
+    The figure, or that of `ax`: the input above, the answers below, on a common time axis. The step at which the answer
+    is read is marked, and the epoch in which answers are trained is shaded.
 
     Raises
     ------
     InputError
-        If a variable or the trial is missing.
+        If a variable or the trial is missing, `steps` is not a part of the trial, or `ax` has another number of axes
+        than there are panels.
 
     Examples
     --------
@@ -63,20 +81,23 @@ def trial_structure(result: xr.Dataset, trial: int = 0) -> Figure:
     >>> trial_structure(xr.Dataset({"inputs": inputs, "targets": answers, "outputs": answers})).get_suptitle()
     'Trial 0: input, target and output'
     """
-    need_trial(result, trial)
-    figure = new_figure(result, f"Trial {trial}: input, target and output")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    _draw_inputs(figure, above, result, trial)
-    _draw_answers(figure, below, result, trial)
-    masked = mark_masked(above, result, trial)
-    mark_masked(below, result, trial)
-    if masked:
-        above.set_title("hatched: steps left out of this trial", loc="right", fontsize=8, pad=16)
-    label_time(below, result)
-    return figure
+    trial, name = choose_trial(result, trial)
+    place = canvas(ax, ("input", "answers"), shape=(2, 1), sharex=True, height_ratios=[3, 2])
+    answer_from, result = _start_of_response(result), within(result, steps)
+    above, below = place.panels
+    if above is not None:
+        _draw_inputs(above, result, trial)
+    if below is not None:
+        _draw_answers(place, below, result, trial, answer_from)
+    masked = [mark_masked(axes, result, trial) for axes in place.drawn]
+    if masked[0]:
+        place.explain_hatching()
+    for axes in place.drawn if not place.is_new else place.drawn[-1:]:
+        label_time(axes, result)
+    return place.entitled(result, f"{name[0].upper()}{name[1:]}: input, target and output", title)
 
 
-def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:
+def _draw_inputs(axes: Axes, result: xr.Dataset, trial: int) -> None:
     inputs = result["inputs"].isel(trial=trial).transpose("neuron", "time").values
     limit = float(np.abs(inputs).max()) or 1.0
     # Noise in the Sine task, and whatever else is no spike count.
@@ -94,12 +115,13 @@ def _draw_inputs(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> 
         vmax=limit if signed else limit + 0.5,
     )
     label = "Input (noise)" if signed else "Spikes per step"
-    bar = figure.colorbar(image, ax=axes, label=label, pad=0.01, aspect=18)
+    bar = figure_of(axes).colorbar(image, ax=axes, label=label, pad=0.01, aspect=18)
     if not signed and limit <= 8:
         bar.set_ticks(np.arange(int(limit) + 1).tolist())
     axes.set_ylabel("Input neuron")
     _mark_locations(axes, result)
     mark_epochs(axes, result)
+    mark_readout(axes, result)
 
 
 def _mark_locations(axes: Axes, result: xr.Dataset) -> None:
@@ -128,12 +150,12 @@ def _location_name(name: str) -> str:
     return "irrelevant" if name == "-1" else f"location {int(name) + 1}" if name.isdigit() else name
 
 
-def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) -> None:
+def _draw_answers(place: Canvas, axes: Axes, result: xr.Dataset, trial: int, answer_from: float) -> None:
     one = result.isel(trial=trial)
     times = step_times(result)
     n_outputs = result.sizes["output"]
     observer = _observer(one, n_outputs)
-    answer_from = _first_response_step(result)
+    answer_from = max(answer_from, times[0])
     for output in range(n_outputs):
         color = OUTPUT_COLORS[output % len(OUTPUT_COLORS)]
         which = f" {output + 1}" if n_outputs > 1 else ""
@@ -141,15 +163,17 @@ def _draw_answers(figure: Figure, axes: Axes, result: xr.Dataset, trial: int) ->
         answer = one["outputs"].transpose("time", "output").values[:, output]
         axes.plot(times, target, color="0.25", linestyle=_dashes(output), linewidth=1.2, label=f"target{which}")
         axes.plot(times, answer, color=color, linewidth=1.3, label=f"network's output{which}")
-        if np.isfinite(observer[output]):
+        if np.isfinite(observer[output]) and answer_from <= times[-1]:
             axes.plot(
-                [times[answer_from], times[-1]], [observer[output]] * 2, color=color, linewidth=3.5,
+                [answer_from, times[-1]], [observer[output]] * 2, color=color, linewidth=3.5,
                 alpha=0.45, solid_capstyle="butt", label=f"ideal observer{which}",
             )  # fmt: skip
     axes.set_ylabel(_answer_label(result))
     _limit_answers(axes, str(result.attrs.get("response")))
     mark_epochs(axes, result, names=False)
-    _legend(figure, axes, n_outputs)
+    mark_readout(axes, result)
+    shade_trained(axes, result)
+    _legend(place, axes, n_outputs)
 
 
 def _answer_label(result: xr.Dataset) -> str:
@@ -165,24 +189,27 @@ def _observer(one: xr.Dataset, n_outputs: int) -> Float[np.ndarray, " output"]:
     return np.full(n_outputs, np.nan)
 
 
-def _legend(figure: Figure, axes: Axes, n_outputs: int) -> None:
-    """Put the legend below the axes, one row per output."""
+def _legend(place: Canvas, axes: Axes, n_outputs: int) -> None:
+    """Put the legend below a figure of its own, a row per output, and the marks of the trial in further columns."""
     handles, labels = axes.get_legend_handles_labels()
-    n_columns = -(-len(handles) // n_outputs)
-    columnwise = [i for column in range(n_columns) for i in range(column, len(handles), n_columns)]
-    figure.legend(
-        [handles[i] for i in columnwise],
-        [labels[i] for i in columnwise],
-        loc="outside lower center",
-        ncols=n_columns,
+    if not place.is_new:
+        axes.legend(handles, labels, fontsize="small")
+        return
+    n_marks = sum(label in MARKS for label in labels)
+    n_columns = (len(handles) - n_marks) // n_outputs
+    in_order = [i for column in range(n_columns) for i in range(column, n_columns * n_outputs, n_columns)]
+    in_order += range(n_columns * n_outputs, len(handles))
+    entries = [(handles[i], labels[i]) for i in in_order]
+    entries += [(Patch(alpha=0), "")] * (-len(entries) % n_outputs)  # or else the columns would have other lengths
+    figure_of(axes).legend(
+        *map(list, zip(*entries, strict=True)), loc="outside lower center", ncols=len(entries) // n_outputs
     )
 
 
-def _first_response_step(result: xr.Dataset) -> int:
-    if "epoch" not in result.coords:
-        return 0
-    response = np.flatnonzero(result["epoch"].values.astype(str) == "response")
-    return int(response[0]) if response.size else 0
+def _start_of_response(result: xr.Dataset) -> float:
+    """Return the time of the first step of the response; if no epoch is called so, of the trial."""
+    is_response = result["epoch"].values.astype(str) == TRAINED_EPOCH if "epoch" in result.coords else np.zeros(1, bool)
+    return float(step_times(result)[int(is_response.argmax())])
 
 
 def _dashes(output: int) -> Any:

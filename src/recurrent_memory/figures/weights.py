@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
@@ -10,6 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis import connectivity_profile, peak_order
+from ..analysis.labels import complaints
+from ..analysis.weights import read_weights
+from ..errors import InputError
+from .canvas import Canvas, canvas, figure_of
 from .pictures import picture
 from .style import (
     NETWORK,
@@ -17,9 +23,9 @@ from .style import (
     SIGNED_COLORS,
     complete_trials,
     count_in_whole_numbers,
-    new_figure,
     say,
     with_activity,
+    within,
 )
 
 COLOR_PERCENTILE = 99.0
@@ -36,27 +42,39 @@ With at most twice as many units, nearly all bins are that small, and all are dr
 """
 
 
-@picture("activity", "recurrent_weights")
-def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
+@picture("activity", "recurrent_weights", given={"weights": "recurrent_weights"})
+def recurrent_weights(
+    result: xr.Dataset, min_rate: float = 0.1, *, weights: Any = None, ax: Any = None, title: str | None = None,
+    steps: tuple[int, int] | None = None,
+) -> Figure:  # fmt: skip
     """Draw the recurrent weights sorted by peak time, and their mean against the difference in that order.
 
     Parameters
     ----------
     result
-        Result of one network with `activity` (trial, time, unit) and `recurrent_weights` (source, target_unit).
+        Result of one network with `activity` (trial, time, unit) and `recurrent_weights` (source, target_unit); or,
+        with `weights`, the activity alone, as in `activity_heatmap`.
     min_rate
         Units whose mean over trials and time is not above this are left out (same unit as `activity`).
+    weights
+        Weights to draw, (source, target_unit); None: those of the result.
+    ax
+        Matplotlib axes for the matrix, or one for the matrix and one for the mean weights, in which None leaves a panel
+        out; the user's settings stay. None: a new figure.
+    title, steps
+        As in `activity_heatmap`; the peaks are those within `steps`.
 
     Returns
     -------
-    The figure: on the left the matrix, from (rows) to (columns), its diagonal grey; on the right the mean
-    weight and its standard error, without the pairs of units that peak in the same step. With fewer than two active
-    units the matrix is not sorted.
+    The figure, or that of `ax`: on the left the matrix, from (rows) to (columns), its diagonal grey; on the right the
+    mean weight and its standard error, without the pairs of units that peak in the same step. With fewer than two
+    active units the matrix is not sorted.
 
     Raises
     ------
     InputError
-        If a variable is missing or not finite.
+        If a variable is missing or not finite, weights and activity differ in their number of units, `steps` is not a
+        part of the trial, or `ax` has another number of axes than there are panels.
 
     Notes
     -----
@@ -66,26 +84,44 @@ def recurrent_weights(result: xr.Dataset, min_rate: float = 0.1) -> Figure:
 
     Examples
     --------
-    >>> activity = (("trial", "time", "unit"), np.eye(5)[None])
-    >>> weights = (("source", "target_unit"), np.diag(np.ones(4), k=1))
-    >>> recurrent_weights(xr.Dataset({"activity": activity, "recurrent_weights": weights})).get_suptitle()
+    >>> recurrent_weights(np.eye(5)[None], weights=np.diag(np.ones(4), k=1)).get_suptitle()
     "Recurrent weights in the order of the units' peak times"
     """
-    weights, what = _of_the_candidate(
-        result["recurrent_weights"].transpose("source", "target_unit").values.astype(np.float64)
-    )
-    result, which = complete_trials(with_activity(result))
+    result = with_activity(result)
+    matrix, what = _of_the_candidate(_weights(result, weights))
+    result, which = complete_trials(within(result, steps))
     order = peak_order(result["activity"], mask=result["mask"].values, min_rate=min_rate)
-    figure = new_figure(result, f"{what} in the order of the units' peak times{which}")
-    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-    if order.size > 1:
-        _draw_matrix(figure, left, weights[np.ix_(order, order)], "sorted by peak time")
-        left.set_title(f"{order.size} of {weights.shape[0]} units active (mean above {min_rate:g})")
+    place = canvas(ax, ("matrix", "mean weights"), width_ratios=[1.15, 1])
+    _draw(place, matrix, order, min_rate)
+    return place.entitled(result, f"{what} in the order of the units' peak times{which}", title)
+
+
+def _weights(result: xr.Dataset, weights: Any) -> Float[np.ndarray, "source target"]:
+    """Return the weights to draw, if they are those of the units in the activity."""
+    if weights is not None:
+        matrix = np.asarray(read_weights(weights), np.float64)
+        if len(matrix) != result.sizes["unit"]:
+            raise InputError(f"`weights` is of {len(matrix)} units, with {result.sizes['unit']} units in the activity.")
+        return matrix
+    if wrong := complaints(result, ("activity", "recurrent_weights")):
+        raise InputError(f"`result` cannot be drawn: {'; '.join(wrong)}.")
+    return np.asarray(result["recurrent_weights"].transpose("source", "target_unit").values, np.float64)
+
+
+def _draw(
+    place: Canvas, weights: Float[np.ndarray, "unit unit"], order: Int[np.ndarray, " active"], min_rate: float
+) -> None:
+    left, right = place.panels
+    n_active, n_units = order.size, len(weights)
+    if left is not None and n_active > 1:
+        _draw_matrix(left, weights[np.ix_(order, order)], "sorted by peak time")
+        left.set_title(f"{n_active} of {n_units} units active (mean above {min_rate:g})")
+    elif left is not None:
+        _draw_matrix(left, weights, "in their own order")
+    if right is not None and n_active > 1:
         _draw_profile(right, weights, order)
-    else:
-        _draw_matrix(figure, left, weights, "in their own order")
-        say(right, f"{order.size} of {weights.shape[0]} units active:\ntoo few to sort by peak time")
-    return figure
+    elif right is not None:
+        say(right, f"{n_active} of {n_units} units active:\ntoo few to sort by peak time")
 
 
 def _of_the_candidate(
@@ -98,7 +134,7 @@ def _of_the_candidate(
     return weights, "Recurrent weights"
 
 
-def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit unit"], order: str) -> None:
+def _draw_matrix(axes: Axes, weights: Float[np.ndarray, "unit unit"], order: str) -> None:
     itself = np.eye(weights.shape[0], dtype=bool)
     others = np.abs(weights[~itself])
     limit = float(np.percentile(others, COLOR_PERCENTILE)) if others.size else 0.0
@@ -113,11 +149,11 @@ def _draw_matrix(figure: Figure, axes: Axes, weights: Float[np.ndarray, "unit un
         interpolation="none",
     )
     beyond = bool((others > limit).any())
-    bar = figure.colorbar(
+    bar = figure_of(axes).colorbar(
         image, ax=axes, location="bottom", pad=0.02, aspect=30, extend="both" if beyond else "neither"
     )
     note = f"; colours end at the {COLOR_PERCENTILE:g}th percentile" if beyond else ""
-    bar.set_label(f"Weight (grey: onto itself, left out{note})", fontsize=8)
+    bar.set_label(f"Weight (grey: onto itself, left out{note})", fontsize="small")
     axes.set(xlabel=f"To unit, {order}", ylabel=f"From unit, {order}")
     for axis in (axes.xaxis, axes.yaxis):
         count_in_whole_numbers(axis)
