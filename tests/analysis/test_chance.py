@@ -89,6 +89,73 @@ def test_phase_randomised_keeps_about_the_spectrum_and_breaks_ties_at_random() -
     assert np.abs(draw("phase_randomised", sparse).mean(axis=0) - 0.05).max() < 4 * np.sqrt(0.05 / 400)
 
 
+def test_phase_randomised_is_as_rough_as_short_smooth_noise() -> None:
+    """Surrogates that are not iterated are more than twice as rough: any peak of the activity would then seem wide."""
+    rng = np.random.default_rng(0)
+    kernel = np.exp(-0.5 * (np.minimum(np.arange(60), 60 - np.arange(60)) / 3) ** 2)
+    noise = np.fft.irfft(np.fft.rfft(rng.normal(size=(20, 20, 60))) * np.fft.rfft(kernel), n=60).transpose(0, 2, 1)
+    smooth = np.exp(noise / np.linalg.norm(kernel))
+    roughness = [float((np.diff(of, axis=1) ** 2).mean()) for of in (smooth, draw("phase_randomised", smooth))]
+    assert roughness[1] == pytest.approx(roughness[0], rel=0.2)
+
+
+def spectra(block: Activity) -> Activity:
+    """Return the power spectrum of each unit in each trial."""
+    return np.abs(np.fft.rfft(block, axis=1)) ** 2
+
+
+def population(block: Activity) -> Activity:
+    """Return the mean of all units at each step."""
+    return np.asarray(block.mean(axis=2))
+
+
+def covariances(block: Activity) -> Activity:
+    """Return the covariances between different units over the steps of each trial."""
+    centred = block - block.mean(axis=1, keepdims=True)
+    return np.asarray((centred.transpose(0, 2, 1) @ centred) * ~np.eye(block.shape[2], dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("null", "kept"),
+    [("circular_shift", spectra), ("shuffled_units", population), ("phase_randomised", None),
+     ("permuted_time", covariances)],
+)  # fmt: skip
+class TestWhatANullKeeps:
+    """Of activity that has them all: a course in time, the same in each trial, in which groups of units agree."""
+
+    @staticmethod
+    def block(n_trials: int = 100) -> Activity:
+        rng = np.random.default_rng(0)
+        time, peaks = np.arange(30)[:, None], np.repeat([5, 6, 20], 4) + rng.uniform(0, 2, 12)
+        return np.exp(-0.5 * ((time - peaks) / np.linspace(1, 6, 12)) ** 2) + 0.1 * rng.random((n_trials, 30, 12))
+
+    def test_one_thing_exactly_and_nothing_else(self, null: str, kept: Any) -> None:
+        block = self.block()
+        drawn = draw(null, block)
+        for what in (spectra, population, covariances):
+            before, after = what(block), what(drawn)
+            if what is kept:
+                np.testing.assert_allclose(after, before, atol=1e-9)
+            elif not (what is spectra and null == "phase_randomised"):  # about kept: see below
+                assert np.abs(after - before).mean() > 0.1 * np.abs(before).mean(), what.__name__
+
+    def test_nothing_repeats_over_trials(self, null: str, kept: Any) -> None:
+        def repeating(block: Activity) -> float:
+            """Return the variance, over steps and units, of the average over trials, without each unit's mean."""
+            average = block.mean(axis=0)
+            return float((average - average.mean(axis=0)).var())
+
+        block = self.block()
+        if null == "shuffled_units":  # what is left is common to all units
+            block = block - population(block)[:, :, None]
+        assert repeating(draw(null, block)) < 0.05 * repeating(block)
+
+    def test_trials_are_drawn_independently(self, null: str, kept: Any) -> None:
+        block = np.repeat(self.block(1), 2, axis=0)
+        one, other = draw(null, block)
+        assert not np.array_equal(one, other)
+
+
 def test_a_planted_sequence_is_more_than_chance_and_noise_is_not() -> None:
     found = against_chance("peak_consistency", planted(True, n_units=30), null="circular_shift", n=40, n_bootstrap=20)
     assert float(found["p"]) == pytest.approx(1 / 41)
@@ -208,8 +275,13 @@ def test_options_reach_the_measure() -> None:
     assert float(found["value"]) == float(peak_consistency(activity, groups=groups)["peak_consistency"])
 
 
-def test_a_null_that_leaves_the_measure_as_it_is_says_so() -> None:
-    found = against_chance("sequentiality_index", noise(), null="shuffled_units", n=5, n_bootstrap=0)
+@pytest.mark.parametrize(
+    ("measure", "null"),
+    [(name, "shuffled_units") for name in ("sequentiality_index", "sqi", "transient_index")]
+    + [("sqi", "permuted_time")],
+)
+def test_a_null_that_leaves_the_measure_as_it_is_says_so(measure: str, null: str) -> None:
+    found = against_chance(measure, noise(), null=null, n=5, n_bootstrap=0)
     assert float(found["p"]) == 1
     assert np.isnan(found["z"])
     assert found.attrs["reason"] == "the surrogates have the same value: this null leaves the measure as it is"

@@ -30,7 +30,15 @@ def test_train_writes_result_weights_and_pictures(command: Any, tmp_path: Path) 
     assert first.code == 0, first.err
     for line in ("sequentiality index", "fractional loss", "test loss", "as published", "files:"):
         assert line in first.out
-    assert re.search(r"active units \(mean activity above 0.1\) .* of \d+ .* of \d+ ", first.out)
+    for line in (
+        r"active units in a trial  .* of \d+ .* of \d+ ",
+        r"active units in the average over trials .* of \d+ .* of \d+ ",
+        r"\nfractional loss = \(test loss − observer's loss\) / observer's loss = \([\d.]+ − [\d.]+\) / [\d.]+\n",
+        r"\nactive: mean activity above 0\.1, in each trial ",
+    ):
+        assert re.search(line, first.out), line
+    below = first.out.partition("└")[2].splitlines()[1:]
+    assert all(len(line) <= 100 for line in below if not line.startswith(("note:", "files:")))
     assert "training 12/12" in first.err
     assert "testing 2/2" in first.err
     found = contents(tmp_path / "run")

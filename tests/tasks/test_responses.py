@@ -100,6 +100,9 @@ def test_it_is_learned_and_drawn(name: str) -> None:
         assert float(result["fractional_loss"]) == pytest.approx(float(result["test_loss"]) / math.log(3), rel=1e-4)
     if name == "each":
         assert float(result["fractional_loss"]) == pytest.approx(float(result["test_loss"]) / math.log(2), rel=1e-4)
+    assert result["fractional_loss"].attrs["formula"] == {
+        "traces": "mean absolute error", "observed": "mean KL(observer‖network) / mean KL(observer‖chance)",
+    }.get(name, "network's cross-entropy / cross-entropy of chance")  # fmt: skip
     label = trial_structure(result).axes[1].get_ylabel()
     assert label == ("Output" if name == "traces" else "Probability")
     learning_curve(result)

@@ -14,7 +14,7 @@ from .. import figures
 from ..errors import plain
 from ..runs.folder import RESULT, WEIGHTS, RunFolder
 from ..storage.atomic import write_atomically
-from .summary import LONGEST_NOTE, by_chance, rows, title
+from .summary import LONGEST_NOTE, by_chance, explanations, rows, title
 
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -51,7 +51,7 @@ def print_summary(result: xr.Dataset, place: RunFolder, pictures: list[Path]) ->
         table.add_row(*map(plain, row))
     console = Console(highlight=False, soft_wrap=True, markup=False)  # brackets in folder names are not markup
     console.print(table)
-    if line := by_chance(result):
+    for line in filter(None, (*explanations(result), by_chance(result))):
         console.print(line)
     for reason in sorted({str(v.attrs["reason"]) for v in result.values() if v.attrs.get("reason")}):
         console.print(f"note: {plain(reason, LONGEST_NOTE, 1)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,36 @@ def rows(result: xr.Dataset) -> list[tuple[str, str, str]]:
     ]
 
 
+def explanations(result: xr.Dataset) -> list[str]:
+    """Return lines that say what the table's numbers are; fewer if the result is of a version that had fewer."""
+    published, exact = (_terms(result, variant) for variant in ("paper", "exact"))
+    lines = [f"fractional loss = {published[0]} = {published[1]}"] if published else []
+    lines += [f"  exact: {exact[1]}"] if published and exact and exact[1] != published[1] else []
+    if "n_active_units" in result:
+        also = " or in the average over trials" if "n_active_units_on_average" in result else ""
+        lines.append(f"active: mean activity above 0.1, in each trial (shown: mean count){also}")
+    return lines
+
+
+def _terms(result: xr.Dataset, variant: str) -> tuple[str, str] | None:
+    """Return the formula of the fractional loss in words and with numbers; None if the result does not have them."""
+    names = ("fractional_loss", "fractional_loss_network_error", "fractional_loss_reference_error")
+    variables = [MEASURES[name].variable(variant) for name in names]
+    if not all(name in result and np.isfinite(result[name]) for name in variables):
+        return None
+    loss, *errors = (result[name] for name in variables)
+    formula = plain(loss.attrs.get("formula", ""), LONGEST_NOTE, 1)
+    numbers = {str(of.attrs.get("term", "")): _number(float(of)) for of in errors}
+    if not formula or not all(numbers):
+        return None
+    return formula, re.sub("|".join(map(re.escape, numbers)), lambda term: numbers[term[0]], formula)
+
+
+def _number(value: float) -> str:
+    """Return a number with four decimals, or three digits if it is small."""
+    return f"{value:.4f}" if abs(value) >= 0.01 or value == 0 else f"{value:.3g}"
+
+
 def by_chance(result: xr.Dataset) -> str:
     """Return a line that says what the sequentiality index would be by chance; empty if it is not defined."""
     from ..analysis import against_chance
@@ -70,10 +101,7 @@ def by_chance(result: xr.Dataset) -> str:
     if "paper" not in found:
         return ""
     exact = f" (exact: {found['exact']})" if "exact" in found else ""
-    return (
-        f"by chance, the sequentiality index would be {found['paper']}{exact}: mean ± sd if each unit's activity is "
-        "shifted in time by itself"
-    )
+    return f"by chance, the index would be {found['paper']}{exact}, units shifted in time (mean ± sd)"
 
 
 def _label(row: Row, measure: Measure, result: xr.Dataset) -> str:

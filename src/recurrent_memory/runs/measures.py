@@ -10,17 +10,17 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-import xarray as xr
 from pydantic import Field, model_validator
 
-from .. import analysis, evaluation
+from .. import evaluation
 from ..errors import InputError
-from ..evaluation import mispaired_cd1
 from ..experiment import Experiment
 from ..registry import Registry
 from ..settings import SOLVED_BELOW, Settings
 from ..tasks import AbstractTask
-from .measured_on import VARIANTS, Activity, Answered, Training
+from . import definitions
+from .definitions import error_names, error_unit
+from .measured_on import VARIANTS
 
 Source: TypeAlias = Literal["answers", "activity", "network", "training", "result"]
 """What a measure's function receives: in this order, :class:`Answered`, :class:`Activity`, a trained network,
@@ -242,85 +242,30 @@ def register(of: str, **settings: Any) -> Callable[[Function], Function]:
     return decorate
 
 
-def error_unit(task: AbstractTask) -> str:
-    """Return the unit of a task's losses and errors.
-
-    Parameters
-    ----------
-    task
-        The task.
-
-    Returns
-    -------
-    The unit; empty for a plain number.
-
-    Examples
-    --------
-    >>> from recurrent_memory import tasks
-    >>> error_unit(tasks.make("de1"))
-    'radians'
-    """
-    return task.kind.error_unit
-
-
-def error_names(task: AbstractTask) -> tuple[str, str]:
-    """Return the names of the network's error and of the error that it is compared with.
-
-    Parameters
-    ----------
-    task
-        The task.
-
-    Returns
-    -------
-    Both names, for axes and long names.
-
-    Examples
-    --------
-    >>> from recurrent_memory import tasks
-    >>> error_names(tasks.make("de1"))
-    ("network's error", "ideal observer's error")
-    """
-    return task.kind.error_names if task.has_observer else task.kind.error_names_without_observer
-
-
-def _fractional_loss(on: Answered) -> Any:
-    if on.variant != "misaligned":
-        return on.performance.fractional_loss
-    best, answered = (probabilities.reshape(-1, on.batch_size) for probabilities in (on.observer, on.network))
-    found = mispaired_cd1.fractional_loss(mispaired_cd1.quantities(best, answered).sum(axis=0))
-    return xr.Variable((), found, {"long_name": MISALIGNED})
-
-
-def _report_fractional_loss(on: Training) -> Any:
-    if on.variant != "misaligned":
-        return on.history.reports(on.task)[1]
-    return xr.Variable("report", on.history.mispaired_reports(), {"long_name": MISALIGNED})
-
-
-def _sequentiality(on: Activity) -> xr.Dataset:
-    # As published, steps in which a trial's state is held count like any other.
-    mask = on.whole_mask if on.variant == "exact" else None
-    measured = analysis.sequentiality_index(on.whole, variant=on.variant, steps=on.steps, mask=mask)
-    return measured.drop_vars(["n_units", "trial_n_units"])  # `n_hidden`, in every trial
-
-
-MISALIGNED = "fractional loss as the published script computes it, from pairs of different batches"
-
 _BOTH = ("paper", "exact")
 _INDEX: dict[str, Any] = {"of": "activity", "variants": _BOTH, "epochs": ("delay",)}
 _IN_TRAINING: dict[str, Any] = {"of": "training", "variants": ("paper",)}
 
 for _measure in (
     Measure(
-        name="fractional_loss", function=_fractional_loss, of="answers", long_name="fractional loss ({variant})",
-        variants=tuple(VARIANTS), by_delay=_BOTH, by_stage=("paper", "exact", "misaligned"),
-        summary=(Row("fractional loss", 30),), table=1, drawn=2,
+        name="fractional_loss", function=definitions.fractional_loss, of="answers",
+        long_name="fractional loss ({variant})", variants=tuple(VARIANTS), by_delay=_BOTH,
+        by_stage=("paper", "exact", "misaligned"), summary=(Row("fractional loss", 30),), table=1, drawn=2,
     ),
     Measure(
         name="fractional_loss_standard_error", stem="fractional_loss", of="answers",
         function=lambda on: on.performance.standard_error, long_name="over answers ({variant})",
         variants=("paper", "exact", "exact_causal"),
+    ),
+    Measure(
+        name="fractional_loss_network_error", stem="fractional_loss", function=definitions.network_error, of="answers",
+        long_name=lambda task: f"{error_names(task)[0]}, mean of the test ({{variant}})", units=error_unit,
+        variants=("paper", "exact", "exact_causal"), decimals=4,
+    ),
+    Measure(
+        name="fractional_loss_reference_error", stem="fractional_loss", function=definitions.reference_error,
+        of="answers", long_name=lambda task: f"{error_names(task)[1]}, mean of the test ({{variant}})",
+        units=error_unit, variants=("paper", "exact", "exact_causal"), decimals=4,
     ),
     Measure(
         name="n_dropped_answers", function=lambda on: on.performance.n_dropped, of="answers",
@@ -344,8 +289,8 @@ for _measure in (
         by_stage=("paper",), decimals=4, summary=(Row("ideal observer's loss ({units})", 20, each=False),),
     ),
     Measure(
-        name="sequentiality_index", function=_sequentiality, units="nats", by_delay=_BOTH, by_stage=_BOTH, **_INDEX,
-        long_name="Sequentiality index, mean over trials", table=2, drawn=1,
+        name="sequentiality_index", function=definitions.sequentiality, units="nats", by_delay=_BOTH, by_stage=_BOTH,
+        long_name="Sequentiality index, mean over trials", table=2, drawn=1, **_INDEX,
         summary=(
             Row("sequentiality index ({units})", 50),
             Row("sequentiality index, delay period alone", 80, "delay", each=False),
@@ -363,7 +308,12 @@ for _measure in (
     Measure(
         name="n_active_units", part_of="sequentiality_index", units="units", by_stage=("paper",), **_INDEX,
         long_name="Number of active units, mean over trials", decimals=1,
-        summary=(Row("active units (mean activity above 0.1)", 90, each=False),),
+        summary=(Row("active units in a trial", 90, each=False),),
+    ),
+    Measure(
+        name="n_active_units_on_average", function=definitions.n_active_on_average, units="units", by_stage=("paper",),
+        long_name="Number of units that are active in the average over trials", decimals=0, **_INDEX,
+        summary=(Row("active units in the average over trials", 100, each=False),),
     ),
     Measure(
         name="training_loss", function=lambda on: on.history.loss, dims=("iteration",), by_stage=("paper",),
@@ -378,7 +328,7 @@ for _measure in (
         long_name="iterations of training, fewer than wanted if it stopped early", **_IN_TRAINING,
     ),
     Measure(
-        name="report_fractional_loss", function=_report_fractional_loss, of="training", dims=("report",),
+        name="report_fractional_loss", function=definitions.report_fractional_loss, of="training", dims=("report",),
         variants=("paper", "misaligned"), by_stage=("paper", "misaligned"),
         long_name="fractional loss since the last report, at iterations 0, 500, … as in the published code",
     ),

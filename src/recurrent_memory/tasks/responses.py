@@ -65,6 +65,16 @@ class AbstractResponse(ABC):
     """Names of the two fields of `Errors`."""
     error_names_without_observer: ClassVar[tuple[str, str]] = error_names
     """Their names if the task has no ideal observer."""
+    terms: ClassVar[tuple[str, str]] = error_names
+    """Short names of their means in the formula of the fractional loss."""
+    formula: ClassVar[str] = "{} / {}"
+    """What `fraction` computes, for the two terms; empty if a class has a `fraction` of its own and says no formula."""
+
+    def __init_subclass__(cls) -> None:
+        """Drop the inherited formula of a class that computes another fraction."""
+        super().__init_subclass__()
+        if "fraction" in vars(cls) and "formula" not in vars(cls):
+            cls.formula = ""
 
     @staticmethod
     @abstractmethod
@@ -193,6 +203,8 @@ class Angle(AbstractResponse):
     name = "angle"
     unit = "radians"
     error_unit = "radians"
+    terms = ("test loss", "observer's loss")
+    formula = "({0} − {1}) / {1}"
 
     @staticmethod
     def training_loss(
@@ -237,6 +249,7 @@ class Probability(AbstractResponse):
     is_probability = True
     error_names = ("divergence of network from ideal observer", "divergence of chance from ideal observer")
     error_names_without_observer = ("network's cross-entropy", "cross-entropy of chance")
+    terms = ("mean KL(observer‖network)", "mean KL(observer‖½)")
 
     @staticmethod
     def training_loss(
@@ -281,6 +294,8 @@ class Value(AbstractResponse):
     name = "value"
     unit = "arbitrary units"
     error_unit = "arbitrary units"
+    terms = ("mean absolute error", "0")
+    formula = "{}"
 
     @staticmethod
     def training_loss(
@@ -329,6 +344,7 @@ class Category(AbstractResponse):
     is_probability = True
     error_names = Probability.error_names
     error_names_without_observer = Probability.error_names_without_observer
+    terms = ("mean KL(observer‖network)", "mean KL(observer‖chance)")
 
     @staticmethod
     def training_loss(
