@@ -467,7 +467,9 @@ class TestLearningCurve:
         assert "running mean" not in texts(figure)
 
     def test_the_errors_in_the_test_are_drawn_where_the_fractional_loss_is_made_of_them(self) -> None:
-        result = make_result(tiling(40, 2, 0)).assign(test_loss=0.2339, observer_loss=0.1727)
+        result = make_result(tiling(40, 2, 0)).assign(
+            fractional_loss_network_error=0.2339, fractional_loss_reference_error=0.1727
+        )
         above = learning_curve(result).axes[0]
         assert line(above, "in the test: 0.234").tolist() == [0.2339]
         assert line(above, "in the test: 0.173").tolist() == [0.1727]
@@ -475,8 +477,6 @@ class TestLearningCurve:
         assert legend is not None
         labels = [text.get_text() for text in legend.get_texts()]
         assert labels == ["network", "ideal observer", "in the test: 0.234", "in the test: 0.173"]
-        # Those of a probability are cross-entropies, and the curves are divergences.
-        assert "in the test" not in texts(learning_curve(result.assign_attrs(response="probability")))
 
     def test_steps_are_iterations(self) -> None:
         result = make_result(tiling(40, 2, 0))

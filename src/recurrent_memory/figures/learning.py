@@ -21,8 +21,8 @@ ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "cat
 
 
 IN_TEST = "in the test"
-TEST_TERMS = {"angle": ("test_loss", "observer_loss")}
-"""By kind of response, the errors of network and observer in the test, where a result has these means."""
+TEST_TERMS = ("fractional_loss_network_error", "fractional_loss_reference_error")
+"""Mean errors in the test that the fractional loss is computed from, in the order of the curves."""
 
 
 @picture(("training_network_error", "training_loss"))
@@ -37,8 +37,8 @@ def learning_curve(
     result
         Result of one network, trained or still training, with any of `training_network_error`,
         `training_observer_error`, `training_fractional_loss` and `training_loss` (all: iteration). Without errors, the
-        loss is drawn. The test's `fractional_loss` is added at the last iteration, and for angles the errors that it is
-        made of, `test_loss` and `observer_loss`.
+        loss is drawn. The test's `fractional_loss` is added at the last iteration, and the errors that it is computed
+        from, `fractional_loss_network_error` and `fractional_loss_reference_error`.
     window
         Number of iterations averaged into each point of the upper curves. By default 1 for the errors, which are
         already running means, and a hundredth of all iterations for the loss, which is not.
@@ -74,7 +74,7 @@ def learning_curve(
         raise InputError(f"`window` must be at least 1 iteration, got {window}.")
     shown = within(result, steps, "iteration", "training")
     if steps is not None and steps[1] < result.sizes["iteration"]:
-        shown = shown.drop_vars(("fractional_loss", *TEST_TERMS["angle"]), errors="ignore")
+        shown = shown.drop_vars(("fractional_loss", *TEST_TERMS), errors="ignore")
     place = canvas(ax, ("errors", "fractional loss"), shape=(2, 1), sharex=True)
     above, below = place.panels
     if above is not None:
@@ -110,7 +110,7 @@ def _draw_errors(place: Canvas, axes: Axes, result: xr.Dataset, error: str, wind
     if not is_loss and "training_observer_error" in result:
         curves.append(("training_observer_error", _reference_name(response), OBSERVER, (0, (5, 1.5))))
     positive, drawn = True, False
-    tests = dict(zip((name for name, *_ in curves), TEST_TERMS.get(response, ()), strict=False))
+    tests = dict(zip((name for name, *_ in curves), TEST_TERMS, strict=False))
     for name, label, color, dashes in curves:
         mean = running_mean(result[name].values.astype(np.float64), window)
         if not np.isfinite(mean).any():
