@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,19 @@ def values(path: Path | str) -> xr.DataArray:
     return xr.load_dataset(path)["value"]
 
 
+@pytest.fixture(autouse=True)
+def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw pictures only where a test looks at them, because that takes longer than the rest."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr(importlib.import_module("recurrent_memory.cli.analyse"), "_draw", lambda *_: [])
+
+
+@pytest.fixture
+def pictures() -> Callable[[], list[str]]:
+    """Have pictures drawn, and return a function that names those in the working folder."""
+    return lambda: sorted(path.name for path in Path.cwd().iterdir() if path.suffix != ".nc")
+
+
 # Runs
 
 
@@ -70,6 +84,14 @@ def test_a_run_is_measured_over_the_whole_trial_and_over_the_delay(command: Any,
     assert found.attrs["null"] == "none"
     assert "p" not in found
     assert list(Path.cwd().iterdir()) == [Path.cwd() / "analysis.nc"]
+
+
+def test_measures_and_activity_are_drawn(command: Any, finished: Path, pictures: Callable[[], list[str]]) -> None:
+    words = ["--measures", "sqi", "--null", "circular_shift", "--surrogates", 4, "--format", "png", "--format", "svg"]
+    done = command("analyse", finished, *words, "-o", "a.nc")
+    assert done.code == 0, done.err
+    assert pictures() == ["a-activity.png", "a-activity.svg", "a.png", "a.svg"]
+    assert done.out.splitlines()[-1] == "files: a.nc, a.png, a.svg, a-activity.png, a-activity.svg"
 
 
 def test_a_result_is_compared_with_surrogates(command: Any, finished: Path) -> None:
@@ -323,6 +345,12 @@ def test_networks_of_a_sweep_have_the_values_of_their_runs(command: Any, file: P
     assert "4 networks" in done.out
     assert "median z" in done.out
     assert "networks 4/4" in done.err
+
+
+def test_networks_of_a_sweep_are_drawn(command: Any, file: Path, pictures: Callable[[], list[str]]) -> None:
+    done = command("analyse", file, "--measures", "sqi", "-o", "analysis.nc")
+    assert done.code == 0, done.err
+    assert pictures() == ["analysis.png"]
 
 
 def test_tasks_can_be_compared_in_the_analysis_of_a_sweep(command: Any, file: Path) -> None:

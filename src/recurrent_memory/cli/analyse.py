@@ -12,15 +12,15 @@ import click
 import click.shell_completion
 from click.core import ParameterSource
 
-from ..errors import InputError, counted, plain
-from .options import import_values_option
+from ..errors import InputError, counted, first_line, plain
+from .options import formats_option, import_values_option
 from .paths import PATH
 from .sweep_file import SETTINGS, SweepFile, check_output, networks_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..runs.analysed import Analysis
+    from ..runs.analysed import Analysis, Recorded
 
 LONGEST_REASON = 150
 """Characters of a reason that the table shows; the file has all of it."""
@@ -103,16 +103,18 @@ def _names(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
 )
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="As for `sweep`; may be repeated")
 @import_values_option
+@formats_option
 def analyse(
     source: Path, out: Path, measures: tuple[str, ...] | None, null: str | None, surrogates: int, seed: int,
     steps: tuple[int, int] | None, min_rate: float | None, variable: str | None, at_once: int | None,
-    overrides: tuple[str, ...], imports: tuple[Path, ...],
+    overrides: tuple[str, ...], imports: tuple[Path, ...], formats: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Measure whether activity is a sequence, and whether more so than by chance.
 
     The activity is that of a run folder or result.nc, of all finished networks of a sweep, or a recording (trial,
     time, unit) in a file .npz, .npy, .nc or .mat, those of the published scripts included. Prints a table and writes
-    FILE.nc, a data set over `measure` (and `network`). Names that end in _delay are of the delay alone.
+    FILE.nc, a data set over `measure` (and `network`), and pictures: FILE.png of the measures and, unless it is of a
+    sweep, FILE-activity.png. Names that end in _delay are of the delay alone.
 
     If a sweep's analysis is stopped, or the sweep grows, the same command measures only the networks that FILE.nc
     lacks.
@@ -136,19 +138,40 @@ def analyse(
     if source.suffix == ".toml":
         if variable is not None:
             raise InputError("`--variable` is for files with several arrays, not for a sweep.")
-        _sweep(SweepFile(source, overrides, imports), out, analysis, at_once)
+        found, recorded = _sweep(SweepFile(source, overrides, imports), out, analysis, at_once), None
     else:
         if overrides or at_once is not None:
             raise InputError("`--set` and `--at-once` are for sweeps: leave them out, or give a sweep's .toml file.")
-        _one(source, out, analysis, variable)
-    click.echo(f"file: {out}")
+        found, recorded = _one(source, out, analysis, variable)
+    pictures = _draw(found, recorded, out, formats)
+    click.echo(f"files: {', '.join(map(str, [out, *pictures]))}")
 
 
 def _is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) != ParameterSource.DEFAULT
 
 
-def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> None:
+def _draw(found: xr.Dataset, recorded: Recorded | None, out: Path, formats: tuple[str, ...]) -> list[Path]:
+    """Draw the measures, and the activity of one network or recording, beside the file."""
+    from ..analysis import read_activity
+    from ..figures import average_heatmap, measures_by_chance
+    from ..storage.atomic import write_atomically
+
+    figures = {"": measures_by_chance(found)}
+    if recorded is not None:
+        try:
+            figures["-activity"] = average_heatmap(read_activity(recorded.activity, mask=recorded.mask))
+        except InputError as error:  # what can be measured may be too incomplete to be drawn
+            click.echo(f"No picture of the activity: {first_line(error)}", err=True)
+    paths = []
+    for name, figure in figures.items():
+        for extension in dict.fromkeys(formats):
+            paths.append(out.with_name(f"{out.stem}{name}.{extension}"))
+            write_atomically(paths[-1], figure.savefig)
+    return paths
+
+
+def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> tuple[xr.Dataset, Recorded]:
     """Analyse one network or recording."""
     from .. import compat, storage
     from ..errors import InterruptedRunError
@@ -168,9 +191,10 @@ def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> N
         found = analysed.analyse(recorded, analysis, on_progress=look_up).assign_attrs(source=str(source))
         storage.save_dataset(out, found)
     _print(f"{source}: {counted(int(found['n_trials'][0]), 'trial')}", found, _rows(found))
+    return found, recorded
 
 
-def _sweep(of: SweepFile, out: Path, analysis: Analysis, at_once: int | None) -> None:
+def _sweep(of: SweepFile, out: Path, analysis: Analysis, at_once: int | None) -> xr.Dataset:
     """Analyse all finished networks of a sweep."""
     from .. import sweeps
     from .display import Display
@@ -190,6 +214,7 @@ def _sweep(of: SweepFile, out: Path, analysis: Analysis, at_once: int | None) ->
             **shown,
         )
     _print(f"{of.file}: {counted(found.sizes['network'], 'network')}", found, _rows_of_networks(found))
+    return found
 
 
 def _print(title: str, found: xr.Dataset, rows: Iterator[dict[str, str]]) -> None:

@@ -12,6 +12,7 @@ from .stimuli import stimulus_heatmaps
 from .weights import recurrent_weights
 # isort: on
 
+from .analyses import measures_by_chance
 from .sweep_cells import sweep_axes, sweep_measures
 from .sweeps import has_map, measure_lines, measure_map
 
@@ -23,6 +24,7 @@ __all__ = [
     "learning_curve",
     "measure_lines",
     "measure_map",
+    "measures_by_chance",
     "picture",
     "pictures_of",
     "recurrent_weights",
