@@ -31,6 +31,22 @@ def test_values_are_those_of_each_measure_alone() -> None:
     assert found.attrs["null"] == "none"
 
 
+def test_the_asymmetry_of_the_weights_is_a_measure_where_weights_are_known() -> None:
+    activity, weights = planted(True, n_trials=6, n_units=20), np.random.default_rng(0).normal(size=(20, 20))
+    asked: dict[str, Any] = {"measures": ["sqi", "Forward-Asymmetry"], "null": "circular_shift", "n": 3}
+    found = rm.analysis.measure_all(activity, weights=weights, steps=(10, 95), **asked).sel(measure="forward_asymmetry")
+    order = rm.analysis.peak_order(activity, steps=(10, 95))
+    alone = rm.analysis.forward_asymmetry(weights, order, n_permutations=0)
+    assert float(found["value"]) == float(alone["forward_asymmetry"])
+    assert (float(found["n_active_units"]), float(found["n_units"])) == (order.size, 20)
+    assert np.isnan(float(found["p"]))
+    unknown = rm.analysis.measure_all(activity, **asked).sel(measure="forward_asymmetry")
+    assert np.isnan(float(unknown["value"]))
+    assert unknown["reason"].item() == "the recurrent weights are not known"
+    wrong = rm.analysis.measure_all(activity, weights=weights[:5, :5]).sel(measure="forward_asymmetry")
+    assert "5 units" in wrong["reason"].item()
+
+
 def test_comparisons_are_those_of_against_chance() -> None:
     activity = planted(True, n_trials=6, n_units=20)
     settings: dict[str, Any] = {"null": "circular_shift", "n": 12, "seed": 3, "steps": (0, 60)}

@@ -69,7 +69,12 @@ def test_a_run_is_measured_over_the_whole_trial_and_over_the_delay(command: Any,
     assert done.code == 0, done.err
     found, result = xr.load_dataset("analysis.nc"), xr.load_dataset(finished / "result.nc")
     names = rm.analysis.ACTIVITY_MEASURES.names()
-    assert found["measure"].values.tolist() == [*names, *(f"{name}_delay" for name in names)]
+    every = [*names, "forward_asymmetry"]
+    assert found["measure"].values.tolist() == [*every, *(f"{name}_delay" for name in every)]
+    for name, steps in (("forward_asymmetry", None), ("forward_asymmetry_delay", DELAY)):
+        peaks = rm.analysis.peak_order(result["activity"], steps=steps)
+        asymmetry = rm.analysis.forward_asymmetry(result, peaks, n_permutations=0)["forward_asymmetry"]
+        assert float(found["value"].sel(measure=name)) == pytest.approx(float(asymmetry), nan_ok=True)
     for name in names:
         whole, delay = (float(found["value"].sel(measure=of)) for of in (name, f"{name}_delay"))
         assert whole == pytest.approx(alone(name, result["activity"]), nan_ok=True)

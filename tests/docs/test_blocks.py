@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -47,6 +48,20 @@ def collected_sweep() -> dict[str, Any]:
     return {}
 
 
+def study() -> dict[str, Any]:
+    """Copy the data of the study or, where there are none, make up networks of the small scale."""
+    folder = Path("docs") / "data"
+    folder.mkdir(parents=True)
+    for file in (ROOT / "docs" / "data").glob("small-*.nc"):
+        shutil.copy(file, folder)
+    axes: dict[str, Any] = {"task": ["comp", "2afc"], "lambda0": [0.9, 0.94], "sigma0": [0.0, 0.1], "rho": [0.0, 1e-4]}
+    made = made_up_sweeps.sweep({**axes, "seed": [0, 1, 2]})
+    if not list(folder.iterdir()):
+        made = made.assign_coords(curriculum="[]", iterations=3001).drop_vars("delay_loss")
+        made_up_sweeps.flat(made).to_netcdf(folder / "small-basic.nc", engine="h5netcdf")
+    return {}
+
+
 def activity_and_sweep() -> dict[str, Any]:
     return {**activity(), **collected_sweep()}
 
@@ -66,6 +81,7 @@ def run_folder() -> dict[str, Any]:
 GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "CONTRIBUTING.md": recording,
     "docs/pictures.md": run_folder,
+    "docs/reproduction.md": study,
     "docs/sequences.md": activity_and_sweep,
     "docs/sequentiality.md": activity,
     "docs/sweeps.md": collected_sweep,

@@ -13,10 +13,14 @@ import xarray as xr
 
 from ..errors import InputError, first_line
 from .activity import check_min_rate, read_recording
-from .chance import ACTIVITY_MEASURES, ActivityMeasure, against_chance, number_of, unit_of
+from .asymmetry import forward_asymmetry
+from .chance import ACTIVITY_MEASURES, against_chance, number_of, unit_of
+from .connectivity import peak_order
 from .nulls import NULLS
 from .splits import check_count
 
+OF_WEIGHTS = ("forward_asymmetry",)
+"""Names of the measures that also need the recurrent weights; surrogates of activity say nothing about these."""
 NUMBERS = {
     "value": "Value, in the unit that `units` gives",
     "null_mean": "Mean over surrogates",
@@ -37,7 +41,7 @@ TEXTS = {"reason": "Why there is no value, or what is wrong with it", "left_out"
 
 def measure_all(
     activity: Any, measures: Sequence[str] | None = None, *, null: str | None = None, n: int = 1000, seed: int = 0,
-    steps: tuple[int, int] | None = None, mask: Any = None, min_rate: float | None = None,
+    steps: tuple[int, int] | None = None, mask: Any = None, min_rate: float | None = None, weights: Any = None,
     threads: int | None = None, on_progress: Callable[[float], None] = lambda done: None,
 ) -> xr.Dataset:  # fmt: skip
     """Take several measures of the same activity, and compare each with surrogates.
@@ -47,7 +51,7 @@ def measure_all(
     activity, steps, mask
         As in `sqi`.
     measures
-        Names of measures (`ACTIVITY_MEASURES`); None: all.
+        Names of measures (`ACTIVITY_MEASURES`, and `forward_asymmetry`); None: all.
     null
         Name of the surrogates (`NULLS`); None: the values alone, without surrogates.
     n, seed, threads
@@ -55,6 +59,9 @@ def measure_all(
     min_rate
         Units whose mean over time is not above this are left out, by the measures that have such a threshold (same unit
         as `activity`); None: each measure's own default.
+    weights
+        Recurrent weights, as in `forward_asymmetry`, which is measured if they are given; it is not compared with
+        surrogates.
     on_progress
         Called now and then, from several threads but never twice at a time, with the part of the work that is done,
         from 0 to 1. An exception that it raises ends the work.
@@ -78,7 +85,7 @@ def measure_all(
     >>> found.p.sel(measure="peak_consistency").item(), found["units"].values.tolist()
     (0.01, ['1', '1'])
     """
-    names = measure_names(measures)
+    names = ACTIVITY_MEASURES.names() if measures is None and weights is None else measure_names(measures)
     check_count("n", n, 1)
     if min_rate is not None:
         check_min_rate(min_rate)
@@ -89,7 +96,7 @@ def measure_all(
     given = values if entries.all() else np.ma.masked_array(values, ~entries)
     progress = _Progress(on_progress, per_measure=1 if null is None else n + 2, measures=len(names))
     chance = None if null is None else {"null": null, "n": n, "seed": seed, "threads": threads}
-    rows = [_row(ACTIVITY_MEASURES[name], given, steps, min_rate, chance, progress) for name in names]
+    rows = [_row(name, given, steps, min_rate, chance, weights, progress) for name in names]
     settings = {"null": null or "none", "n": 0 if null is None else n, "seed": seed}
     return _table(names, rows, settings, with_null=null is not None)
 
@@ -112,10 +119,15 @@ def measure_names(measures: Sequence[str] | None = None) -> tuple[str, ...]:
         If there is no such measure, or none is given.
     """
     if measures is None:
-        return ACTIVITY_MEASURES.names()
+        return (*ACTIVITY_MEASURES.names(), *OF_WEIGHTS)
     if isinstance(measures, str) or not measures:
         raise InputError(f"`measures` = {measures!r} is not allowed: give a list of names, or None for all.")
-    return tuple(dict.fromkeys(map(ACTIVITY_MEASURES.spelled, measures)))
+    return tuple(dict.fromkeys(map(_spelled, measures)))
+
+
+def _spelled(measure: str) -> str:
+    plain = str(measure).strip().lower().replace("-", "_")
+    return plain if plain in OF_WEIGHTS else ACTIVITY_MEASURES.spelled(measure)
 
 
 @dataclass
@@ -147,9 +159,12 @@ class _Progress:
 
 
 def _row(
-    entry: ActivityMeasure, given: np.ndarray, steps: tuple[int, int] | None, min_rate: float | None,
-    chance: dict[str, Any] | None, progress: _Progress,
+    name: str, given: np.ndarray, steps: tuple[int, int] | None, min_rate: float | None,
+    chance: dict[str, Any] | None, weights: Any, progress: _Progress,
 ) -> dict[str, Any]:  # fmt: skip
+    if name in OF_WEIGHTS:
+        return _row_of_weights(weights, given, steps, min_rate, progress)
+    entry = ACTIVITY_MEASURES[name]
     options: dict[str, Any] = {} if steps is None else {"steps": steps}
     if min_rate is not None and _takes(entry.function, "min_rate"):
         options["min_rate"] = min_rate
@@ -166,6 +181,23 @@ def _row(
             row |= _of_chance(against_chance(counted, given, n_bootstrap=0, **chance, **options))
     except InputError as error:
         row |= {"value": np.nan, "reason": first_line(error)}
+    progress.measure_done()
+    return row
+
+
+def _row_of_weights(
+    weights: Any, given: np.ndarray, steps: tuple[int, int] | None, min_rate: float | None, progress: _Progress
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"n_trials": given.shape[0], "n_units": given.shape[2], "units": "units of the weights"}
+    try:
+        if weights is None:
+            raise InputError("the recurrent weights are not known")
+        order = peak_order(given, steps=steps, **({} if min_rate is None else {"min_rate": min_rate}))
+        found = forward_asymmetry(weights, order, n_permutations=0)
+        row |= {"value": number_of(found), "n_active_units": order.size, "reason": str(found.attrs["reason"])}
+    except InputError as error:
+        row["reason"] = first_line(error)
+    progress.step()
     progress.measure_done()
     return row
 

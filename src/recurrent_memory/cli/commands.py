@@ -11,6 +11,7 @@ COMMANDS = {
     "sweep": "Train the many networks that one file describes.",
     "tasks": "List the tasks, the conditions and the models.",
     "analyse": "Measure whether activity is a sequence, and more so than by chance.",
+    "reproduce": "Test whether the claims of the paper hold, from training to a scorecard.",
     "show": "Show a finished or running run: summary and pictures.",
     "import": "Convert a .mat file of the published scripts into a result.",
 }

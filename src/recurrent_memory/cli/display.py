@@ -89,6 +89,14 @@ class Display:
         """Show how much of the measuring of one recording is done, from 0 to 1."""
         self._show("measuring", 100 * done, 100, "per cent")
 
+    def update_judging(self, done: int, total: int) -> None:
+        """Show how many claims have been judged."""
+        self._show("claims", done, total, "")
+
+    def update_drawing(self, done: int, total: int) -> None:
+        """Show how many pictures have been drawn."""
+        self._show("pictures", done, total, "")
+
     def _show(
         self, phase: str, done: int | float, total: int, words: str, *, per: str = "s", seconds: float = 1.0
     ) -> None:

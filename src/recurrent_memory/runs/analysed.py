@@ -46,6 +46,8 @@ class Recorded(NamedTuple):
     """(trial, time), True for the steps that count; None: all."""
     delay: tuple[int, int] | None = None
     """First step of the delay and the step after the last; None: not known."""
+    weights: Any = None
+    """Recurrent weights (from, to), for `forward_asymmetry`; None: not known."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Analysis:
     """
 
     measures: tuple[str, ...] | None = None
-    """Names of measures (`ACTIVITY_MEASURES`); None: all."""
+    """Names of measures (`ACTIVITY_MEASURES`, and `forward_asymmetry`); None: all."""
     null: str | None = None
     """Name of the surrogates (`NULLS`); None: the values alone."""
     n: int = 1000
@@ -77,7 +79,7 @@ class Analysis:
         check_count("seed", self.seed, 0)
         if self.min_rate is not None:
             check_min_rate(self.min_rate)
-        object.__setattr__(self, "measures", measure_names(self.measures))
+        object.__setattr__(self, "measures", None if self.measures is None else measure_names(self.measures))
         object.__setattr__(self, "null", None if self.null is None else NULLS.spelled(self.null))
 
     def attributes(self) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def analyse(
     for number, (epoch, steps) in enumerate(spans.items()):
         found = measure_all(
             recorded.activity, settings.measures, null=settings.null, n=settings.n, seed=settings.seed, steps=steps,
-            mask=recorded.mask, min_rate=settings.min_rate, threads=threads,
+            mask=recorded.mask, min_rate=settings.min_rate, weights=recorded.weights, threads=threads,
             on_progress=lambda done, number=number: on_progress((number + done) / len(spans)),  # type: ignore[misc]
         )  # fmt: skip
         parts.append(_of_epoch(found, epoch, steps or (0, _n_steps(recorded.activity))))
@@ -237,7 +239,15 @@ def of_dataset(dataset: xr.Dataset, path: Path, variable: str | None = None) -> 
     shapes = {str(name): of.shape for name, of in dataset.data_vars.items()}
     activity = dataset[chosen(shapes, path, variable)]
     delay = _delay(dataset, activity.shape[1]) if activity.dims[1:2] == ("time",) else None
-    return Recorded(activity, _truths(dataset.get(MASK)), delay)
+    return Recorded(activity, _truths(dataset.get(MASK)), delay, _weights(dataset))
+
+
+def _weights(dataset: xr.Dataset) -> Any:
+    """Return the recurrent weights (from, to) of a result: of a gru those of the candidate, the last of its blocks."""
+    weights = dataset.get("recurrent_weights")
+    if weights is None or weights.ndim != 2 or weights.shape[1] != 3 * weights.shape[0]:
+        return weights
+    return weights.values[:, -weights.shape[0] :]
 
 
 def _truths(mask: Any) -> Any:
