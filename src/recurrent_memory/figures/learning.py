@@ -82,9 +82,7 @@ def learning_curve(
     if below is not None:
         _draw_fractional_loss(below, shown)
     for axes in place.drawn:
-        _limit_iterations(axes, shown)
-        if not place.is_new or axes is below:
-            axes.set_xlabel("Training iteration")
+        _label_iterations(axes, shown, named=not place.is_new or axes is below)
     what = "Learning" if window == 1 else f"Learning: running mean over {window} iterations"
     return place.entitled(result, what, title)
 
@@ -180,7 +178,9 @@ def _mark_test(axes: Axes, result: xr.Dataset, value: float, color: str, label: 
     )  # fmt: skip
 
 
-def _limit_iterations(axes: Axes, result: xr.Dataset) -> None:
+def _label_iterations(axes: Axes, result: xr.Dataset, *, named: bool) -> None:
+    if named:
+        axes.set_xlabel("Training iteration")
     if result.sizes["iteration"]:
         first, last = _iterations(result)[[0, -1]]
         pad = max((last - first) * 0.02, 0.5)

@@ -50,11 +50,8 @@ def stimulus_heatmaps(
         Units whose mean over the even trials is not above this are left out (same unit as `activity`).
     ax
         Matplotlib axes for each panel, with the user's settings; None: a new figure.
-    title
-        Title of the figure, or of the first of `ax`; None: one that says what is shown, but not on several axes; "":
-        none.
-    steps
-        As in `activity_heatmap`.
+    title, steps
+        As in `activity_heatmap`; several axes have no title unless it is given.
 
     Returns
     -------
@@ -69,8 +66,7 @@ def stimulus_heatmaps(
 
     Notes
     -----
-    If the activity were a clock alone, all panels would be alike. Units with a preferred stimulus are bright in some
-    panels only, and a sequence that depends on the stimulus has no diagonal in most.
+    If the activity were a clock alone, all panels would be alike. Units with a preferred stimulus are bright in some.
 
     Examples
     --------

@@ -78,17 +78,10 @@ def has_map(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by:
 
 @of_sweep
 def measure_map(
-    dataset: xr.Dataset,
-    measure: str = "sequentiality_index",
-    x: str | None = None,
-    y: str | None = None,
-    by: Sequence[str] | None = None,
-    *,
-    solved_only: bool | None = None,
-    about: str = "",
-    ax: Any = None,
+    dataset: xr.Dataset, measure: str = "sequentiality_index", x: str | None = None, y: str | None = None,
+    by: Sequence[str] | None = None, *, solved_only: bool | None = None, about: str = "", ax: Any = None,
     title: str | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw a measure over two fields: a cell for each pair of values, coloured by the mean of its networks.
 
     Parameters
@@ -143,13 +136,16 @@ def measure_map(
     meshes = [_draw_map(axes, panel, seen, (low, high)) for axes, panel in panels]
     label_axes(place, axis_label(dataset, choice.x), axis_label(dataset, choice.y))
     if np.isfinite(mean).any():
-        aspect = max(20, 4 * place.figure.get_figheight()) if place.is_new else 20
-        label = measure_label(dataset, measure)
-        whole = place.drawn[0].figure
-        whole.colorbar(meshes[0], ax=place.drawn, label=label, pad=0.02, extend=extend, aspect=aspect)
+        _add_color_bar(place, meshes[0], measure_label(dataset, measure), extend)
     if place.is_new:
         _explain_grey(place.figure, seen)
     return entitled(place, dataset, seen, measure, about, title)
+
+
+def _add_color_bar(place: Canvas, mesh: QuadMesh, label: str, extend: str) -> None:
+    aspect = max(20, 4 * place.figure.get_figheight()) if place.is_new else 20
+    whole = place.drawn[0].figure
+    whole.colorbar(mesh, ax=place.drawn, label=label, pad=0.02, extend=extend, aspect=aspect)
 
 
 @of_sweep
