@@ -99,11 +99,9 @@ def measure_map(
     about
         Words for the title, such as which networks have been chosen.
     ax
-        Matplotlib axes for each panel, with the user's settings; None: a new figure. What a figure says below its
-        panels is left out then: put it into the caption.
+        Matplotlib axes for each panel, with the user's settings; None: a new figure, with notes below its panels.
     title
-        Title of the figure, or of the first of `ax`; None: one that says what is shown, but not on several axes; "":
-        none.
+        Title of the figure, or of the first of `ax`; several axes have none unless it is given; "": none.
 
     Returns
     -------
@@ -132,8 +130,7 @@ def measure_map(
     place = sweep_canvas(seen, ax)
     mean = seen.column("mean")
     low, high, extend = _color_limits(measure, mean[np.isfinite(mean)])
-    panels = zip(place.drawn, seen.panels, strict=True)
-    meshes = [_draw_map(axes, panel, seen, (low, high)) for axes, panel in panels]
+    meshes = [_draw_map(axes, panel, seen, (low, high)) for axes, panel in zip(place.drawn, seen.panels, strict=True)]
     label_axes(place, axis_label(dataset, choice.x), axis_label(dataset, choice.y))
     if np.isfinite(mean).any():
         _add_color_bar(place, meshes[0], measure_label(dataset, measure), extend)
