@@ -96,7 +96,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 MOST_MAPS = 16_000
 """Memory maps of compiled programs that a test process keeps; they are counted every few tests, which takes 10 ms."""
-TESTS_BETWEEN_LOOKS = 4
+TESTS_BETWEEN_LOOKS = 12
 MOST_MEMORY = 1_300_000_000
 """Bytes with which a test process lets go of its programs, unless there are few."""
 

@@ -25,6 +25,7 @@ def without(name: str) -> list[str]:
     return given[:place] + given[place + 2 :]
 
 
+@pytest.mark.thorough
 def test_ranges_are_as_many_networks_each_in_its_folder(command: Any, tmp_path: Path) -> None:
     given = [w for w in without("--seed") if w != "--lambda0" and w != "0.98"]
     done = command("train", *given, *GRID, "--out", tmp_path / "grid")

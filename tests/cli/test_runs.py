@@ -97,6 +97,7 @@ def test_train_makes_a_folder_below_runs(command: Any, tmp_path: Path) -> None:
     assert f"runs/{folder.name}" in outcome.out
 
 
+@pytest.mark.thorough
 def test_train_draws_the_formats_asked_for(command: Any, tmp_path: Path) -> None:
     given = words(small_experiment(iterations=2))
     outcome = command("train", *given, "--out", tmp_path / "run", "--format", "svg", "--format", "pdf")

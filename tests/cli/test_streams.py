@@ -91,6 +91,7 @@ def test_training_needs_no_reader(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "result.nc").exists()
 
 
+@pytest.mark.thorough
 def test_pictures_need_neither_a_home_nor_a_window(finished: Path, tmp_path: Path) -> None:
     """Nor the backend of the notebook that has started the command."""
     odd = {

@@ -200,6 +200,7 @@ def test_replay_of_a_network_that_diverges_is_a_line_and_the_others_are_made(
     assert (tmp_path / "again" / "lambda0=0.8,seed=0" / "result.nc").is_file()
 
 
+@pytest.mark.thorough
 def test_replay_of_a_damaged_network_is_a_line_and_the_others_are_made(
     command: Any, file: Path, tmp_path: Path
 ) -> None:
@@ -214,6 +215,7 @@ def test_replay_of_a_damaged_network_is_a_line_and_the_others_are_made(
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["lambda0=0.8,seed=1"]
 
 
+@pytest.mark.thorough
 def test_replay_of_a_network_with_many_axes_is_named_by_its_identity(command: Any, file: Path, tmp_path: Path) -> None:
     values = {"n_hidden": 8, "batch_size": 4, "iterations": 12, "test_batches": 2, "lambda0": 0.8, "seed": 0}
     more = {"activity_penalty": 1e-4, "learning_rate": 5e-4, "sigma0": 0.125, "rho": 1.25e-7, "readout_step": -1}

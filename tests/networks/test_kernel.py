@@ -72,6 +72,7 @@ def gradients(
 
 @pytest.mark.parametrize("masked", [False, True], ids=["every step", "masked steps"])
 @pytest.mark.parametrize(("units", "trials", "steps", "neurons", "kept"), SIZES)
+@pytest.mark.sampled(2)
 def test_activity_and_gradients_equal_autodiff(
     units: int, trials: int, steps: int, neurons: int, kept: int, masked: bool
 ) -> None:
@@ -328,6 +329,7 @@ def test_only_what_it_can_do_is_given_to_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("instruction_set", ["baseline", "avx2"])
+@pytest.mark.sampled(2)
 def test_every_instruction_set_gives_these_numbers(instruction_set: str) -> None:
     """In a process of its own, since the choice is made once; the widest set of the machine is what others test."""
     environment = {**os.environ, "RECURRENT_MEMORY_INSTRUCTION_SET": instruction_set}

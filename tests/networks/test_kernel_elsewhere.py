@@ -24,6 +24,7 @@ KERNEL = HERE.parents[1] / "kernel"
     ],
     ids=["this one", "this one with AVX2", "64-bit Arm"],
 )
+@pytest.mark.thorough
 def test_the_kernel_agrees_with_plain_loops_on(compiler: str, lanes: int, emulator: list[str], tmp_path: Path) -> None:
     command = compiler.split()
     if "-mavx2" in command and compiled.instruction_set() not in ("avx2", "avx512"):

@@ -104,6 +104,7 @@ def test_the_share_of_connections_is_the_probability() -> None:
     assert not np.asarray(cell.W_rec)[~np.asarray(cell.connections)].any()
 
 
+@pytest.mark.thorough
 def test_noisy_training_resumes_from_a_checkpoint_as_if_never_stopped(tmp_path: Path) -> None:
     options = {"noise": 0.3, "connection_probability": 0.5, "activation": "tanh"}
     experiment = Experiment(**SHORT, model="leaky", model_options=options)

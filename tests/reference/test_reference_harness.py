@@ -199,6 +199,7 @@ def pytest_with(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.thorough
 def test_the_option_compares_with_another_folder(tmp_path: Path) -> None:
     (tmp_path / "task_basic_DE1.npz").symlink_to(DATA / "task_basic_DE1.npz")
     saved(tmp_path, "rates.npz", x=0)

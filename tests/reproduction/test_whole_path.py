@@ -62,6 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.thorough
 def test_a_miniature_of_the_study(command: Any) -> None:
     """Trained once, judged from the store and from the data set alone with the same scorecard, bit for bit."""
     planned = command("--scale", "tiny", *FEW, "--dry-run")

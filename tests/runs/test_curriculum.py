@@ -79,6 +79,7 @@ def test_stages_have_trials_of_their_own() -> None:
     np.testing.assert_array_equal(result["stage_task"], ["de1", "de1"])
 
 
+@pytest.mark.thorough
 def test_three_stages_interrupted_end_the_same(tmp_path: Path) -> None:
     experiment = two_tasks(curriculum=("comp", "2afc", "de2"), iterations=9)
     whole = run(experiment)

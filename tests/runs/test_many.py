@@ -61,6 +61,7 @@ def test_on_threads_each_is_what_it_is_alone_bit_for_bit(at_once: int | None, al
         xr.testing.assert_identical(found[place], alone[i])
 
 
+@pytest.mark.thorough
 def test_batched_each_is_what_it_is_alone_but_for_rounding(
     x64: None, alone_in_double_precision: list[xr.Dataset]
 ) -> None:

@@ -241,6 +241,7 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("room", [1000, 60_000, 10**6])
+@pytest.mark.sampled(3)
 def test_a_disk_that_becomes_full_does_not_take_the_process_down(room: int, tmp_path: Path) -> None:
     """HDF5 on its own ends in a segmentation fault then."""
     path = tmp_path / "found.nc"

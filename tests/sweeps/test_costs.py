@@ -35,6 +35,7 @@ def test_an_estimate_does_not_depend_on_what_others_do_meanwhile(monkeypatch: py
     assert max(took) < 0.5
 
 
+@pytest.mark.thorough
 def test_a_core_takes_as_long_whatever_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = small_experiment()
     every = [Network(experiment, {}, identity(experiment))]

@@ -161,6 +161,7 @@ def test_measures_with_dimensions_of_their_own_are_aligned(mixed: tuple[list[Net
     assert list(found["stage_task"].isel({by_delay.dims[0]: -1}).values) == ["cd1", "de1"]
 
 
+@pytest.mark.thorough
 def test_a_replayed_network_is_the_run_it_would_have_been(mixed: tuple[list[Network], Store], tmp_path: Path) -> None:
     every, store = mixed
     for number, network in enumerate(every):

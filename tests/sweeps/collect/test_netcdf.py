@@ -91,6 +91,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("at_once", [1, 2, 7, 1000])
 @pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.sampled(4)
 def test_what_is_written_in_blocks_is_what_fits_into_memory(
     grid: str, at_once: int, stores: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
