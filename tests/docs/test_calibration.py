@@ -65,6 +65,7 @@ def check_share(cell: str, p: pd.Series) -> None:
 def test_each_kind_of_activity_has_all_draws(script: ModuleType, draws: pd.DataFrame) -> None:
     counts = draws.groupby(["activity", "measure"])["draw"].agg(["size", "nunique"])
     assert set(counts.index) == {(kind, measure) for kind in script.KINDS for measure in ACTIVITY_MEASURES.names()}
+    assert DRAWS == 200
     assert (counts == DRAWS).all(axis=None)
 
 
