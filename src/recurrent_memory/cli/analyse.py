@@ -155,20 +155,15 @@ def _draw(found: xr.Dataset, recorded: Recorded | None, out: Path, formats: tupl
     """Draw the measures, and the activity of one network or recording, beside the file."""
     from ..analysis import read_activity
     from ..figures import average_heatmap, measures_by_chance
-    from ..storage.atomic import write_atomically
+    from .report import save_figures
 
-    figures = {"": measures_by_chance(found)}
+    figures = {out.stem: measures_by_chance(found)}
     if recorded is not None:
         try:
-            figures["-activity"] = average_heatmap(read_activity(recorded.activity, mask=recorded.mask))
+            figures[f"{out.stem}-activity"] = average_heatmap(read_activity(recorded.activity, mask=recorded.mask))
         except InputError as error:  # what can be measured may be too incomplete to be drawn
             click.echo(f"No picture of the activity: {first_line(error)}", err=True)
-    paths = []
-    for name, figure in figures.items():
-        for extension in dict.fromkeys(formats):
-            paths.append(out.with_name(f"{out.stem}{name}.{extension}"))
-            write_atomically(paths[-1], figure.savefig)
-    return paths
+    return save_figures(figures, out.parent, tuple(dict.fromkeys(formats)))
 
 
 def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> tuple[xr.Dataset, Recorded]:

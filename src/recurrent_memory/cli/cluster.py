@@ -51,7 +51,10 @@ def request_options(command: Command) -> Command:
 
 
 def cluster_options(command: Command) -> Command:
-    """Add ``--slurm``, ``--cluster``, the options that say how to submit, and those that say what to request."""
+    """Add ``--slurm``, ``--cluster``, the options that say how to submit, and those that say what to request.
+
+    A command adds ``--dry-run`` itself, which may be about more than the submission.
+    """
     own = (
         click.option(
             "--slurm", "cluster", flag_value="slurm", help="Submit the networks to Slurm as job arrays, and return"
@@ -62,7 +65,6 @@ def cluster_options(command: Command) -> Command:
             is_flag=True,
             help="Keep running, and submit what the jobs leave undone until nothing is left",
         ),
-        click.option("--dry-run", is_flag=True, help="Print what the scheduler would receive; submit nothing"),
         click.option(
             "--look-every",
             type=click.FloatRange(min=0.1),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import xarray as xr
@@ -11,10 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import figures
-from ..errors import plain
+from ..errors import InputError, plain
 from ..runs.folder import RESULT, WEIGHTS, RunFolder
 from ..storage.atomic import write_atomically
 from .summary import LONGEST_NOTE, by_chance, explanations, rows, title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -39,6 +44,26 @@ def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), 
             click.echo(f"No pictures: {folder} cannot be written to ({error.strerror}).", err=True)
             return [path for path in paths if path.exists()]
         paths += paths_of_it
+    return paths
+
+
+def save_figures(drawn: Mapping[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
+    """Save pictures by file name, each in all formats, and return the paths.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be created ({error.strerror}): give another --out.") from None
+    paths = []
+    for name, figure in drawn.items():
+        for extension in formats:
+            paths.append(folder / f"{name}.{extension}")
+            write_atomically(paths[-1], figure.savefig)
     return paths
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError, InterruptedRunError, counted
-from .cluster import LOOK_EVERY, check_unused, request_options, run_on_cluster
+from .cluster import check_unused, cluster_options, run_on_cluster
 from .paths import PATH
 from .sweep_file import SETTINGS, SweepFile, check_output
 
@@ -27,26 +27,6 @@ GOES_ON = "The same command resumes from there."
 
 def _words(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(filter(None, (word.strip() for value in values for word in value.split(","))))
-
-
-def _cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that send the training to a cluster."""
-    own = (
-        click.option("--slurm", "cluster", flag_value="slurm", help="Submit the training to Slurm, and return"),
-        click.option("--cluster", metavar="NAME", help="Submit it to another scheduler, such as one of your own"),
-        click.option(
-            "--resubmit", is_flag=True, help="Submit what jobs leave undone until nothing is left, then go on"
-        ),
-        click.option(
-            "--look-every",
-            type=click.FloatRange(min=0.1),
-            help=f"Seconds between looks at the queue with --resubmit  [default: {LOOK_EVERY:g}]",
-        ),
-    )
-    command = request_options(command)
-    for option in reversed(own):
-        command = option(command)
-    return command
 
 
 @click.command(context_settings=SETTINGS)
@@ -75,7 +55,7 @@ def _cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures")
 @click.option("--page", type=PATH, metavar="FILE.md", help="Also put the scorecard between the marks of this page")
 @click.option("--at-once", type=click.IntRange(min=1), help="Networks trained at once  [default: one per core]")
-@_cluster_options
+@cluster_options
 def reproduce(
     out: Path | None, scale: str | None, given: tuple[Path, ...], claims: tuple[str, ...], tasks: tuple[str, ...],
     dry_run: bool, no_training: bool, no_pictures: bool, page: Path | None, at_once: int | None,

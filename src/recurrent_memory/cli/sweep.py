@@ -102,6 +102,7 @@ def plan(of: SweepFile) -> None:
 @of_sweep
 @click.option("--at-once", type=click.IntRange(min=1), help="Networks trained at once  [default: one per core]")
 @click.option("--part", metavar="I/N", help="Train only part I of N, counted from 0, so that N jobs share the work")
+@click.option("--dry-run", is_flag=True, help="Print what the scheduler would receive; submit nothing")
 @cluster_options
 def run(of: SweepFile, at_once: int | None, part: str | None, cluster: str | None, **options: Any) -> None:
     """Train the networks of FILE that are not yet finished.

@@ -88,6 +88,7 @@ def show(
     """
     from ..sweeps import collect, select
     from .display import Display
+    from .report import save_figures
 
     sweep, store = of.open()
     networks: Sequence[Network] = networks_of(sweep)
@@ -105,7 +106,7 @@ def show(
     about = of.file.name if where is None else f"{of.file.name} where {where}"
     folder = store.path / "pictures" if out is None else out
     figures = _figures(dataset, measures or _measured(dataset), x, y, by or None, solved_only, about)
-    for path in _save(figures, folder, formats):
+    for path in save_figures(figures, folder, formats):
         click.echo(path)
 
 
@@ -132,18 +133,3 @@ def _figures(
             found[f"{measure}_map"] = measure_map(dataset, measure, x, y, by, solved_only=solved_only, about=about)
         found[f"{measure}_lines"] = measure_lines(dataset, measure, x, y, by, solved_only=solved_only, about=about)
     return found
-
-
-def _save(figures: dict[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
-    from ..storage.atomic import write_atomically
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be created ({error.strerror}): give another --out.") from None
-    paths = []
-    for name, figure in figures.items():
-        for extension in formats:
-            paths.append(folder / f"{name}.{extension}")
-            write_atomically(paths[-1], figure.savefig)
-    return paths

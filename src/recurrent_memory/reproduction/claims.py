@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
 from ..errors import InputError, suggestion
 from .contrasts import Contrast, Correlation, Difference, Mean, Trend
 from .data import ASYMMETRY
@@ -53,6 +57,21 @@ class Claim:
     def sides(self) -> Literal[1, 2]:
         """One-sided if the paper states the direction, else two-sided."""
         return 1 if self.evidence == "stated" else 2
+
+    def concerns(self, frame: pd.DataFrame) -> Bool[np.ndarray, " network"]:
+        """Return which networks are compared.
+
+        Parameters
+        ----------
+        frame
+            Networks, from `load_networks`, with the column `standard`.
+
+        Returns
+        -------
+        True for each network that has the allowed values in all columns of `where`.
+        """
+        among = [frame[name].isin(allowed) for name, allowed in self.where.items()]
+        return np.asarray(np.logical_and.reduce(among))
 
 
 def _of(name: str, says: str, source: str, evidence: Evidence, direction: Any, contrast: Contrast, *parts: str,

@@ -172,7 +172,7 @@ def _kind(model: str, options: str) -> str:
         given = {}
     if model != "leaky":
         return model + "".join(f", {name} {value}" for name, value in sorted(given.items()))
-    alpha, activation, fraction = given.pop("alpha", 0.2), given.pop("activation", "relu"), None
+    alpha, activation = given.pop("alpha", 0.2), given.pop("activation", "relu")
     fraction = given.pop("fraction_excitatory", None)
     word = activation if fraction is None else "dale" if activation == "relu" else f"dale {activation}"
     more = {**given, **({} if float(alpha) == 1 else {"alpha": alpha})}

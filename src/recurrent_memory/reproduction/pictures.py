@@ -81,8 +81,7 @@ def picture(claim: Claim, frame: pd.DataFrame, card: pd.DataFrame) -> Figure:
 def _chosen(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the solved networks that a claim is about."""
     frame = frame.assign(standard=standard_iterations(frame))
-    among = np.logical_and.reduce([frame[name].isin(allowed) for name, allowed in claim.where.items()])
-    return frame[among & frame["solved"]]
+    return frame[claim.concerns(frame) & frame["solved"]]
 
 
 def points(claim: Claim, frame: pd.DataFrame) -> Points:

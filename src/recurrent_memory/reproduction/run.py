@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ SURROGATES = 5
 MEASURES = ("sequentiality_index", "sqi", "transient_index", "forward_asymmetry")
 """Measures beyond those of a result: with surrogates, and of the weights."""
 ANALYSIS = Analysis(measures=MEASURES, null="circular_shift", n=SURROGATES)
+"""How they are taken, but for the steps: all of the trial, and so not the delay once more."""
 CURVE = "report_fractional_loss"
 """The learning curve that is kept: one value for every 500 iterations."""
 
@@ -195,9 +196,7 @@ def _about_analysis() -> str:
 
 def _measured(sheet: Sheet, out: Path, watch: Watch) -> pd.DataFrame:
     """Return the measures of finished networks as columns, by identity."""
-    n_steps = {network.experiment.make_task().n_steps for network in sheet.networks[:1]}
-    (n,) = n_steps
-    analysis = Analysis(measures=MEASURES, null=ANALYSIS.null, n=ANALYSIS.n, steps=(0, n))
+    analysis = replace(ANALYSIS, steps=(0, sheet.networks[0].experiment.make_task().n_steps))
     file = out / "measured" / f"{sheet.name}.nc"
     file.parent.mkdir(parents=True, exist_ok=True)
     found = sweeps.analyse(

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from jaxtyping import Bool, Int
 
 from ..errors import InputError
@@ -146,7 +145,7 @@ class _Judged:
 
     def _cells(self, claim: Claim, matched: bool) -> _Cells:
         """Return the cells of a claim: of equal settings and, if `matched`, of equal iterations done."""
-        chosen = np.logical_and.reduce([self._frame[name].isin(allowed) for name, allowed in claim.where.items()])
+        chosen = claim.concerns(self._frame)
         own = [name for _, name in getattr(claim.contrast, "instead", ())]
         strata = [*DESIGN, *own, *(["iterations_done"] if matched else [])]
         settings = self._frame.loc[chosen, strata]
@@ -239,30 +238,6 @@ def _verdict(row: Mapping[str, Any]) -> str:
     if low > 0 and row["p_corrected"] <= LEVEL:
         return "reproduced"
     return "opposite" if high < 0 and row["against"] <= LEVEL else "inconclusive"
-
-
-def to_dataset(card: pd.DataFrame) -> xr.Dataset:
-    """Return a scorecard as a labelled data set.
-
-    Parameters
-    ----------
-    card
-        The scorecard.
-
-    Returns
-    -------
-    Over `row`, with the columns as variables, each with a `long_name`.
-
-    Examples
-    --------
-    >>> to_dataset(pd.DataFrame({"claim": ["1a"], "effect": [0.5]}))["effect"].attrs["long_name"]
-    'difference, in `units`'
-    """
-    found = {
-        name: ("row", card[name].to_numpy(object if card[name].dtype == object else None), {"long_name": COLUMNS[name]})
-        for name in card
-    }
-    return xr.Dataset(found)
 
 
 def losses(frame: pd.DataFrame) -> pd.DataFrame:
