@@ -39,6 +39,7 @@ def sweep(my_lab: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_train_and_show_with_an_own_task_and_cell(
     command: Any, my_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,7 @@ def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     ("name", "task", "model"),
     [pytest.param(*c, marks=() if c in SOME else pytest.mark.slow) for c in ALL],
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 def test_every_combination_runs_and_writes_its_file(
     name: str, task: int, model: int, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -251,6 +251,7 @@ def test_a_signal_saves_and_the_same_command_resumes(tmp_path: Path, command: An
 
 
 @pytest.mark.usefixtures("hangup_ends_children")
+@pytest.mark.thorough
 def test_a_terminal_that_is_closed_costs_no_state(tmp_path: Path, command: Any) -> None:
     """Nothing can be written to it any more, and SIGHUP comes twice: from the shell, and when the shell ends."""
     ours, terminal = os.openpty()
@@ -278,6 +279,7 @@ def test_a_terminal_that_is_closed_costs_no_state(tmp_path: Path, command: Any) 
     assert "not finished" in command("show", tmp_path / "run").out
 
 
+@pytest.mark.thorough
 def test_nohup_is_kept(command: Any, tmp_path: Path) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert command("train", *words(small_experiment()), "--out", tmp_path / "run").code == 0

@@ -53,6 +53,7 @@ def test_signs_that_a_terminal_lacks_are_spelled(encoding: str, expected: str) -
         ({"PYTHONIOENCODING": "ascii"}, "ascii", ["show", "λ"]),
     ],
 )
+@pytest.mark.sampled(3)
 def test_help_and_errors_in_any_encoding(terminal: dict[str, str], encoding: str, command: list[str]) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
     done = subprocess.run([*CALL, *command], env=env | terminal, capture_output=True, check=False)

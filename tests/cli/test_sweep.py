@@ -189,6 +189,7 @@ def test_replay_makes_run_folders(command: Any, file: Path, tmp_path: Path) -> N
     assert "holds for no network" in outcome.err
 
 
+@pytest.mark.thorough
 def test_replay_of_a_network_that_diverges_is_a_line_and_the_others_are_made(
     command: Any, file: Path, tmp_path: Path
 ) -> None:

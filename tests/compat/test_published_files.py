@@ -170,6 +170,7 @@ def test_a_file_read_back_is_the_result_again(saved: tuple[Path, xr.Dataset, Any
         picture(back)
 
 
+@pytest.mark.sampled(2)
 def test_files_of_another_kind_are_refused(saved: tuple[Path, xr.Dataset, Any], tmp_path: Path) -> None:
     whole = saved[0].read_bytes()
     path = tmp_path / "x.mat"

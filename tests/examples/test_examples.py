@@ -29,6 +29,7 @@ def output_of(name: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_own_cell_learns(tmp_path: Path) -> None:
     printed = output_of("own_cell.py", tmp_path)
     found = re.search(r"leaky_tanh: loss ([\d.]+) before training, ([\d.]+) after", printed)

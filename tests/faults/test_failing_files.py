@@ -49,7 +49,7 @@ def disturb(library: Path, scenario: str, folder: Path, every: int, first: int =
 
 
 @pytest.mark.parametrize("scenario", ["run", "sweep"])
-@pytest.mark.sampled(2)
+@pytest.mark.thorough
 def test_some_calls_that_fail_lose_nothing(scenario: str, library: Path, tmp_path: Path) -> None:
     found = disturb(library, scenario, tmp_path / "files", EVERY[scenario], first=5)
     assert found["tried"] >= 5

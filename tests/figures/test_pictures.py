@@ -225,7 +225,7 @@ EDGE_CASES: dict[str, tuple[Callable[[], xr.Dataset], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", EDGE_CASES)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 def test_pictures_of_every_kind_of_network_stay_within_their_edges(case: str) -> None:
     make, names = EDGE_CASES[case]
     result = make()

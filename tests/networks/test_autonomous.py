@@ -27,6 +27,7 @@ def network_of(model: str, options: dict[str, Any]) -> Network:
 
 
 @pytest.mark.parametrize(("model", "options"), MODELS)
+@pytest.mark.sampled(2)
 def test_steps_are_those_of_the_network(model: str, options: dict[str, Any]) -> None:
     quiet = network_of(model, {**options, **({"noise": 0.0} if "noise" in options else {})})
     constant = jnp.array([0.5, 0.1, 0.9])
@@ -39,6 +40,7 @@ def test_steps_are_those_of_the_network(model: str, options: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(("model", "options"), MODELS)
+@pytest.mark.sampled(3)
 def test_its_fixed_points_stay_where_they_are(model: str, options: dict[str, Any], x64: None) -> None:
     step = autonomous_step(network_of(model, options), jnp.full(3, 0.4))
     n_state = 12 if model == "fast_weights" else 6

@@ -210,7 +210,7 @@ def given(cell: AbstractCell, inputs: Array, mask: Array | None, last: int | Non
     [(3, 1, 4, 2, 4, False), (17, 6, 7, 4, 2, True), (100, 13, 12, 20, 12, True)],
     ids=["3 units", "17 units, masked, last 2 steps", "100 units, masked"],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 def test_every_cell_is_as_in_the_loop(
     case: str, units: int, trials: int, steps: int, neurons: int, last: int, masked: bool
 ) -> None:
@@ -222,6 +222,7 @@ def test_every_cell_is_as_in_the_loop(
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "noise" not in case])
+@pytest.mark.sampled(4)
 def test_every_cell_is_as_in_double_precision(case: str) -> None:
     cell, inputs, mask = cell_and_trials(case, 21, 5, 9, 4)
     ours = program(recur, cell)(*given(cell, inputs, mask))
@@ -256,6 +257,7 @@ def test_no_trial_of_any_cell_depends_on_those_beside_it(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sampled(4)
 def test_in_no_cell_does_what_is_not_a_number_get_lost(case: str) -> None:
     cell, inputs, _ = cell_and_trials(case, 10, 5, 6, 3)
     activity = recur(cell, inputs.at[2, 1, 0].set(jnp.nan), key=jr.key(0))
@@ -329,7 +331,7 @@ def test_only_what_it_can_do_is_given_to_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("instruction_set", ["baseline", "avx2"])
-@pytest.mark.sampled(2)
+@pytest.mark.thorough
 def test_every_instruction_set_gives_these_numbers(instruction_set: str) -> None:
     """In a process of its own, since the choice is made once; the widest set of the machine is what others test."""
     environment = {**os.environ, "RECURRENT_MEMORY_INSTRUCTION_SET": instruction_set}

@@ -112,6 +112,7 @@ def made(cell: type[AbstractCell], **options: Any) -> AbstractCell:
 
 
 @pytest.mark.parametrize("places", [*[(place,) for place in PLACES], PLACES], ids=[*PLACES, "all"])
+@pytest.mark.sampled(3)
 def test_what_a_method_reads_is_differentiated(places: tuple[str, ...], x64: None) -> None:
     cell = made(ProbeCell, places=places)
     for masked in (False, True) if places == PLACES else (True,):

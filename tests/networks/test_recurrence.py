@@ -80,7 +80,7 @@ def gradients(run: Callable[..., Array], cell: AbstractCell, inputs: Array, mask
 @pytest.mark.parametrize("masked", [False, True], ids=["every step", "masked steps"])
 @pytest.mark.parametrize("n_steps", [1, 2, 40])
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 def test_gradient_equals_autodiff(name: str, n_steps: int, masked: bool, precision: str) -> None:
     cell, inputs, mask, signal = problem(name, n_steps)
     expected = gradients(recur_by_autodiff, cell, inputs, mask if masked else None, signal)
@@ -127,6 +127,7 @@ def test_what_the_inputs_are_in_masked_steps_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
+@pytest.mark.sampled(3)
 def test_networks_can_be_batched(name: str, x64: None) -> None:
     cell, inputs, mask, signal = problem(name, 6)
     cells = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.9 * leaf]), cell)

@@ -149,7 +149,7 @@ OWN_TRAJECTORIES = {
 
 
 @pytest.mark.parametrize("name", OWN_TRAJECTORIES)
-@pytest.mark.sampled(4)
+@pytest.mark.thorough
 def test_a_trajectory_of_any_model_and_task_is_read_and_followed(tmp_path: Path, name: str) -> None:
     arrays = trajectory_of_ours(*OWN_TRAJECTORIES[name])
     saved(tmp_path, f"{name}.npz", **arrays)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from recurrent_memory.errors import InputError
 from recurrent_memory.reproduction.claims import CLAIMS, FURTHER, chosen, parts_of
 from recurrent_memory.reproduction.contrasts import Difference, Trend
 from recurrent_memory.reproduction.data import DESIGN, completed
-from recurrent_memory.reproduction.scales import PARTS, SCALES, TASKS, sweep_text
+from recurrent_memory.reproduction.scales import PARTS, SCALES, TASKS, scale_named, sweep_text
 from recurrent_memory.reproduction.scorecard import _Judged
 
 
@@ -38,14 +39,14 @@ def test_the_parts_that_a_claim_names_have_its_networks() -> None:
     assert parts_of(claims) == tuple(PARTS)
     for claim in claims.values():
         frame = pd.concat([frames[part] for part in claim.parts], ignore_index=True)
-        usual = frame["iterations"] == 3001
+        usual = frame["iterations"] == frame["task"].map(SCALES["small"].iterations_for)
         found = _Judged(frame.assign(standard=usual), seed=0)._cells(claim, matched=False)
         weighed = found.comparisons.weigh(np.full(found.n, 2))
         assert weighed.used == weighed.possible > 0, claim.name
         assert weighed.weights.any()
 
 
-FEW = ("2afc", "cd1", "comp", "sine")
+FEW = ("2afc", "cd1", "comp", "gde", "sine")
 
 
 def networks_of(part: str) -> pd.DataFrame:
@@ -74,11 +75,11 @@ def test_the_scales_are_those_of_the_study() -> None:
     assert small.experiment["n_hidden"] == 100
     assert small.seeds >= 10
     assert min(len(small.lambda0), len(small.sigma0), len(small.rho)) >= 3
-    assert (paper.experiment["n_hidden"], paper.experiment["iterations"]) == (500, 25_001)
+    assert (paper.experiment["n_hidden"], paper.iterations) == (500, 25_001)
     assert (len(paper.lambda0), len(paper.sigma0)) == (10, 10)
     for scale in SCALES.values():
         assert scale.middle[0] in scale.lambda0
-        assert set(scale.few_sigma0) | set(scale.extreme_sigma0) <= set(scale.sigma0)
+        assert set(scale.upper_sigma0) | set(scale.extreme_sigma0) <= set(scale.sigma0)
     assert set(PARTS["basic"].tasks) == set(TASKS)
 
 
@@ -90,6 +91,27 @@ def test_a_network_in_two_parts_is_the_same_network() -> None:
         Path("part.toml").write_text(text)
         identities[part] = {network.identity for network in sweeps.networks(sweeps.load("part.toml"))}
     assert identities["length"] < identities["basic"]
+
+
+def test_hard_tasks_are_trained_for_longer() -> None:
+    scale = replace(SCALES["small"], iterations=3001, longer={"cd1": 9000})
+    assert "iterations = 3001" in sweep_text(PARTS["basic"], scale, ["comp", "2afc"])
+    assert "iterations = 9000" in sweep_text(PARTS["prior"], scale, ["cd1"])
+    Path("part.toml").write_text(sweep_text(PARTS["basic"], scale, ["comp", "cd1"]))
+    of = {
+        (network.experiment.task, network.experiment.iterations)
+        for network in sweeps.networks(sweeps.load("part.toml"))
+    }
+    assert of == {("comp", 3001), ("cd1", 9000)}
+
+
+def test_few_seeds_are_the_first_of_all() -> None:
+    identities = {}
+    for seeds in (1, None):
+        Path("part.toml").write_text(sweep_text(PARTS["rho"], scale_named("small", seeds), ["comp"]))
+        identities[seeds] = [network.identity for network in sweeps.networks(sweeps.load("part.toml"))]
+    assert identities[1] == identities[None][: len(identities[1])]
+    assert len(identities[None]) == SCALES["small"].seeds * len(identities[1])
 
 
 def test_tasks_limit_a_part() -> None:

@@ -22,9 +22,11 @@ TINY = scales.Scale(
     name="tiny",
     about="of a second",
     experiment={
-        "n_hidden": 20, "iterations": 12, "test_batches": 2, "batch_size": 4,
+        "n_hidden": 20, "test_batches": 2, "batch_size": 4,
         **{f"task_options.{name}": value for name, value in SHORT.items()},
     },
+    iterations=12,
+    longer={"comp": 15},
     seeds=2,
     lambda0=(0.94,),
     sigma0=(0.0, 0.1),

@@ -58,6 +58,7 @@ class Wrong(AbstractTask):
 
 
 @pytest.mark.parametrize("impossible", [-1.0, np.nan, 1e9])
+@pytest.mark.sampled(3)
 def test_impossible_rates_are_the_tasks_fault(impossible: float, monkeypatch: pytest.MonkeyPatch) -> None:
     forget(monkeypatch)
 

@@ -54,6 +54,7 @@ def close(one: xr.Dataset, other: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("at_once", [None, 1, 3])
+@pytest.mark.sampled(3)
 def test_on_threads_each_is_what_it_is_alone_bit_for_bit(at_once: int | None, alone: list[xr.Dataset]) -> None:
     order = np.random.default_rng(at_once or 0).permutation(len(MANY))
     found = run_many([MANY[i] for i in order], at_once=at_once, batched=False)
@@ -69,6 +70,7 @@ def test_batched_each_is_what_it_is_alone_but_for_rounding(
         close(found, expected)
 
 
+@pytest.mark.thorough
 def test_batched_in_parts_and_other_company_is_the_same(x64: None, alone_in_double_precision: list[xr.Dataset]) -> None:
     numbers = [3, 0]
     for found, number in zip(run_many([MANY[i] for i in numbers], batched=True, at_once=1), numbers, strict=True):

@@ -58,6 +58,7 @@ def test_an_interrupted_run_keeps_them(after: int, undisturbed: xr.Dataset, tmp_
     assert run(with_snapshots(), tmp_path / "run").identical(undisturbed)
 
 
+@pytest.mark.thorough
 def test_networks_in_one_program_keep_theirs(undisturbed: xr.Dataset) -> None:
     (found, _) = run_many([with_snapshots(), with_snapshots(seed=3)], batched=True)
     assert found["snapshot"].equals(undisturbed["snapshot"])

@@ -281,7 +281,7 @@ def test_training_with_other_optimizers(tmp_path: Path) -> None:
         ({"task": "2afc", "curriculum": ("comp", "2afc"), "n_hidden": 6}, {"display": 1}),
     ],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 def test_other_tasks(changes: dict[str, Any], dims: dict[str, int], tmp_path: Path) -> None:
     result = rm.run(small_experiment(**changes), tmp_path / "run")
     net = rm.load(tmp_path / "run")

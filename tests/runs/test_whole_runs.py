@@ -15,7 +15,7 @@ from small import small_experiment
 
 
 @pytest.mark.parametrize("name", tasks.names())
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 def test_from_experiment_to_pictures(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(small_experiment(task=name), tmp_path / "run")
     assert np.isfinite(result["training_loss"]).all()

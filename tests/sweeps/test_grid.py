@@ -348,6 +348,7 @@ def test_what_templates_have_as_comments_can_be_used(preset: Literal["paper", "s
     assert {network.experiment.batch_size for network in found.networks} == {50, 100}
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_networks_take_seconds(write: Any) -> None:
     text = """
 [experiment]

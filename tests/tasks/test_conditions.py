@@ -28,6 +28,7 @@ def test_every_task_is_possible_but_for_those_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "condition"), POSSIBLE)
+@pytest.mark.sampled(4)
 def test_trials_without_the_condition_are_the_same_trials(name: str, condition: str) -> None:
     """What is shown and asked for does not depend on the condition, only on the key."""
     plain = "de1" if name == "vde1" else name
@@ -59,6 +60,7 @@ def test_delays_are_equally_likely_and_only_the_end_of_the_delay_is_missing() ->
 
 
 @pytest.mark.parametrize(("name", "gain"), [("de1", 1.0), ("2afc", 1.0), ("gde", 1.0), ("cd2", 0.1), ("comp", 0.1)])
+@pytest.mark.sampled(3)
 def test_irrelevant_neurons_sweep_and_say_nothing(name: str, gain: float) -> None:
     task = tasks.make(name, "dynamic")
     trials = task.sample(jr.key(0), 2000)
@@ -122,6 +124,7 @@ def test_conditions_of_experiments() -> None:
 
 
 @pytest.mark.parametrize("model", ["fast_weights", "gru"])  # the one with two states, the one with gates
+@pytest.mark.sampled(2)
 def test_states_are_held_at_steps_that_a_trial_does_not_have(model: str) -> None:
     result = run(
         small_experiment(

@@ -16,6 +16,7 @@ SHORT: dict[str, Any] = {"stim_dur": 4, "delay_dur": 12, "resp_dur": 6, "n_neuro
 
 
 @pytest.mark.parametrize("name", ["de2", "gde", "cd1", "2afc", "comp"])
+@pytest.mark.sampled(3)
 def test_the_rest_of_the_trial_is_the_same(name: str) -> None:
     task = tasks.make(name, "distractor", **SHORT)
     basic = tasks.make(name, **{key: value for key, value in SHORT.items() if key != "distractor_dur"})

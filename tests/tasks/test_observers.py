@@ -82,6 +82,7 @@ BINARY = [
 
 
 @pytest.mark.parametrize(("task", "until"), BINARY, ids=lambda x: getattr(x, "name", x))
+@pytest.mark.sampled(3)
 def test_exact_observers_are_calibrated(task: tasks.AbstractTask, until: int | None) -> None:
     evidence, _ = many(task, 40_000, until)
     probability = task.observe(evidence, "exact", until)

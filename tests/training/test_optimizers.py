@@ -87,6 +87,7 @@ def test_an_optimizer_is_optaxs_step_by_step(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
+@pytest.mark.sampled(5)
 def test_the_loss_falls(name: str) -> None:
     rate = {"adagrad": 0.1, "lion": 1e-3}.get(name, 1e-2)
     experiment = small_experiment(optimizer=name, optimizer_options=OPTIONS.get(name, {}), learning_rate=rate)
@@ -177,6 +178,7 @@ def test_interrupted_with_a_schedule_ends_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["paper_adam", "adamw", "sgd", "radam"])
+@pytest.mark.sampled(2)
 def test_networks_in_step_are_as_alone(name: str) -> None:
     course = {"learning_rate_schedule": "cosine", "gradient_clip_norm": 0.5, "optimizer": name}
     experiments = [

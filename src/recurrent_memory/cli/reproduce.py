@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..reproduction.claims import Claim
     from ..reproduction.run import Sheet
+    from ..reproduction.scales import Scale
 
 GOES_ON = "The same command resumes from there."
 
@@ -50,6 +51,12 @@ def _words(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
 @click.option(
     "--tasks", multiple=True, metavar="TASK,TASK", callback=_words, help="Tasks to which all is limited  [default: all]"
 )
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train N networks of each kind, as a first look; later without it, or with more  [default: 10, paper: 5]",
+)
 @click.option("--dry-run", is_flag=True, help="Say how many networks, hours and bytes each part takes; do nothing")
 @click.option("--no-training", is_flag=True, help="Train nothing: measure and judge the networks that have finished")
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures")
@@ -58,7 +65,7 @@ def _words(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
 @cluster_options
 def reproduce(
     out: Path | None, scale: str | None, given: tuple[Path, ...], claims: tuple[str, ...], tasks: tuple[str, ...],
-    dry_run: bool, no_training: bool, no_pictures: bool, page: Path | None, at_once: int | None,
+    seeds: int | None, dry_run: bool, no_training: bool, no_pictures: bool, page: Path | None, at_once: int | None,
     cluster: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Test whether the claims of Orhan & Ma (2019) hold, with networks of yours or with data that are there.
@@ -74,12 +81,13 @@ def reproduce(
     Examples:
       recurrent-memory reproduce --from docs/data --out card
       recurrent-memory reproduce --scale small --dry-run
+      recurrent-memory reproduce --scale small --seeds 2 --out study
       recurrent-memory reproduce --scale small --out study
       recurrent-memory reproduce --scale small --claims 1,3 --tasks comp,2afc --out study
       recurrent-memory reproduce --scale paper --out study --slurm --time 1-00 --cpus 16
     """
     from ..reproduction.claims import chosen
-    from ..reproduction.scales import check_tasks
+    from ..reproduction.scales import check_tasks, scale_named
 
     if scale is None and not given:
         raise InputError(
@@ -89,6 +97,8 @@ def reproduce(
         raise InputError("Give --out FOLDER, for the scorecard.")
     if dry_run and scale is None:
         raise InputError("--dry-run is about training: also give --scale small or --scale paper.")
+    if seeds is not None and scale is None:
+        raise InputError("--seeds is about training: also give --scale small or --scale paper.")
     if cluster is None:
         check_unused(options)
     elif no_training or scale is None:
@@ -98,7 +108,7 @@ def reproduce(
     frame = _read(given)
     if scale is not None:
         folder = out or Path("study")
-        with _parts(scale, judged, wanted, folder, frame, dry_run=dry_run) as sheets:
+        with _parts(scale_named(scale, seeds), judged, wanted, folder, frame, dry_run=dry_run) as sheets:
             if dry_run:
                 _tell_costs(sheets)
                 return
@@ -130,7 +140,7 @@ def _read(folders: Sequence[Path]) -> pd.DataFrame | None:
 
 @contextlib.contextmanager
 def _parts(
-    scale: str,
+    scale: Scale,
     claims: dict[str, Claim],
     tasks: tuple[str, ...],
     out: Path,
@@ -141,12 +151,11 @@ def _parts(
     """Yield the parts of the study that claims need; a dry run leaves no files."""
     from ..reproduction.claims import parts_of
     from ..reproduction.run import known_identities, sheets
-    from ..reproduction.scales import scale_named
 
     known = frozenset() if frame is None else known_identities(frame)
     with tempfile.TemporaryDirectory() as temporary:
         files = Path(temporary) if dry_run else None
-        yield sheets(scale_named(scale), parts_of(claims), out, tasks=tasks, known=known, files=files)
+        yield sheets(scale, parts_of(claims), out, tasks=tasks, known=known, files=files)
 
 
 def _tell_costs(sheets: Sequence[Sheet]) -> None:

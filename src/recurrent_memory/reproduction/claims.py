@@ -83,7 +83,8 @@ def _of(name: str, says: str, source: str, evidence: Evidence, direction: Any, c
                  contrast=contrast, parts=parts, where=chosen, measure=measure, selections=selections)  # fmt: skip
 
 
-_TASKS = Difference("task", COMPLEX, SIMPLE)
+# Hard tasks are trained for longer. `standard` keeps each task to one length; `matched` compares equal ones only.
+_TASKS = Difference("task", COMPLEX, SIMPLE, whatever=("iterations",))
 _PRIOR = Difference("curriculum", ("cd1,2afc", "comp,2afc"), ("",))
 _CIRCUIT, _TASK = "Results, intrinsic circuit properties (Fig. 2)", "Results, task structure"
 

@@ -158,6 +158,8 @@ class Difference:
     low: tuple[str, ...]
     instead: tuple[tuple[str, str], ...] = ()
     """Columns by which cells are matched in place of others: (the usual one, this one)."""
+    whatever: tuple[str, ...] = ()
+    """Columns in which cells need not agree."""
     correlates: ClassVar[bool] = False
     """Whether it is a correlation within cells, and not a sum of their means."""
 
@@ -179,7 +181,7 @@ class Difference:
         -------
         The pairs.
         """
-        left_out = {self.factor, *(usual for usual, _ in self.instead)}
+        left_out = {self.factor, *self.whatever, *(usual for usual, _ in self.instead)}
         keys = [name for name in cells if name not in left_out]
         numbered = cells[keys].assign(_cell=np.arange(len(cells)))
         high, low = (numbered[cells[self.factor].isin(side).to_numpy()] for side in (self.high, self.low))

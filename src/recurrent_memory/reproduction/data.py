@@ -212,7 +212,9 @@ def _numbers(column: Any, name: str, source: str) -> Any:
 
 
 def standard_iterations(frame: pd.DataFrame) -> pd.Series:
-    """Return whether each network was trained for the usual number of iterations: the most frequent of its size.
+    """Return whether each network was trained for the usual number of iterations.
+
+    It is the most frequent one among networks of the same size and task: hard tasks may be trained for longer.
 
     Parameters
     ----------
@@ -225,8 +227,9 @@ def standard_iterations(frame: pd.DataFrame) -> pd.Series:
 
     Examples
     --------
-    >>> standard_iterations(pd.DataFrame({"n_hidden": 20, "iterations": [9, 9, 3]})).tolist()
-    [True, True, False]
+    >>> frame = pd.DataFrame({"n_hidden": 20, "task": ["de1"] * 3 + ["gde"], "iterations": [9, 9, 3, 27]})
+    >>> standard_iterations(frame).tolist()
+    [True, True, False, True]
     """
-    usual = frame.groupby("n_hidden")["iterations"].agg(lambda values: values.mode().iloc[0])
-    return frame["iterations"] == frame["n_hidden"].map(usual)
+    usual = frame.groupby(["n_hidden", "task"])["iterations"].transform(lambda values: values.mode().iloc[0])
+    return frame["iterations"] == usual

@@ -7,14 +7,16 @@ occurs in several parts is trained once. Seeds vary slowest, so that an unfinish
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InputError, suggestion
 from ..sweeps.file.axes import evenly_spaced
 
 TASKS = ("de1", "de2", "cd1", "cd2", "gde", "2afc", "sine", "comp")
+FOUR = ("de1", "gde", "2afc", "comp")
+"""Tasks of parts that need few."""
 PRIORS = ("cd1,2afc", "comp,2afc", "2afc,cd1", "2afc,comp")
 """Curricula of the published prior-training scripts; each field of a sweep takes them as text."""
 
@@ -26,7 +28,7 @@ class Scale:
     Examples
     --------
     >>> SCALES["small"].middle
-    (0.94, 0.1)
+    (0.96, 0.05)
     """
 
     name: str
@@ -37,18 +39,41 @@ class Scale:
     lambda0: tuple[float, ...]
     sigma0: tuple[float, ...]
     rho: tuple[float, ...] = (1e-5, 1e-4, 1e-3)
+    iterations: int
+    """How long networks are trained, on each task of a curriculum too."""
+    longer: Mapping[str, int] = field(default_factory=dict)
+    """The same for tasks that need more, and for curricula that end with them."""
     lengths: tuple[int, ...] = ()
     """Iterations of the part `length`. One is twice the usual number, as many as a curriculum of two tasks has."""
 
     @property
     def middle(self) -> tuple[float, float]:
         """The λ0 and the σ0 of networks in which something else varies."""
-        return 0.94, self.sigma0[len(self.sigma0) // 2]
+        return 0.96, self.sigma0[len(self.sigma0) // 2]
+
+    def iterations_for(self, tasks: str) -> int:
+        """Return how long networks are trained.
+
+        Parameters
+        ----------
+        tasks
+            A task, or the tasks of a curriculum with commas.
+
+        Returns
+        -------
+        The number of iterations.
+
+        Examples
+        --------
+        >>> SCALES["paper"].iterations_for("comp,2afc")
+        25001
+        """
+        return self.longer.get(tasks.rpartition(",")[2], self.iterations)
 
     @property
-    def few_sigma0(self) -> tuple[float, ...]:
-        """The lowest, the middle and the highest σ0."""
-        return self.sigma0[0], self.middle[1], self.sigma0[-1]
+    def upper_sigma0(self) -> tuple[float, ...]:
+        """The middle and the highest σ0, at which more of the tasks that favour sequences are solved."""
+        return self.middle[1], self.sigma0[-1]
 
     @property
     def extreme_sigma0(self) -> tuple[float, ...]:
@@ -60,16 +85,19 @@ SCALES = {
     "small": Scale(
         name="small",
         about="N = 100, 3,001 iterations, 10 seeds: about a day on a workstation",
-        experiment={"n_hidden": 100, "iterations": 3001, "test_batches": 300},
+        experiment={"n_hidden": 100, "test_batches": 300},
+        iterations=3001,
+        longer={"cd1": 12_004, "cd2": 12_004, "gde": 12_004},
         seeds=10,
-        lambda0=(0.9, 0.94, 0.98),
-        sigma0=(0.0, 0.1, 0.2),
+        lambda0=(0.94, 0.96, 0.98),
+        sigma0=(0.0, 0.05, 0.1),
         lengths=(1001, 6002, 12004),
     ),
     "paper": Scale(
         name="paper",
         about="N = 500, 25,001 iterations, the paper's 10 × 10 grid of λ0 and σ0, 5 seeds: for a cluster",
-        experiment={"n_hidden": 500, "iterations": 25_001, "test_batches": 2501},
+        experiment={"n_hidden": 500, "test_batches": 2501},
+        iterations=25_001,
         seeds=5,
         lambda0=tuple(evenly_spaced(0.80, 0.98, 10)),
         sigma0=tuple(evenly_spaced(0.0, 0.402492, 10)),  # 0.018 √500
@@ -86,7 +114,7 @@ class Part:
     Examples
     --------
     >>> PARTS["rho"].axes(SCALES["small"])["sigma0"]
-    (0.1,)
+    (0.05,)
     """
 
     name: str
@@ -126,33 +154,35 @@ PARTS = {
         Part(name="rho", about="tasks × ρ, at one λ0 and σ0; ρ = 0 is in `basic`", varied={"rho": "rho"}),
         Part(
             name="conditions",
-            about="variable delays, dynamic input, tethering and Hebbian plasticity × tasks × σ0",
-            varied={"condition": ("variable_delay", "dynamic", "tethered", "hebbian"), "sigma0": "few_sigma0"},
+            about="variable delays, dynamic input, tethering and Hebbian plasticity × tasks",
+            varied={"condition": ("variable_delay", "dynamic", "tethered", "hebbian")},
             exclude=("task == 'sine' and condition == 'dynamic'",),
         ),
         Part(
             name="prior",
             about="one task after another × σ0",
             tasks=(),
-            varied={"curriculum": PRIORS, "sigma0": "few_sigma0"},
+            varied={"curriculum": PRIORS, "sigma0": "upper_sigma0"},
         ),
         Part(name="models", about="orthogonal and gated networks × tasks", varied={"model": ("orthogonal", "gru")}),
         Part(
             name="activations",
-            about="tanh and softplus in place of relu × tasks × σ0",
+            about="tanh and softplus in place of relu × four tasks × σ0",
+            tasks=FOUR,
             shared={"model": "leaky", "model_options.alpha": 1.0},
             varied={"model_options.activation": ("tanh", "softplus"), "sigma0": "extreme_sigma0"},
         ),
         Part(
             name="dale",
-            about="Dale's law, four excitatory units to each inhibitory one × tasks × σ0",
+            about="Dale's law, four excitatory units to each inhibitory one × four tasks × σ0",
+            tasks=FOUR,
             shared={"model": "leaky", "model_options.alpha": 1.0, "model_options.fraction_excitatory": 0.8},
             varied={"sigma0": "extreme_sigma0"},
         ),
         Part(
             name="length",
             about="shorter and longer training of four tasks",
-            tasks=("de1", "gde", "2afc", "comp"),
+            tasks=FOUR,
             varied={"iterations": "lengths"},
         ),
     )
@@ -160,13 +190,15 @@ PARTS = {
 """All parts of the study by name."""
 
 
-def scale_named(name: str) -> Scale:
+def scale_named(name: str, seeds: int | None = None) -> Scale:
     """Return a scale.
 
     Parameters
     ----------
     name
         Its name.
+    seeds
+        Number of networks in each cell; None: as many as the scale has.
 
     Returns
     -------
@@ -184,7 +216,7 @@ def scale_named(name: str) -> Scale:
     """
     if name not in SCALES:
         raise InputError(f"There is no scale {name!r}.{suggestion(name, SCALES)}")
-    return SCALES[name]
+    return SCALES[name] if seeds is None else replace(SCALES[name], seeds=seeds)
 
 
 def check_tasks(tasks: Iterable[str]) -> tuple[str, ...]:
@@ -237,8 +269,8 @@ def sweep_text(part: Part, scale: Scale, tasks: Iterable[str] = TASKS) -> str:
     >>> print(sweep_text(PARTS["rho"], SCALES["small"], ["comp"]).partition("[axes]")[2].strip())
     seed = { range = [0, 10] }
     task = ["comp"]
-    lambda0 = [0.94]
-    sigma0 = [0.1]
+    lambda0 = [0.96]
+    sigma0 = [0.05]
     rho = [1e-05, 0.0001, 0.001]
     """
     axes, wanted = part.axes(scale), set(tasks)
@@ -248,7 +280,14 @@ def sweep_text(part: Part, scale: Scale, tasks: Iterable[str] = TASKS) -> str:
         axes["curriculum"] = tuple(of for of in axes["curriculum"] if of.rpartition(",")[2] in wanted)
     if not all(axes.values()):
         return ""
-    shared = {name: value for name, value in scale.experiment.items() if name not in axes} | dict(part.shared)
+    shared, together = {**scale.experiment, **part.shared}, {}
+    if "iterations" not in axes:
+        name = "task" if part.tasks else "curriculum"
+        lengths = tuple(map(scale.iterations_for, axes[name]))
+        if len(set(lengths)) == 1:
+            shared["iterations"] = lengths[0]
+        else:
+            together = {name: axes.pop(name), "iterations": lengths}
     about = textwrap.fill(f"The part `{part.name}` of the study of Orhan & Ma (2019), {scale.name}: {part.about}.", 98)
     lines = [
         *(f"# {line}" for line in about.splitlines()),
@@ -260,8 +299,9 @@ def sweep_text(part: Part, scale: Scale, tasks: Iterable[str] = TASKS) -> str:
         "",
         "[axes]",
         f"seed = {{ range = [0, {scale.seeds}] }}",
-        *(f"{_key(name)} = [{', '.join(map(_word, values))}]" for name, values in axes.items()),
-        *(f'\n[[exclude]]\nwhere = "{where}"' for where in part.exclude if _applies(where, axes["task"])),
+        *(f"{_key(name)} = {_list(values)}" for name, values in axes.items()),
+        *(["", "[[zip]]", *(f"{name} = {_list(values)}" for name, values in together.items())] if together else []),
+        *(f'\n[[exclude]]\nwhere = "{where}"' for where in part.exclude if _applies(where, wanted)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -274,6 +314,10 @@ def _word(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _applies(where: str, tasks: tuple[str, ...]) -> bool:
+def _list(values: Iterable[Any]) -> str:
+    return f"[{', '.join(map(_word, values))}]"
+
+
+def _applies(where: str, tasks: Collection[str]) -> bool:
     """Return whether a condition names one of the tasks: one that never holds needs no line."""
     return any(f"'{task}'" in where for task in tasks)

@@ -223,6 +223,7 @@ DAMAGED: dict[str, str | bytes | Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("file", ["submission.json", "chunks.json"])
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.sampled(4)
 def test_a_damaged_submission_keeps_nothing_back(
     content: Any, file: str, command: Callable[..., Outcome], folder: Path
 ) -> None:

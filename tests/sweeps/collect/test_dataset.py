@@ -196,6 +196,7 @@ def place_network(network: Network) -> Any:
     return initial_network(network.experiment)
 
 
+@pytest.mark.thorough
 def test_curves_and_activity_are_written_one_network_at_a_time(tmp_path: Path) -> None:
     sweep = sweep_of({"iterations": (8, 12)}, {"seed": (0, 1, 2)}, task="de1")
     every, store = networks(sweep), Store(tmp_path / "store")

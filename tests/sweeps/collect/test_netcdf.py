@@ -91,7 +91,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("at_once", [1, 2, 7, 1000])
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 def test_what_is_written_in_blocks_is_what_fits_into_memory(
     grid: str, at_once: int, stores: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +143,7 @@ class _AllAlike(Store):
         return self.record
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_number_of_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(of_streaming, "NETWORKS_AT_ONCE", 100)
     monkeypatch.setattr(of_tables, "NETWORKS_AT_ONCE", 100)
