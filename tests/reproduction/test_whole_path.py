@@ -30,6 +30,7 @@ TINY = scales.Scale(
     seeds=2,
     lambda0=(0.94,),
     sigma0=(0.0, 0.1),
+    middle=(0.94, 0.1),
 )  # fmt: skip
 FEW = ("--claims", "1a,2", "--tasks", "comp,2afc")
 

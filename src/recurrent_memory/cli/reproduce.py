@@ -32,7 +32,7 @@ def _words(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
 
 @click.command(context_settings=SETTINGS)
 @click.option("--out", type=PATH, metavar="FOLDER", help="Folder of the study and of the scorecard")
-@click.option("--scale", metavar="small|paper", help="Train the networks: 2,770 of 100 units, or 5,025 of 500")
+@click.option("--scale", metavar="small|paper", help="Train the networks: 1,820 of 100 units, or 4,555 of 500")
 @click.option(
     "--from",
     "given",

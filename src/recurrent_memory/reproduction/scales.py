@@ -28,28 +28,25 @@ class Scale:
     Examples
     --------
     >>> SCALES["small"].middle
-    (0.96, 0.05)
+    (0.96, 0.1)
     """
 
     name: str
     about: str
     experiment: Mapping[str, Any]
     """Values that all networks share."""
-    seeds: int
-    lambda0: tuple[float, ...]
-    sigma0: tuple[float, ...]
-    rho: tuple[float, ...] = (1e-5, 1e-4, 1e-3)
     iterations: int
     """How long networks are trained, on each task of a curriculum too."""
     longer: Mapping[str, int] = field(default_factory=dict)
     """The same for tasks that need more, and for curricula that end with them."""
+    seeds: int
+    lambda0: tuple[float, ...]
+    sigma0: tuple[float, ...]
+    middle: tuple[float, float]
+    """The λ0 and the σ0 of networks in which something else varies: most of them solve their task."""
+    rho: tuple[float, ...] = (1e-5, 1e-4, 1e-3)
     lengths: tuple[int, ...] = ()
     """Iterations of the part `length`. One is twice the usual number, as many as a curriculum of two tasks has."""
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """The λ0 and the σ0 of networks in which something else varies."""
-        return 0.96, self.sigma0[len(self.sigma0) // 2]
 
     def iterations_for(self, tasks: str) -> int:
         """Return how long networks are trained.
@@ -71,15 +68,12 @@ class Scale:
         return self.longer.get(tasks.rpartition(",")[2], self.iterations)
 
     @property
-    def upper_sigma0(self) -> tuple[float, ...]:
-        """The middle and the highest σ0, at which more of the tasks that favour sequences are solved."""
-        return self.middle[1], self.sigma0[-1]
-
-    @property
     def extreme_sigma0(self) -> tuple[float, ...]:
         """The lowest and the highest σ0."""
         return self.sigma0[0], self.sigma0[-1]
 
+
+_PAPER_SIGMA0 = tuple(evenly_spaced(0.0, 0.402492, 10))  # to 0.018 √500
 
 SCALES = {
     "small": Scale(
@@ -91,6 +85,7 @@ SCALES = {
         seeds=10,
         lambda0=(0.94, 0.96, 0.98),
         sigma0=(0.0, 0.05, 0.1),
+        middle=(0.96, 0.1),
         lengths=(1001, 6002, 12004),
     ),
     "paper": Scale(
@@ -100,7 +95,8 @@ SCALES = {
         iterations=25_001,
         seeds=5,
         lambda0=tuple(evenly_spaced(0.80, 0.98, 10)),
-        sigma0=tuple(evenly_spaced(0.0, 0.402492, 10)),  # 0.018 √500
+        sigma0=_PAPER_SIGMA0,
+        middle=(0.96, _PAPER_SIGMA0[5]),
         lengths=(8334, 50_002, 100_004),
     ),
 }
@@ -114,7 +110,7 @@ class Part:
     Examples
     --------
     >>> PARTS["rho"].axes(SCALES["small"])["sigma0"]
-    (0.05,)
+    (0.1,)
     """
 
     name: str
@@ -160,9 +156,9 @@ PARTS = {
         ),
         Part(
             name="prior",
-            about="one task after another × σ0",
+            about="one task after another",
             tasks=(),
-            varied={"curriculum": PRIORS, "sigma0": "upper_sigma0"},
+            varied={"curriculum": PRIORS},
         ),
         Part(name="models", about="orthogonal and gated networks × tasks", varied={"model": ("orthogonal", "gru")}),
         Part(
@@ -270,7 +266,7 @@ def sweep_text(part: Part, scale: Scale, tasks: Iterable[str] = TASKS) -> str:
     seed = { range = [0, 10] }
     task = ["comp"]
     lambda0 = [0.96]
-    sigma0 = [0.05]
+    sigma0 = [0.1]
     rho = [1e-05, 0.0001, 0.001]
     """
     axes, wanted = part.axes(scale), set(tasks)
