@@ -81,7 +81,7 @@ SCALES = {
         about="N = 100, 3,001 iterations, 10 seeds: about a day on a workstation",
         experiment={"n_hidden": 100, "test_batches": 300},
         iterations=3001,
-        longer={"cd1": 12_004, "cd2": 12_004, "gde": 12_004},
+        longer={"gde": 12_004},
         seeds=10,
         lambda0=(0.94, 0.96, 0.98),
         sigma0=(0.0, 0.05, 0.1),
