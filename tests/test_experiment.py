@@ -61,6 +61,7 @@ def test_tasks_go_by_name_or_code(given: Any, name: str) -> None:
         ({"task": "de9"}, "There is no task 'de9'"),
         ({"task": 5}, "VDE-1 exists only in the condition variable_delay"),
         ({}, "Experiment needs `task`"),
+        ({"tsak": "de1"}, "`tsak` is not a setting of Experiment. Do you mean task?"),
         ({"task": "de1", "model": "lstm"}, "There is no model 'lstm'"),
         ({"task": "de1", "colour": 1}, "`colour` is not a setting of Experiment"),
         ({"task": "de1", "n_hidden": 0}, "`n_hidden` = 0 is not allowed: must be greater than or equal to 1"),

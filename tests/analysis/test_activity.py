@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.analysis import cross_validated_order, peak_order, read_activity, sequentiality_index
+from recurrent_memory.analysis.activity import check_steps
 from recurrent_memory.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -168,3 +170,9 @@ def test_the_users_mask_is_left_alone() -> None:
     mask = REAL.copy()
     sequentiality_index(ACTIVITY, mask=mask, steps=(5, 40))
     np.testing.assert_array_equal(mask, REAL)
+
+
+@pytest.mark.parametrize("steps", [5, slice(2, 9), (2, None), ("a", 9), (0.5, 9), (1, 2, 3), "29"])
+def test_steps_that_are_not_two_whole_numbers_are_refused(steps: Any) -> None:
+    with pytest.raises(InputError, match=r"`steps` must be two whole numbers \(first, stop\), such as \(0, 20\), got"):
+        inspect.unwrap(check_steps)(steps, 20)

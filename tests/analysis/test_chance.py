@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from recurrent_memory.analysis import (
     ACTIVITY_MEASURES,
     NULLS,
     against_chance,
+    chance,
     peak_consistency,
     sequentiality_index,
     sqi,
@@ -287,6 +289,16 @@ def test_a_null_that_leaves_the_measure_as_it_is_says_so(measure: str, null: str
     assert found.attrs["reason"] == "the surrogates have the same value: this null leaves the measure as it is"
 
 
+def test_infinite_surrogates_count_for_p_and_not_for_the_mean() -> None:
+    values = iter([2.0, -np.inf, 1.0, 3.0, -np.inf])
+    found = against_chance(lambda _: next(values), np.ones((2, 3, 4)), n=4, n_bootstrap=0, threads=1)
+    assert (float(found["null_mean"]), float(found["null_sd"])) == (2.0, np.sqrt(2))
+    assert float(found["z"]) == 0.0
+    assert float(found["p"]) == 2 / 5
+    assert (int(found["n_infinite"]), int(found["n_undefined"])) == (2, 0)
+    assert "2 of 4 surrogates are infinite" in found.attrs["reason"]
+
+
 def test_undefined_and_infinite_values() -> None:
     silent = against_chance("sqi", np.zeros(SHAPE), n=3, n_bootstrap=3)
     assert np.isnan(silent["p"])
@@ -332,3 +344,57 @@ def test_the_result_can_be_stored(tmp_path: Any) -> None:
 def test_settings_out_of_range(measure: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         against_chance(measure, noise(), **options)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_measure_that_writes_into_its_activity_leaves_the_users_as_it_is(masked: bool) -> None:
+    def lowest_at_the_end(activity: Activity) -> float:
+        np.ma.getdata(activity).sort(axis=1)
+        return float(activity[:, -1].mean())
+
+    activity = noise()
+    before, mask = activity.copy(), np.ones(SHAPE[:2], bool)
+    mask[0, -5:] = not masked
+    against_chance(lowest_at_the_end, activity, mask=mask, null="circular_shift", n=2, n_bootstrap=2)
+    np.testing.assert_array_equal(activity, before)
+
+
+def test_a_null_that_writes_into_its_block_leaves_the_users_activity_as_it_is() -> None:
+    def shuffled(rng: np.random.Generator, block: Activity) -> Activity:
+        rng.shuffle(block, axis=1)
+        return block
+
+    activity = noise()
+    before = activity.copy()
+    NULLS.register(shuffled)
+    try:
+        against_chance("sqi", activity, null="shuffled", n=2, n_bootstrap=0)
+    finally:
+        NULLS.remove("shuffled")
+    np.testing.assert_array_equal(activity, before)
+
+
+def test_a_null_of_another_shape_is_refused() -> None:
+    NULLS.register(shortened)
+    try:
+        with pytest.raises(InputError, match=r"The null must return numbers of the shape .* = \(6, 30, 12\)"):
+            against_chance("sqi", noise(), null="shortened", n=2, n_bootstrap=0)
+    finally:
+        NULLS.remove("shortened")
+
+
+def shortened(rng: np.random.Generator, block: Activity) -> Activity:
+    return block[:, 1:]
+
+
+def test_a_measure_without_a_value_says_so() -> None:
+    found = against_chance(lambda activity: np.nan, noise(), n=2, n_bootstrap=0)
+    assert found.attrs["reason"] == "the measure of the activity is not a number (NaN)"
+
+
+def test_negative_seeds_and_what_is_no_measure_are_refused() -> None:
+    with pytest.raises(InputError, match="`seed` must be a whole number, 0 or more, got -1"):
+        against_chance("sqi", noise(), seed=-1)
+    no_measure: Any = 3
+    with pytest.raises(InputError, match="`measure` must be the name of a measure, or a function of activity, got 3"):
+        inspect.unwrap(chance._entry)(no_measure)

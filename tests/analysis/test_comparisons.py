@@ -122,3 +122,11 @@ def test_too_few_networks() -> None:
         compare(dataset([[1.0], [2.0]]), "index", between="task")
     with pytest.raises(InputError, match="`between` = 'task' has one value, de1"):
         compare(dataset([[1.0, 2.0]], tasks=("de1",)), "index", between="task")
+
+
+def test_equal_differences_have_no_effect_size() -> None:
+    found = compare(dataset([[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0]]), "index", between="task")
+    assert abs(found.difference.item()) == 1
+    assert np.isnan(found.effect_size).all()
+    assert np.isnan(found.effect_size_interval).all()
+    np.testing.assert_array_equal(np.abs(found.difference_interval), 1)

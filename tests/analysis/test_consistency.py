@@ -115,3 +115,14 @@ def test_halves_and_folds() -> None:
     assert fold[0] == fold[2]
     assert sorted(np.bincount([fold[list(groups).index(g)] for g in range(5)])) == [1, 2, 2]
     assert folds(rng, np.arange(3), 5).max() == 2
+
+
+def test_z_scores_need_a_lower_threshold_and_the_reason_says_which() -> None:
+    activity = np.random.default_rng(0).normal(size=(6, 20, 8))
+    scores = activity - activity.mean(axis=(0, 1))
+    reason = peak_consistency(scores).attrs["reason"]
+    least = int(reason.rpartition(" ")[2])
+    assert "z-scores, needs a lower `min_rate`" in reason
+    assert least < scores.min()
+    assert np.isfinite(peak_consistency(scores, min_rate=float(least)).peak_consistency)
+    assert "z-scores" not in peak_consistency(scores[:, :, :1], min_rate=float(least)).attrs["reason"]

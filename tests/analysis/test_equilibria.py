@@ -141,3 +141,14 @@ def test_every_state_of_the_identity_is_fixed() -> None:
     states = starts(5, 3)
     found = fixed_points(lambda h: h, jax.device_put(states))
     np.testing.assert_array_equal(np.sort(found.state.values, axis=0), np.sort(states, axis=0))
+
+
+def test_a_step_that_is_no_function_of_jax_is_refused() -> None:
+    with pytest.raises(InputError, match=r"`step` must be a function of JAX"):
+        fixed_points(lambda h: np.tanh(2 * h), np.zeros((2, 3)))
+
+    def branching(state: Array) -> Array:
+        return state if state[0] > 0 else -state
+
+    with pytest.raises(InputError, match=r"`jax.numpy.where` instead of `if`"):
+        fixed_points(branching, np.zeros((2, 3)))

@@ -167,6 +167,18 @@ def test_a_mask_in_the_file_is_used(command: Any) -> None:
     assert values("found.nc").item() == alone("sqi", activity, mask=mask) != alone("sqi", activity)
 
 
+def test_activity_with_nan_under_the_mask_is_drawn(command: Any, pictures: Callable[[], list[str]]) -> None:
+    activity = planted(True, n_trials=4, n_units=10)
+    mask = np.ones((4, 100), bool)
+    mask[1, 70:] = False
+    activity[~mask] = np.nan
+    np.savez("gappy.npz", activity=activity, mask=mask)
+    done = command("analyse", "gappy.npz", "--measures", "sqi", "-o", "found.nc")
+    assert done.code == 0
+    assert "No picture" not in done.err
+    assert "found-activity.png" in pictures()
+
+
 def test_a_file_of_the_published_scripts_has_a_delay_if_its_name_says_the_task(command: Any) -> None:
     activity = np.random.default_rng(0).gamma(1.0, size=(3, 150, 5))
     weights = np.empty(6, object)
@@ -231,6 +243,7 @@ def test_what_cannot_be_measured_is_said_in_the_table(command: Any) -> None:
         (["objects.npy"], "pad the trials"),
         (["broken.npz"], "cannot be read as arrays of NumPy"),
         (["text.npz"], "real numbers"),
+        (["notes.nc"], "or give a NetCDF file that has activity"),
         (["RUN", "--measures", "sqq"], "Do you mean sqi"),
         (["RUN", "--null", "shifts"], "circular_shift, shuffled_units"),
         (["RUN", "--surrogates", "10"], "--null"),
@@ -349,6 +362,7 @@ def test_networks_of_a_sweep_have_the_values_of_their_runs(command: Any, file: P
         assert run.attrs["task"] == of["task"].item()
     assert "4 networks" in done.out
     assert "median z" in done.out
+    assert "lowest p is 0.2" in done.out  # with four surrogates no p can be below 0.05
     assert "networks 4/4" in done.err
 
 

@@ -54,7 +54,7 @@ def study() -> dict[str, Any]:
     folder.mkdir(parents=True)
     for file in (ROOT / "docs" / "data").glob("small-*.nc"):
         shutil.copy(file, folder)
-    axes: dict[str, Any] = {"task": ["comp", "2afc"], "lambda0": [0.9, 0.94], "sigma0": [0.0, 0.1], "rho": [0.0, 1e-4]}
+    axes: dict[str, Any] = {"task": ["comp", "2afc"], "lambda0": [0.94, 0.96], "sigma0": [0.0, 0.1], "rho": [0.0, 1e-4]}
     made = made_up_sweeps.sweep({**axes, "seed": [0, 1, 2]})
     if not list(folder.iterdir()):
         made = made.assign_coords(curriculum="[]", iterations=3001).drop_vars("delay_loss")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import subprocess
 import sys
 import types
@@ -22,7 +23,9 @@ from own import OPTIONS, my_lab
 from recurrent_memory.errors import InputError
 from recurrent_memory.networks import LeakyCell, PerturbedCell
 from recurrent_memory.own_code import import_file
+from recurrent_memory.runs.start import with_task_options
 from recurrent_memory.runs.trained import TrainedNetwork
+from recurrent_memory.tasks import make
 from small import SHORT, small_experiment
 
 __all__ = ["my_lab"]
@@ -510,7 +513,7 @@ def test_wrong_requests(relu: TrainedNetwork) -> None:
         relu.simulate(task_options={"delay_dr": 12})
     with pytest.raises(InputError, match="a seed is at least 0"):
         relu.simulate(key=-1)
-    with pytest.raises(InputError, match="`batch_size` = 0"):
+    with pytest.raises(InputError, match="`n_trials` = 0"):
         relu.simulate(n_trials=0)
     with pytest.raises(InputError, match="`test_batches` = 0"):
         relu.test(n_batches=0)
@@ -538,3 +541,30 @@ def test_a_bar_is_shown_only_on_request(relu: TrainedNetwork, capsys: pytest.Cap
     assert "testing" in shown.err
     rm.train(relu, iterations=1, progress=True)
     assert "training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("one", [np.int64(3), np.array(3), {3}, iter([3])])
+def test_a_lesion_takes_units_in_any_form(relu: TrainedNetwork, one: Any) -> None:
+    assert relu.lesion(one).silent == (3,)
+
+
+@pytest.mark.parametrize("wrong", [None, slice(0, 3)])
+def test_a_lesion_of_no_units_is_refused(relu: TrainedNetwork, wrong: Any) -> None:
+    with pytest.raises(InputError, match=r"`units` = .* is not allowed: give numbers of units"):
+        inspect.unwrap(TrainedNetwork.lesion)(relu, wrong)
+
+
+def test_refused_numbers_are_called_what_the_user_calls_them(relu: TrainedNetwork) -> None:
+    with pytest.raises(InputError, match="`n_trials` = 0 is not allowed"):
+        relu.simulate(n_trials=0)
+    with pytest.raises(InputError, match="`n_starts` = 0 is not allowed"):
+        relu.fixed_points(n_starts=0)
+    text: Any = "delay_dur=200"
+    with pytest.raises(InputError, match="`task_options` = 'delay_dur=200' is not allowed: give settings by name"):
+        inspect.unwrap(with_task_options)(relu.experiment, text)
+
+
+def test_trials_of_another_task_are_refused(relu: TrainedNetwork) -> None:
+    other = make("comp", **relu.experiment.task_options).sample(jax.random.key(0), 2)
+    with pytest.raises(InputError, match="`trials` are of another task"):
+        relu.simulate(other)

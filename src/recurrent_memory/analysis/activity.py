@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,9 +127,13 @@ def check_steps(steps: tuple[int, int] | None, n_steps: int, whole: str = "trial
     """Return the first step and the step after the last; raise `InputError` if they are not within the whole."""
     if steps is None:
         return 0, n_steps
-    if len(steps) != 2:
-        raise InputError(f"`steps` must be two numbers (first, stop), got {len(steps)}: {tuple(steps)}.")
-    first, stop = (int(step) for step in steps)
+    try:
+        first, stop = (operator.index(step) for step in steps)
+    except (TypeError, ValueError):  # not two, or not whole numbers
+        example = f"(0, {n_steps})"
+        raise InputError(
+            f"`steps` must be two whole numbers (first, stop), such as {example}, got {steps!r}."
+        ) from None
     if not 0 <= first < stop <= n_steps:
         raise InputError(
             f"`steps` = ({first}, {stop}) is not a part of the {whole}, which has {n_steps} steps.\n"

@@ -116,7 +116,8 @@ def against_chance(
     -------
     `value` of the measure; `null_mean` and `null_sd` over surrogates; `effect`, value - null_mean; `z`, effect /
     null_sd; `p`, whose attribute `resolution` is its lowest possible value; `n_undefined`, the number of surrogates
-    without a value, which are left out; `trial_interval` and `unit_interval` (bound), 95 % percentile intervals over
+    without a value, which are left out; `n_infinite`, of those that are ±∞ (the published index is −∞ if one trial has
+    no activity at a peak), which count for p, but not for mean and deviation; `trial_interval` and `unit_interval` (bound), 95 % percentile intervals over
     samples of trials and of units; `null_value` (draw). Attributes: settings, `reason` (what is wrong, else "").
 
     Raises
@@ -133,6 +134,7 @@ def against_chance(
     """
     check_count("n", n, 1)
     check_count("n_bootstrap", n_bootstrap, 0)
+    check_count("seed", seed, 0)
     if alternative not in ALTERNATIVES:
         raise InputError(f"`alternative` must be one of {', '.join(ALTERNATIVES)}, got {alternative!r}.")
     entry = _entry(measure)
@@ -175,7 +177,7 @@ class _Case:
 
     def draw(self, null: Null, n: int, n_bootstrap: int, threads: int | None) -> _Draws:
         """Measure the activity, then surrogates and samples of it."""
-        found = self.measure(self.whole.values.values, self.entries)
+        found = self.measure(self.whole.values.values.copy(), self.entries)  # a user's function may write into it
         number_of(found)  # what is not one number is refused before the long part
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.workers(threads)) as pool:
             surrogates = _array(pool.map(lambda number: self.surrogate(null, number), range(n)))
@@ -210,15 +212,16 @@ class _Case:
         if not self.covered:
             drawn[:] = values
         measured = drawn[:, self.part.first : self.part.first + self.part.steps.shape[1]]
-        for trials, block in blocks(self.part):
+        for trials, view in blocks(self.part):
+            block = view.copy() if np.may_share_memory(view, values) else view  # a user's null may write into it
             units = self.part.units[trials]
             rows, steps = np.nonzero(self.part.steps[trials])
             if units.all():
-                new = null(rng, block)
+                new = _made(null, rng, block)
             else:
                 new = block.copy()
                 for place, recorded in enumerate(units):  # what was not recorded has no part in the surrogate
-                    new[place][:, recorded] = null(rng, block[place : place + 1, :, recorded])[0]
+                    new[place][:, recorded] = _made(null, rng, block[place : place + 1, :, recorded])[0]
             if steps.size == trials.size * measured.shape[1]:
                 measured[trials] = new
             else:
@@ -254,6 +257,17 @@ class _Case:
             return float("nan")
 
 
+def _made(null: Null, rng: np.random.Generator, block: np.ndarray) -> np.ndarray:
+    """Return the surrogate of some trials; raise `InputError` if a null returns something else."""
+    shape, made = block.shape, np.asarray(null(rng, block))
+    if made.shape != shape or made.dtype.kind not in "biuf":
+        raise InputError(
+            f"The null must return numbers of the shape (trial, time, unit) = {shape} that it was given, got "
+            f"{made.dtype} {made.shape}."
+        )
+    return made
+
+
 def _result(draws: _Draws, settings: dict[str, Any]) -> xr.Dataset:
     value, unit = number_of(draws.found), unit_of(draws.found)
     variables = _compared(value, draws.surrogates, settings["alternative"], unit)
@@ -268,12 +282,11 @@ def _result(draws: _Draws, settings: dict[str, Any]) -> xr.Dataset:
 
 def _compared(value: float, drawn: Draws, alternative: str, unit: str) -> dict[str, Any]:
     """Return the value, what it is by chance, and how far apart they are."""
-    defined = drawn[~np.isnan(drawn)]
-    with np.errstate(invalid="ignore"):  # infinities
-        mean = float(defined.mean()) if defined.size else np.nan
-        sd = float(defined.std(ddof=1)) if defined.size > 1 else np.nan
-        effect = value - mean
-        z = effect / sd if sd > SAME * abs(mean) else np.nan
+    defined, finite = drawn[~np.isnan(drawn)], drawn[np.isfinite(drawn)]
+    mean = float(finite.mean()) if finite.size else np.nan
+    sd = float(finite.std(ddof=1)) if finite.size > 1 else np.nan
+    effect = value - mean
+    z = effect / sd if sd > SAME * abs(mean) else np.nan
     variables = {
         "value": scalar(value, unit, "Value"),
         "null_mean": scalar(mean, unit, "Mean over surrogates"),
@@ -282,6 +295,7 @@ def _compared(value: float, drawn: Draws, alternative: str, unit: str) -> dict[s
         "z": scalar(z, "1", "Effect / standard deviation over surrogates"),
         "p": scalar(_p(value, defined, alternative), "1", f"p-value ({alternative})"),
         "n_undefined": scalar(drawn.size - defined.size, "1", "Number of surrogates without a value"),
+        "n_infinite": scalar(defined.size - finite.size, "1", "Number of infinite surrogates"),
     }
     variables["p"][2]["resolution"] = 1 / (defined.size + 1)
     return variables
@@ -304,12 +318,15 @@ def _interval(sample: Draws) -> Float[np.ndarray, " 2"]:
 
 def _reason(found: Any, value: float, drawn: Draws) -> str:
     own = str(found.attrs.get("reason", "")) if isinstance(found, xr.Dataset) else ""
-    defined = drawn[~np.isnan(drawn)]
+    defined, n_infinite = drawn[~np.isnan(drawn)], int(np.isinf(drawn).sum())
+    if np.isnan(value) and not own:
+        return "the measure of the activity is not a number (NaN)"
+    reasons = [own]
     if not np.isnan(value) and defined.size and np.isclose(defined, value, rtol=SAME, atol=0).all():
-        own = "; ".join(
-            filter(None, (own, "the surrogates have the same value: this null leaves the measure as it is"))
-        )
-    return own
+        reasons.append("the surrogates have the same value: this null leaves the measure as it is")
+    elif n_infinite:
+        reasons.append(f"{n_infinite} of {drawn.size} surrogates are infinite, and not part of their mean")
+    return "; ".join(filter(None, reasons))
 
 
 def _first(found: Any) -> str:
@@ -337,6 +354,8 @@ def unit_of(found: Any) -> str:
 def _entry(measure: str | Callable[..., Any]) -> ActivityMeasure:
     if isinstance(measure, str):
         return ACTIVITY_MEASURES.find(measure)
+    if not callable(measure):
+        raise InputError(f"`measure` must be the name of a measure, or a function of activity, got {measure!r}.")
     return ActivityMeasure(name=str(getattr(measure, "__name__", type(measure).__name__)), function=measure)
 
 

@@ -48,9 +48,10 @@ def compare(
     -------
     Along `contrast` (such as "comp - de1"): `difference`, mean of the first minus mean of the second, over pairs if
     there are any, in the unit of the measure; `effect_size`, the difference over the standard deviation of the
-    differences (unpaired: over that within the two groups); `difference_interval` and `effect_size_interval` (bound),
-    95 % bootstrap percentiles over pairs or networks; `p` (two-sided) and `p_holm`, corrected for all contrasts (Holm
-    1979, Scandinavian Journal of Statistics 6:65–70); `n_pairs`, or `n_first` and `n_second`. Attributes: settings.
+    differences (unpaired: over that within the two groups), NaN if it is 0; `difference_interval` and
+    `effect_size_interval` (bound), 95 % bootstrap percentiles over pairs or networks; `p` (two-sided) and `p_holm`,
+    corrected for all contrasts (Holm 1979, Scandinavian Journal of Statistics 6:65–70); `n_pairs`, or `n_first` and
+    `n_second`. Attributes: settings.
 
     Raises
     ------
@@ -139,8 +140,16 @@ def _contrast(rng: np.random.Generator, samples: tuple[Values, Values], n: int, 
         p = _label_test(rng, one, other, n)
         drawn = _effects(*(of[rng.integers(of.size, size=(n, of.size))] for of in samples))
         effect, counts = _effects(one[None], other[None]), {"n_first": one.size, "n_second": other.size}
-    intervals = np.nanquantile(drawn, [0.025, 0.975], axis=1, method="inverted_cdf").T
+    intervals = np.array([_interval(row) for row in drawn])
     return _Contrast(float(effect[0, 0]), float(effect[1, 0]), p, intervals, counts)
+
+
+def _interval(drawn: Values) -> Float[np.ndarray, " 2"]:
+    """Return the 95 % percentiles of the draws that are defined; NaN if none is."""
+    defined = drawn[~np.isnan(drawn)]
+    if not defined.size:
+        return np.full(2, np.nan)
+    return np.asarray(np.quantile(defined, [0.025, 0.975], method="inverted_cdf"))
 
 
 def _effects(one: Float[np.ndarray, "draw first"], other: Float[np.ndarray, "draw second"]) -> np.ndarray:

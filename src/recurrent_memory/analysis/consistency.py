@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def _result(
     attrs = {
         "steps": [recording.first, recording.first + recording.steps.shape[1]], **settings,
         "source": "halves: Harvey, Coen & Tank (2012), Nature 484:62–68",
-        "reason": _reason(correlation, int(n_active[0]), settings["min_rate"]),
+        "reason": _reason(correlation, int(n_active[0]), settings["min_rate"], recording),
     }  # fmt: skip
     attrs |= left_out(n_active, n_units, active.size, settings["min_rate"])
     return xr.Dataset(variables, coords=recording.coords("unit"), attrs=attrs)
@@ -155,8 +156,11 @@ def _deviation(correlation: Float[np.ndarray, " split"]) -> float:
     return float(defined.std(ddof=1)) if defined.size > 1 else float("nan")
 
 
-def _reason(correlation: Float[np.ndarray, " split"], n_active: int, min_rate: float) -> str:
+def _reason(correlation: Float[np.ndarray, " split"], n_active: int, min_rate: float, recording: Recording) -> str:
     if n_active < 2:
-        return f"fewer than two units are active enough (mean above {min_rate:g})"
+        reason = f"fewer than two units are active enough (mean above {min_rate:g})"
+        lowest = float(recording.values.values.min(where=recording.entries(), initial=0))
+        of_scores = f"; activity below zero, such as z-scores, needs a lower `min_rate`, here {math.floor(lowest) - 1}"
+        return reason + (of_scores if lowest < min(0, min_rate) else "")
     n_undefined = int(np.isnan(correlation).sum())
     return f"{n_undefined} of {correlation.size} splits: all units peak in the same step" if n_undefined else ""

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Bool, Complex, Float
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .splits import check_count
 from .summaries import scalar
 
@@ -224,7 +224,14 @@ def _checked_step(step: Step, inputs: Any, start: Float[Array, "start unit"]) ->
         # Not closed over as a constant: jitted code would hold a copy of it.
         given = jax.tree.map(jnp.asarray, inputs)
         of_two, step = step, lambda state: of_two(state, given)
-    after = jax.eval_shape(step, start[0])
+    try:
+        after = jax.eval_shape(step, start[0])
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise InputError(
+            "`step` must be a function of JAX, but it uses numbers that JAX does not have before it runs, as functions "
+            f"of NumPy do ({first_line(error)}).\n"
+            "Use `jax.numpy` instead of `numpy`, and `jax.numpy.where` instead of `if`."
+        ) from None
     if getattr(after, "shape", None) != start.shape[1:]:
         raise InputError(
             f"`step` must return a state of the shape {start.shape[1:]} that it was given, got {after}.\n"

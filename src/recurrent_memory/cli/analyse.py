@@ -153,6 +153,8 @@ def _is_given(name: str) -> bool:
 
 def _draw(found: xr.Dataset, recorded: Recorded | None, out: Path, formats: tuple[str, ...]) -> list[Path]:
     """Draw the measures, and the activity of one network or recording, beside the file."""
+    import numpy as np
+
     from ..analysis import read_activity
     from ..figures import average_heatmap, measures_by_chance
     from .report import save_figures
@@ -160,7 +162,9 @@ def _draw(found: xr.Dataset, recorded: Recorded | None, out: Path, formats: tupl
     figures = {out.stem: measures_by_chance(found)}
     if recorded is not None:
         try:
-            figures[f"{out.stem}-activity"] = average_heatmap(read_activity(recorded.activity, mask=recorded.mask))
+            activity = read_activity(recorded.activity, mask=recorded.mask)
+            gappy = bool(activity.isnull().any())  # NaN is what was left out; all else is finite
+            figures[f"{out.stem}-activity"] = average_heatmap(np.ma.masked_invalid(activity) if gappy else activity)
         except InputError as error:  # what can be measured may be too incomplete to be drawn
             click.echo(f"No picture of the activity: {first_line(error)}", err=True)
     return save_figures(figures, out.parent, tuple(dict.fromkeys(formats)))
@@ -255,6 +259,9 @@ def _rows_of_networks(found: xr.Dataset) -> Iterator[dict[str, str]]:
             n_compared = int(of["p"].count())
             low = int((of["p"] < 0.05).sum())
             row |= {"median z": _number(of["z"].median(), 1) if n else "", "p < 0.05": f"{low} of {n_compared}"}
+            lowest = float(of["p_resolution"].min())
+            if lowest >= 0.05:  # no network can be below
+                row["p < 0.05"] = f"lowest p is {lowest:.3g}"
         yield row
 
 

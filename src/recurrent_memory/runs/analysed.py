@@ -313,7 +313,14 @@ def _delay(dataset: xr.Dataset, n_steps: int) -> tuple[int, int] | None:
 
 
 def _of_netcdf(path: Path, variable: str | None) -> Recorded:
-    return of_dataset(storage.load_dataset(path), path, variable)
+    try:
+        found = storage.load_dataset(path)
+    except DamagedResultError as error:
+        if (path.parent / "experiment.json").exists():
+            raise
+        what = "a NetCDF file that has activity (trial, time, unit)"
+        raise DamagedResultError(f"{first_line(error)}\nRestore it from a copy, or give {what}.") from None
+    return of_dataset(found, path, variable)
 
 
 def _of_npz(path: Path, variable: str | None) -> Recorded:

@@ -188,6 +188,10 @@ def with_task_options(
     InputError
         If a setting is not allowed, or changes the number of input neurons or outputs.
     """
+    given: Any = task_options
+    if not isinstance(given, Mapping | None):
+        example = '{"delay_dur": 200}'
+        raise InputError(f"`task_options` = {task_options!r} is not allowed: give settings by name, such as {example}.")
     own = experiment.make_task()
     if not task_options:
         return experiment, own

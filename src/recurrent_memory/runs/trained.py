@@ -21,6 +21,7 @@ from ..evaluation import respond
 from ..experiment import Experiment
 from ..networks import Network, PerturbedCell, autonomous_step, visited_states
 from ..tasks import AbstractTask, Trials
+from ..tasks.epochs import whole_number
 from ..tasks.populations import check_key
 from . import perturbations
 from .resources import settled
@@ -125,7 +126,7 @@ class TrainedNetwork:
         wrapped: Network = eqx.tree_at(lambda n: n.cell, network, PerturbedCell(network.cell, spared, self.noise))
         return wrapped
 
-    def lesion(self, units: int | Iterable[Any]) -> TrainedNetwork:
+    def lesion(self, units: int | np.integer | Iterable[Any]) -> TrainedNetwork:
         """Return the network with some units silent, besides those that are silent already.
 
         Parameters
@@ -144,7 +145,10 @@ class TrainedNetwork:
             If there is no such unit.
         """
         n_hidden = self.experiment.n_hidden
-        given = np.atleast_1d(np.asarray(units if isinstance(units, int | np.ndarray) else [*units]))
+        try:
+            given = np.asarray([*units])  # type: ignore[misc]  # one number is no iterable
+        except TypeError:
+            given = np.atleast_1d(np.asarray(units))
         if given.dtype == bool and given.shape == (n_hidden,):
             given = np.flatnonzero(given)
         is_number = given.ndim == 1 and (given.dtype.kind in "iu" or not given.size)
@@ -230,7 +234,8 @@ class TrainedNetwork:
             raise InputError("`trials` and `n_trials` were both given: give only one of them.")
         with settled():
             if trials is None:
-                trials = task.sample(of_trials, N_TRIALS if n_trials is None else n_trials)
+                number = N_TRIALS if n_trials is None else whole_number("n_trials", n_trials, low=1)
+                trials = task.sample(of_trials, number)
             _check_trials(trials, task)
             outputs, activity = respond(network, task, trials, of_trials)
             given: Trials = jax.tree.map(np.asarray, trials)
@@ -309,6 +314,7 @@ class TrainedNetwork:
             If there is no such epoch, a setting is not allowed, or the cell needs random numbers in each step.
         """
         start, stop = perturbations.steps_of(self.task, epoch)
+        n_starts = whole_number("n_starts", n_starts, low=1)
         of_trials, network = random_key(key), self.with_noise(0).acting
         with settled():
             trials = self.task.sample(of_trials, n_starts)
@@ -366,3 +372,10 @@ def _check_trials(trials: Any, task: AbstractTask) -> None:
         )
     if trials.targets.shape[2] != task.n_outputs:
         raise InputError(f"`trials` have {trials.targets.shape[2]} targets, but {task.title} has {task.n_outputs}.")
+    shown, own = trials.stimuli.shape[1:], task.sample(jr.key(0), 1).stimuli.shape[1:]
+    if shown != own:
+        raise InputError(
+            f"`trials` are of another task: they have stimuli (display, location) = {tuple(shown)}, but {task.title} "
+            f"has {tuple(own)}, and what its observer answers would mean nothing. For the activity alone, call "
+            "`net.acting(trials.inputs)`."
+        )

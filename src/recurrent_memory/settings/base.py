@@ -99,9 +99,14 @@ def _without_arrays(value: Any) -> Any:
     return value.item() if is_array and getattr(value, "ndim", None) == 0 else value
 
 
+def _misspelt_first(errors: Any) -> Any:
+    """Return pydantic's errors with an unknown name before a missing one, which it may be a misspelling of."""
+    return sorted(errors, key=lambda one: one["type"] == "missing")
+
+
 def _explain(settings: type[Settings], error: ValidationError) -> str:
     """Turn the first of pydantic's errors into a message of at most four lines."""
-    first, *others = error.errors(include_url=False)
+    first, *others = _misspelt_first(error.errors(include_url=False))
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return str(cause)
