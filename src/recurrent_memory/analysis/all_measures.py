@@ -29,12 +29,13 @@ NUMBERS = {
     "p": "p-value (greater): part of the surrogates with this value or a higher one",
     "p_resolution": "Lowest p-value that so many surrogates can give",
     "n_undefined": "Number of surrogates without a value",
+    "n_infinite": "Number of infinite surrogates, which count for p, but not for mean and deviation",
     "n_active_units": "Number of units that the measure stands on, mean over trials",
     "n_units": "Number of units, active or left out, mean over trials",
     "n_trials": "Number of trials",
 }
 """Variables that hold a number of each measure."""
-OF_SURROGATES = ("null_mean", "null_sd", "z", "p", "p_resolution", "n_undefined")
+OF_SURROGATES = ("null_mean", "null_sd", "z", "p", "p_resolution", "n_undefined", "n_infinite")
 TEXTS = {"reason": "Why there is no value, or what is wrong with it", "left_out": "Which units are left out, and why"}
 """Variables that hold a text of each measure."""
 
@@ -218,10 +219,7 @@ def _of_measure(found: Any) -> dict[str, Any]:
 
 def _of_chance(compared: xr.Dataset) -> dict[str, Any]:
     row: dict[str, Any] = {name: float(compared[name]) for name in OF_SURROGATES if name in compared}
-    infinite = np.isinf(row["null_mean"]) or (np.isnan(row["null_mean"]) and row["n_undefined"] < compared["draw"].size)
-    endless = "some surrogates are infinite: p counts them, but there is no z" if infinite else ""
-    reason = "; ".join(filter(None, (str(compared.attrs["reason"]), endless)))
-    return row | {"p_resolution": compared["p"].attrs["resolution"], "reason": reason}
+    return row | {"p_resolution": compared["p"].attrs["resolution"], "reason": str(compared.attrs["reason"])}
 
 
 def _table(

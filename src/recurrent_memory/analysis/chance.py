@@ -116,9 +116,10 @@ def against_chance(
     -------
     `value` of the measure; `null_mean` and `null_sd` over surrogates; `effect`, value - null_mean; `z`, effect /
     null_sd; `p`, whose attribute `resolution` is its lowest possible value; `n_undefined`, the number of surrogates
-    without a value, which are left out; `n_infinite`, of those that are ±∞ (the published index is −∞ if one trial has
-    no activity at a peak), which count for p, but not for mean and deviation; `trial_interval` and `unit_interval` (bound), 95 % percentile intervals over
-    samples of trials and of units; `null_value` (draw). Attributes: settings, `reason` (what is wrong, else "").
+    without a value, which are left out; `n_infinite`, of those that are ±∞, which count for p, but not for mean and
+    deviation (the index of a sequence without background is ∞, for example); `trial_interval` and `unit_interval`
+    (bound), 95 % percentile intervals over samples of trials and of units; `null_value` (draw). Attributes: settings,
+    `reason` (what is wrong, else "").
 
     Raises
     ------
