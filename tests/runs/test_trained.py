@@ -523,6 +523,16 @@ def test_wrong_requests(relu: TrainedNetwork) -> None:
         rm.train(relu, iterations=1, learning_rate=0.0)
 
 
+def test_training_starts_from_own_weights(relu: TrainedNetwork) -> None:
+    own = {"W_out": 2 * relu.weights["W_out"].values}
+    assert_same_weights(rm.train(relu, iterations=2, start=own), rm.train(relu.with_weights(**own), iterations=2))
+    for start in ("own weights", [own]):
+        with pytest.raises(InputError, match="give weights by name, such as {'W_rec': array}"):
+            rm.train(relu, iterations=2, start=start)
+    with pytest.raises(InputError, match="W_res"):
+        rm.train(relu, iterations=2, start={"W_res": own["W_out"]})
+
+
 def test_a_training_that_breaks_the_weights_is_refused(relu: TrainedNetwork) -> None:
     with pytest.raises(rm.DivergedError, match="diverged"):
         rm.train(relu, iterations=2, learning_rate=1e38)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -29,6 +29,7 @@ def train(
     iterations: int = 1000,
     *,
     learning_rate: float | int | None = None,
+    start: Any = None,
     progress: bool = False,
     on_progress: Callable[[session.Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -43,6 +44,9 @@ def train(
         Number of further iterations. All of them are done: ``stop_at`` of the experiment does not count.
     learning_rate
         Learning rate, the same in all iterations; None: that of the experiment.
+    start
+        Own weights to start from, by the names of ``net.weights``; the others are the network's, and the optimizer
+        starts anew, as after ``net.with_weights(**start)``. None: training goes on from where it was.
     progress
         Whether to show a bar.
     on_progress, should_stop
@@ -73,6 +77,10 @@ def train(
     """
     if not isinstance(net, TrainedNetwork):
         raise InputError(f"`net` = {net!r} is not a trained network: load one by `load(folder)`.")
+    if start is not None:
+        if not isinstance(start, Mapping):
+            raise InputError(f"`start` = {start!r} is not allowed: give weights by name, such as {{'W_rec': array}}.")
+        net = net.with_weights(**start)
     check_calls(on_progress=on_progress, should_stop=should_stop)
     experiment = _further(net.experiment, iterations, learning_rate)
     with settled(), bar(progress, on_progress) as show:
