@@ -17,6 +17,7 @@ import pytest
 import scipy.io
 
 import made_up_sweeps
+from docs.pages import FENCE, PAGES, ROOT, text_of
 from own import forget
 from recurrent_memory import figures, sweeps
 from recurrent_memory.networks import initialize
@@ -24,9 +25,6 @@ from recurrent_memory.own_code import import_file
 from recurrent_memory.runs.run import run
 from small import small_experiment
 
-ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
-BLOCK = re.compile(r"^```(python|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\w+\.py)\n")
 
 
@@ -88,12 +86,30 @@ GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "docs/why-a-sequence.md": trained,
 }
 """What the reader of a page has already, because it comes from a laboratory, or from the commands on the page."""
+GALLERY = "docs/gallery.md"
 TRAINED = "docs/trained-networks.md"
 SHORTER = {
     "README.md": {
         "n_hidden=100": "n_hidden=10",
         "iterations=1000": "iterations=3",
         "test_batches=20": "test_batches=2",
+    },
+    "docs/quick-start.md": {
+        '"test_batches": 20}': '"test_batches": 2, "batch_size": 10}',
+        "n_trials=100": "n_trials=20",
+    },
+    GALLERY: {
+        'task="de1", **': 'task="de1", iterations=12, **',
+        'task="2afc", test_batches=20': 'task="2afc", iterations=12, test_batches=6',
+        '"test_batches": 20': '"test_batches": 6',
+        "(0, 100, 500)": "(0, 5, 10)",
+        '"n": 19': '"n": 2',
+        "values[:, ::3]": "values[:, ::15]",
+        "n_batches=5": "n_batches=1",
+        "n_control=5": "n_control=1",
+        "[50, 75, 100, 125, 150, 200]": "[50, 100]",
+        "[0, 0.02, 0.05, 0.1, 0.2]": "[0, 0.1]",
+        "n_hidden = 50\niterations = 400": "n_hidden = 10\niterations = 4",
     },
     TRAINED: {
         '"test_batches": 20}': '"test_batches": 2, "batch_size": 10}',
@@ -108,8 +124,9 @@ SHORTER = {
 
 def blocks(page: str) -> list[tuple[str, int, str]]:
     """Return language, first line and text of each block."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return [(of[1], text[: of.start(2)].count("\n") + 1, of[2]) for of in BLOCK.finditer(text)]
+    text = text_of(page)
+    found = [of for of in FENCE.finditer(text) if of[1] in ("python", "toml")]
+    return [(of[1], text[: of.start(2)].count("\n") + 1, of[2]) for of in found]
 
 
 WITH_BLOCKS = [page for page in PAGES if blocks(page)]
@@ -149,7 +166,9 @@ def test_the_pages_have_blocks() -> None:
     assert {*GIVEN, *SHORTER} <= set(WITH_BLOCKS)
 
 
-@pytest.mark.parametrize("page", WITH_BLOCKS)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.thorough] if page == GALLERY else []) for page in WITH_BLOCKS]
+)
 def test_the_blocks_of_a_page_run(run_page: Callable[..., None], page: str) -> None:
     replaced = SHORTER.get(page, {})
     text = "".join(text for _, _, text in blocks(page))

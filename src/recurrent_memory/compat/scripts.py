@@ -186,6 +186,7 @@ SCRIPTS = {
         Script("vardelay", "variable_delay", MODELS["vardelay"], measure="frac_rmse", prints_loss=False),
     )
 }
+"""The published scripts that train on one task, by name."""
 
 
 @dataclass(frozen=True)

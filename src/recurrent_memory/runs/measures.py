@@ -36,6 +36,7 @@ NOT_MEASURES = (
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OfTask: TypeAlias = str | Callable[[AbstractTask], str]
+"""A word, or a function that returns it for a task."""
 
 
 class Row(NamedTuple):

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from scipy import special
 
 Counts = Float[np.ndarray, "trial neuron"]
+"""Spikes of each neuron in each trial, summed over the steps of a display."""
 Tuning = Callable[[Float[np.ndarray, " value"]], Float[np.ndarray, "value neuron"]]
 """Maps stimulus values to log expected counts a step."""
 

@@ -16,6 +16,7 @@ from ..registry import Registry
 Response: TypeAlias = str
 """Name of a kind of answer: ``"angle"``, ``"probability"``, ``"category"``, ``"value"``, or one of your own."""
 Variant: TypeAlias = Literal["paper", "exact"]
+"""Which loss and which ideal observer: the published ones, or those that the formulas define."""
 
 
 class Errors(NamedTuple):
