@@ -527,7 +527,7 @@ def test_training_starts_from_own_weights(relu: TrainedNetwork) -> None:
     own = {"W_out": 2 * relu.weights["W_out"].values}
     assert_same_weights(rm.train(relu, iterations=2, start=own), rm.train(relu.with_weights(**own), iterations=2))
     for start in ("own weights", [own]):
-        with pytest.raises(InputError, match="give weights by name, such as {'W_rec': array}"):
+        with pytest.raises(InputError, match="give weights by name, such as"):
             rm.train(relu, iterations=2, start=start)
     with pytest.raises(InputError, match="W_res"):
         rm.train(relu, iterations=2, start={"W_res": own["W_out"]})

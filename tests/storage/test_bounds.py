@@ -99,6 +99,15 @@ def test_what_follows_the_end_of_a_result_is_not_read(tmp_path: Path) -> None:
     xr.testing.assert_equal(storage.load_dataset(path), kept)
 
 
+def test_a_grid_of_many_texts_beside_long_curves_is_no_damage(tmp_path: Path) -> None:
+    """Each text might be as long as the file; together they are short."""
+    rng = np.random.default_rng(0)
+    texts = np.full((2, 5, 20, 15), "finished", object)
+    kept = xr.Dataset({"status": (("task", "lambda0", "sigma0", "seed"), texts), "loss": ("x", rng.random(250_000))})
+    storage.save_dataset(tmp_path / "sweep.nc", kept)
+    xr.testing.assert_equal(storage.load_dataset(tmp_path / "sweep.nc"), kept)
+
+
 @pytest.mark.parametrize("libver", ["earliest", "v108", "v110", "latest"])
 def test_the_end_is_found_in_all_versions_of_the_format(libver: str, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5", "w", libver=libver) as file:

@@ -99,7 +99,7 @@ def against_chance(
     activity, steps, mask
         As in `sqi`; only the measured steps of surrogates are random.
     null
-        Name of the surrogates (`NULLS`): which order is random in them, and what they share with the activity.
+        Name of the surrogates (`NULLS`).
     n, n_bootstrap
         Number of surrogates, and of bootstrap samples for each interval (0: no intervals).
     seed
@@ -115,9 +115,8 @@ def against_chance(
     Returns
     -------
     `value` of the measure; `null_mean` and `null_sd` over surrogates; `effect`, value - null_mean; `z`, effect /
-    null_sd; `p`, whose attribute `resolution` is its lowest possible value; `n_undefined`, the number of surrogates
-    without a value, which are left out; `n_infinite`, of those that are ±∞, which count for p, but not for mean and
-    deviation (the index of a sequence without background is ∞, for example); `trial_interval` and `unit_interval`
+    null_sd; `p`, whose attribute `resolution` is its lowest possible value; `n_undefined` and `n_infinite`, numbers of
+    surrogates that have no value, and are left out, or ±∞, and count for p alone; `trial_interval` and `unit_interval`
     (bound), 95 % percentile intervals over samples of trials and of units; `null_value` (draw). Attributes: settings,
     `reason` (what is wrong, else "").
 

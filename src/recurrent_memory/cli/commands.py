@@ -12,9 +12,13 @@ COMMANDS = {
     "tasks": "List the tasks, the conditions and the models.",
     "analyse": "Measure whether activity is a sequence, and more so than by chance.",
     "reproduce": "Test whether the claims of the paper hold, from training to a scorecard.",
+    "report": "Write a sweep, a run or a study as one HTML page to look through.",
     "show": "Show a finished or running run: summary and pictures.",
     "import": "Convert a .mat file of the published scripts into a result.",
 }
+
+NAMES = {"import": "import_", "report": "html_report"}
+"""Modules that are not called like their command: `import` is a keyword of Python, and `report` prints summaries."""
 
 EPILOG = """\b
 Examples:
@@ -44,7 +48,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = "import_" if name == "import" else name  # `import` is a keyword of Python
+        module = NAMES.get(name, name)
         command: click.Command = getattr(importlib.import_module(f".{module}", __package__), module)
         return command
 

@@ -81,6 +81,14 @@ class Display:
         """Show how many results have been read."""
         self._show("results", done, total, "")
 
+    def update_curves(self, done: int, total: int) -> None:
+        """Show of how many networks the learning curves have been read."""
+        self._show("curves", done, total, "")
+
+    def update_activity(self, done: int, total: int) -> None:
+        """Show of how many networks the activity is known."""
+        self._show("activity", done, total, "")
+
     def update_analysis(self, done: float, total: int) -> None:
         """Show how many networks have been measured, fractions included."""
         self._show("networks", done, total, "", per="h", seconds=3600.0)

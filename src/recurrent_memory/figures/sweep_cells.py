@@ -25,7 +25,7 @@ MOST_PANELS = 64
 _FIRST = ("lambda0", "sigma0", "rho")
 """Fields of the initial network, the first choice for the axes."""
 
-_OF_ACTIVITY = ("sequentiality_index", "peak_entropy", "ridge_to_background", "n_active_units")
+OF_ACTIVITY = ("sequentiality_index", "peak_entropy", "ridge_to_background", "n_active_units")
 """First words of the names of measures of activity: how a network remembers, which presupposes that it does."""
 
 _NOT_AXES = ("identity", "network")
@@ -364,7 +364,7 @@ def field_symbol(name: str) -> str:
 
 def _is_of_activity(dataset: xr.Dataset, measure: str) -> bool:
     """Return whether a measure is one of activity, by its attribute `measured_on` or its name in the paper."""
-    return dataset[measure].attrs.get("measured_on") == "activity" or measure.startswith(_OF_ACTIVITY)
+    return dataset[measure].attrs.get("measured_on") == "activity" or measure.startswith(OF_ACTIVITY)
 
 
 def _need_measure(dataset: xr.Dataset, name: str) -> None:

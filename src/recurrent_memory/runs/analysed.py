@@ -239,10 +239,10 @@ def of_dataset(dataset: xr.Dataset, path: Path, variable: str | None = None) -> 
     shapes = {str(name): of.shape for name, of in dataset.data_vars.items()}
     activity = dataset[chosen(shapes, path, variable)]
     delay = _delay(dataset, activity.shape[1]) if activity.dims[1:2] == ("time",) else None
-    return Recorded(activity, _truths(dataset.get(MASK)), delay, _weights(dataset))
+    return Recorded(activity, _truths(dataset.get(MASK)), delay, weights_of(dataset))
 
 
-def _weights(dataset: xr.Dataset) -> Any:
+def weights_of(dataset: xr.Dataset) -> Any:
     """Return the recurrent weights (from, to) of a result: of a gru those of the candidate, the last of its blocks."""
     weights = dataset.get("recurrent_weights")
     if weights is None or weights.ndim != 2 or weights.shape[1] != 3 * weights.shape[0]:

@@ -45,8 +45,7 @@ def train(
     learning_rate
         Learning rate, the same in all iterations; None: that of the experiment.
     start
-        Own weights to start from, by the names of ``net.weights``; the others are the network's, and the optimizer
-        starts anew, as after ``net.with_weights(**start)``. None: training goes on from where it was.
+        Own weights by the names of ``net.weights``, as for ``net.with_weights(**start)``; None: those of the network.
     progress
         Whether to show a bar.
     on_progress, should_stop
@@ -75,12 +74,7 @@ def train(
     >>> rm.train(rm.load("run"), iterations=2).iterations_done
     5
     """
-    if not isinstance(net, TrainedNetwork):
-        raise InputError(f"`net` = {net!r} is not a trained network: load one by `load(folder)`.")
-    if start is not None:
-        if not isinstance(start, Mapping):
-            raise InputError(f"`start` = {start!r} is not allowed: give weights by name, such as {{'W_rec': array}}.")
-        net = net.with_weights(**start)
+    net = _started(net, start)
     check_calls(on_progress=on_progress, should_stop=should_stop)
     experiment = _further(net.experiment, iterations, learning_rate)
     with settled(), bar(progress, on_progress) as show:
@@ -91,6 +85,17 @@ def train(
     made = experiment.replace(iterations=done) if iterations else net.experiment
     now = {"network": after.network, "optimizer": after.optimizer, "iterations_done": done}
     return dataclasses.replace(net, experiment=made, **now)
+
+
+def _started(net: Any, start: Any) -> TrainedNetwork:
+    """Return the network with the weights from which training starts."""
+    if not isinstance(net, TrainedNetwork):
+        raise InputError(f"`net` = {net!r} is not a trained network: load one by `load(folder)`.")
+    if start is None:
+        return net
+    if not isinstance(start, Mapping):
+        raise InputError(f"`start` = {start!r} is not allowed: give weights by name, such as {{'W_rec': array}}.")
+    return net.with_weights(**start)
 
 
 def _further(experiment: Experiment, iterations: int, learning_rate: float | int | None) -> Experiment:

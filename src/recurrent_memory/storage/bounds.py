@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -89,17 +90,28 @@ def _check_attributes(item: Any, size: int, most: int) -> None:
 
 def _length_of_texts(item: Any, size: int, most: int) -> int:
     """Return the length of all texts in an array, read in parts that stay below `most` bytes."""
-    rows = item.shape[0] if item.ndim else 1
-    of_row = max(1, item.size // max(1, rows)) * size
-    if of_row > most:
-        raise _too_much(size, of_row)
-    length, step = 0, max(1, most // 4 // of_row)
-    for first in range(0, rows, step):
-        part = np.asarray(item[first : first + step] if item.ndim else item[()], object)
+    length = 0
+    for places in _parts(item.shape, max(1, most // 4 // size)):
+        part = np.asarray(item[places], object)
         length += sum(len(one) if isinstance(one, bytes | str | np.ndarray) else 1 for one in part.ravel())
         if length > most:
             break
     return length
+
+
+def _parts(shape: tuple[int, ...], most: int) -> Iterator[tuple[int | slice, ...]]:
+    """Yield indices of consecutive parts of an array, of at most so many elements each."""
+    axis, whole = len(shape), 1
+    while axis and whole * shape[axis - 1] <= most:
+        axis -= 1
+        whole *= shape[axis]
+    if axis == 0:
+        yield ()
+        return
+    step = max(1, most // max(1, whole))
+    for outer in np.ndindex(*shape[: axis - 1]):
+        for first in range(0, shape[axis - 1], step):
+            yield (*outer, slice(first, first + step))
 
 
 def _too_much(size: int, unpacked: int) -> ValueError:

@@ -1,0 +1,147 @@
+"""``recurrent-memory report``: the results of a sweep, a run or a study as one HTML page."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import InputError, InterruptedRunError, counted
+from .options import import_values_option
+from .paths import PATH
+from .sweep_file import SETTINGS, SweepFile, check_output, networks_of
+
+if TYPE_CHECKING:
+    from ..report.chosen import Wanted
+    from ..report.contents import Contents
+
+SECONDS_BETWEEN_PAGES = 30
+WAITING = 0.2
+"""Seconds after which a command that waits looks whether it should stop."""
+BUSY = 4
+"""A page that takes long to make is made less often: it takes at most one part in five of the time."""
+
+
+@click.command("report", context_settings=SETTINGS)
+@click.argument("source", type=PATH, metavar="SWEEP.toml|RUN|DATA.nc|FOLDER")
+@click.option("-o", "--out", type=PATH, required=True, metavar="FILE.html", help="HTML file to write")
+@click.option(
+    "--activity",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Networks whose activity is shown, spread over all settings; where it was not kept, it is made again from the "
+    "weights  [default: 100]",
+)
+@click.option(
+    "--analysis", type=PATH, metavar="FILE.nc", help="Also show what `analyse` has measured of these networks"
+)
+@click.option("--watch", is_flag=True, help="Write the page again and again until all networks are done")
+@click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="As for `sweep`; may be repeated")
+@import_values_option
+def html_report(
+    source: Path, out: Path, activity: int | None, analysis: Path | None, watch: bool, overrides: tuple[str, ...],
+    imports: tuple[Path, ...],
+) -> None:  # fmt: skip
+    """Write a page to look through the networks of a sweep, of a run, or of data sets (*.nc).
+
+    The page is one file that any browser opens without a network: a table of all networks, maps of any measure,
+    learning curves, and for each network its activity, weights and the command that makes it again. The data of a
+    study (`reproduce`) also have their scorecard. Sweeps and runs need not be finished.
+
+    With --watch, the page is written again every half minute until all networks are done, and loads itself again.
+
+    \b
+    Examples:
+      recurrent-memory report sweep.toml -o report.html
+      recurrent-memory report sweep.toml -o report.html --watch
+      recurrent-memory report runs/comp -o comp.html --analysis analysis.nc
+      recurrent-memory report study/data -o study.html
+    """
+    from ..report.chosen import MOST_DETAILS, Wanted
+    from ..report.document import check_libraries, check_replaceable
+    from ..report.tables import read_analysis
+    from ..runs.folder import DESCRIPTION
+    from .display import Display
+    from .process import interruptible
+
+    check_libraries()
+    if out.suffix != ".html":
+        raise InputError(f"`--out` = {str(out)!r} is not allowed: its name must end in .html.")
+    check_output(out)
+    check_replaceable(out)
+    if analysis is not None:
+        read_analysis(analysis)  # raises, before any work, if it is none
+    read = _reader(source, overrides, imports)
+    if watch and source.suffix != ".toml" and not (source / DESCRIPTION).is_file():
+        raise InputError("`--watch` is for a sweep or a run: data sets do not change.")
+    with interruptible() as should_stop, Display() as display:
+        wanted = Wanted(
+            activity=MOST_DETAILS if activity is None else activity,
+            analysis=analysis,
+            on_reading=display.update_reading,
+            on_curves=display.update_curves,
+            on_claims=display.update_judging,
+            on_activity=display.update_activity,
+            on_message=display.message,
+            should_stop=should_stop,
+        )
+        size, contents = _write(out, read, wanted, watch=watch)
+    click.echo(f"{out}: {counted(len(contents.table), 'network')}, {size / 1e6:.1f} MB; open it in a browser")
+
+
+def _write(out: Path, read: Callable[[Wanted], Contents], wanted: Wanted, *, watch: bool) -> tuple[int, Contents]:
+    """Write the page once, or until all networks are done; return its size and what it shows."""
+    from ..report.document import write
+
+    command = shlex.join(["recurrent-memory", *sys.argv[1:]])
+    while True:
+        begun = time.monotonic()
+        contents = read(wanted)
+        goes_on = watch and contents.left > 0
+        pause = max(SECONDS_BETWEEN_PAGES, BUSY * (time.monotonic() - begun))
+        reload = max(5, round(pause)) if goes_on else None
+        written = time.strftime("%Y-%m-%d %H:%M")
+        size = write(out, contents, written=written, command=command, reload=reload)
+        if not goes_on:
+            return size, contents
+        wanted.on_message(f"{out}: {contents.left} of {counted(len(contents.table), 'network')} left")
+        wanted = wanted.quiet()
+        until = time.monotonic() + pause
+        while time.monotonic() < until:
+            time.sleep(WAITING)
+            if wanted.should_stop():
+                # So that an open page does not go on loading itself.
+                write(out, contents, written=written, command=command)
+                raise InterruptedRunError(f"Stopped; {out} is as of {written}.")
+
+
+def _reader(source: Path, overrides: tuple[str, ...], imports: tuple[Path, ...]) -> Callable[[Wanted], Contents]:
+    """Return what reads a source, by what it is."""
+    if source.suffix == ".toml" and not source.is_dir():
+        return lambda wanted: _sweep(SweepFile(source, overrides, imports), wanted)
+    if overrides:
+        raise InputError("`--set` is for sweeps: leave it out, or give a sweep's .toml file.")
+    if not source.exists():
+        raise InputError(f"There is no {source}: give a sweep's file (.toml), a run folder, or data sets (*.nc).")
+    if source.is_dir():
+        from ..report.study import of_folder
+
+        return lambda wanted: of_folder(source, wanted)
+    if source.suffix != ".nc":
+        raise InputError(f"{source} is not understood: give a sweep's file (.toml), a run folder, or data sets (*.nc).")
+    from ..report.sources import of_file
+
+    return lambda wanted: of_file(source, wanted)
+
+
+def _sweep(of: SweepFile, wanted: Wanted) -> Contents:
+    from ..report.sources import of_sweep
+
+    sweep, store = of.open()
+    replay: Callable[[str], str] = lambda condition: of.advised("replay", "--where", condition)  # noqa: E731
+    return of_sweep(str(of.file), networks_of(sweep), store, replay, wanted)

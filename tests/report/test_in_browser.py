@@ -1,0 +1,355 @@
+"""The page in a browser: every control, by mouse and by keyboard, on a phone, in the dark, and without a network."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import xarray as xr
+
+import made_up_sweeps
+from browser import chromium
+from made_up_report import EVIL
+from recurrent_memory.report.contents import Contents, Curve, Detail, Failed, Scores
+from recurrent_memory.report.curves import bins
+from recurrent_memory.report.details import detail
+from recurrent_memory.report.document import html, write
+from recurrent_memory.report.tables import commands_of, failed_in, tabled
+
+pytestmark = pytest.mark.thorough
+
+VIEWS = ("networks", "maps", "curves", "network", "scores", "failures", "about")
+MOST_SECONDS = 5.0
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Open]:
+    """Return a function that opens a page; nothing may go wrong in it, be loaded, or be asked of the user."""
+    wrong: list[str] = []
+    contexts = []
+
+    def asked(dialog: Any) -> None:
+        wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def requested(request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            wrong.append(f"request: {request.url}")
+
+    def visit(path: Path, *, width: int = 1280, scheme: str = "light", view: str = "networks") -> Any:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.on("console", lambda said: wrong.append(f"console: {said.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", asked)
+        page.on("request", requested)
+        page.goto(f"{path.as_uri()}#view={view}")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def made(
+    tasks: tuple[str, ...] = ("de1", EVIL, "comp"), n: int = 2, seeds: int = 2, *, details: int = 4, bins: int = 20
+) -> Contents:
+    """Return made-up contents of tasks × n λ0 × n σ0 × seeds networks."""
+    axes = {"task": tasks, "lambda0": np.linspace(0.9, 0.98, n).tolist(), "sigma0": np.linspace(0, 0.4, n).tolist()}
+    dataset = made_up_sweeps.sweep(
+        {**axes, "seed": range(seeds)}, failed=lambda of: (of["seed"] == 1) & (of["lambda0"] > 0.97)
+    )
+    table, fields, about = tabled(dataset)
+    curve = np.exp(-np.arange(bins) / 5) + np.random.default_rng(0).random((len(table), bins)) / 5
+    failures = [Failed(of.network, of.kind, f"the loss is {EVIL}", 3) for of in failed_in(table)]
+    finished = np.flatnonzero(table["status"] == "finished")[:details].tolist()
+    ends = ("size", "size_low", "size_high")
+    claims: list[dict[str, Any]] = [
+        {"claim": "1a", "says": EVIL, "verdict": "reproduced", **dict(zip(ends, (1.0, 0.5, 1.5), strict=True))},
+        {"claim": "3", "says": "less", "verdict": "opposite", **dict(zip(ends, (-1.0, -2.0, -0.5), strict=True))},
+    ]
+    rows = [{name: str(row[name]) for name in ("claim", "says", "verdict")} for row in claims]
+    analysis = pd.DataFrame({"network": finished, "measure": "sqi", "units": "1", "value": 0.3, "p": 0.01})
+    return Contents(
+        "sweep.toml",
+        "sweep",
+        table,
+        fields,
+        about,
+        commands_of(table, fields),
+        [Curve("training_loss", "training loss", np.arange(bins) + 1.0, curve)],
+        dict.fromkeys(finished, shown()),
+        failures,
+        analysis,
+        [Scores(100, "Reproduced: 1a.", {"Claims": rows}, claims)],
+        ["A note."],
+    )
+
+
+def shown() -> Detail:
+    activity = 3 * np.eye(100)[None].repeat(4, axis=0) + np.random.default_rng(0).random((4, 100, 100))
+    weights = np.random.default_rng(1).normal(size=(100, 100))
+    names = ["stimulus"] * 20 + ["delay"] * 80
+    return detail(
+        xr.Dataset(
+            {
+                "activity": (("trial", "time", "unit"), activity),
+                "recurrent_weights": (("source", "target_unit"), weights),
+            },
+            coords={"epoch": ("time", names)},
+            attrs={"readout_step": -5},
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages") / "report.html"
+    write(path, made(), written="2026-01-01 12:00", command="recurrent-memory report")
+    return path
+
+
+def column(page: Any, name: str) -> list[str]:
+    """Return a column of the table of networks."""
+    heads = [text.strip(" ▲▼") for text in page.locator("#table thead th").all_inner_texts()]
+    return [str(text) for text in page.locator(f"#table tbody td:nth-child({heads.index(name) + 1})").all_inner_texts()]
+
+
+def numbers(texts: list[str]) -> list[float]:
+    return [float(text.replace("−", "-")) for text in texts if text != "–"]
+
+
+def test_the_table_sorts_filters_and_finds(visit: Open, report: Path) -> None:
+    page = visit(report)
+    assert page.locator("#table tbody tr").count() == 24
+    page.click("#s-fractional_loss")
+    losses = column(page, "fractional loss")
+    assert numbers(losses) == sorted(numbers(losses))
+    assert losses[-1] == "–"
+    page.click("#s-fractional_loss")
+    losses = column(page, "fractional loss")
+    assert numbers(losses) == sorted(numbers(losses), reverse=True)
+    assert losses[-1] == "–"  # what is missing comes last in either direction
+    assert page.locator("th[aria-sort=descending]").count() == 1
+    page.select_option("#f-task", EVIL)
+    assert set(column(page, "task")) == {EVIL}
+    assert page.inner_text("#count") == "8 of 24 networks."
+    page.fill("#q", "λ0=0.98 seed=0")
+    assert page.inner_text("#count") == "0 of 24 networks."
+    page.fill("#q", "lambda0=0.98 seed=0")
+    assert page.inner_text("#count") == "2 of 24 networks."
+    page.click("#clear")
+    page.select_option("#range", "fractional_loss")
+    page.fill("#high", "0.3")
+    assert 0 < len(column(page, "task")) < 24
+    assert max(numbers(column(page, "fractional loss"))) <= 0.3
+    page.click("#clear")
+    page.click("#columns summary")
+    page.check("#c-test_loss")
+    assert len(numbers(column(page, "test loss (radians)"))) == 18
+
+
+def test_a_click_on_a_cell_opens_its_networks(visit: Open, report: Path) -> None:
+    page = visit(report, view="maps")
+    page.wait_for_selector(".panel .nsewdrag")
+    assert page.locator("#panels h3").all_inner_texts() == ["de1", EVIL, "comp"]
+    page.select_option("#measure", "fractional_loss")
+    page.wait_for_selector(".panel .nsewdrag")
+    box = page.locator(".panel .nsewdrag").nth(1).bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])  # above left: low λ0, high σ0
+    assert page.inner_text("#h-network").endswith(f"{EVIL}, λ0 = 0.9, σ0 = 0.4, seed = 0")
+    assert "1 of 2 of this cell" in page.inner_text("#network-controls")
+    page.click("#after")
+    assert page.inner_text("#h-network").endswith("seed = 1")
+    page.go_back()
+    assert page.locator("#view-maps").is_visible()
+    assert page.input_value("#measure") == "fractional_loss"
+
+
+def test_a_map_follows_its_choices_and_the_filters(visit: Open, report: Path) -> None:
+    page = visit(report, view="maps")
+    page.select_option("#measure", "fractional_loss")
+    page.select_option("#x", "seed")
+    page.select_option("#y", "none")
+    page.select_option("#f-task", "comp")
+    assert page.locator("#panels .panel").count() == 1
+    page.click("#panels summary")
+    cells = numbers(page.locator("#panels td button").all_inner_texts())
+    page.click("nav a[data-view=networks]")
+    losses, seeds = column(page, "fractional loss"), column(page, "seed")
+    for seed, cell in zip("01", cells, strict=True):
+        own = numbers([loss for loss, of in zip(losses, seeds, strict=True) if of == seed])
+        assert cell == pytest.approx(np.mean(own), abs=1e-3)
+
+
+def test_a_network_has_pictures_and_a_command(visit: Open, report: Path) -> None:
+    page = visit(report)
+    page.click("#n-0")
+    assert page.evaluate("document.activeElement.id") == "h-network"
+    for number in range(4):
+        page.locator("#network .plot").nth(number).scroll_into_view_if_needed()
+        page.locator("#network .plot").nth(number).locator(".main-svg").first.wait_for()
+    titles = page.locator("#network .panel h3").all_inner_texts()
+    assert titles == [
+        "Learning: training loss",
+        "Activity",
+        "Weights by difference in peak order",
+        "Sequentiality index beside chance",
+    ]
+    assert page.inner_text(".command code").startswith("recurrent-memory train --task de1")
+    assert "sqi" in page.inner_text("#network")
+    page.click("nav a[data-view=failures]")
+    page.click("#failures td a >> nth=0")
+    assert f"the loss is {EVIL}" in page.inner_text("#network")
+
+
+def test_all_works_by_keyboard_alone(visit: Open, report: Path) -> None:
+    page = visit(report)
+
+    def tab_to(selector: str, most: int = 80) -> None:
+        for _ in range(most):
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"{selector} is not reached")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    tab_to("#q")
+    page.keyboard.type("comp")
+    tab_to("#s-fractional_loss")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "s-fractional_loss"  # though the table was made anew
+    first = column(page, "network")[0]
+    tab_to("#table td a")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#h-network").startswith(f"Network {first}: comp")
+    page.evaluate("document.querySelector('nav a[data-view=maps]').focus()")
+    page.keyboard.press("Enter")
+    tab_to("#panels summary")
+    page.keyboard.press("Enter")
+    tab_to("#panels td button")
+    page.keyboard.press("Enter")
+    assert "of this cell" in page.inner_text("#network-controls")
+
+
+def test_dark_as_the_system_says_or_as_the_user_chooses(visit: Open, report: Path) -> None:
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light, dark = "rgb(255, 255, 255)", "rgb(20, 23, 26)"
+    page = visit(report, scheme="dark")
+    assert page.evaluate(ground) == dark
+    page.select_option("#theme", "light")
+    assert page.evaluate(ground) == light
+    page.reload()
+    assert page.evaluate(ground) == light
+    page.select_option("#theme", "")
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(300)
+    assert page.evaluate(ground) == light
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_no_view_is_wider_than_a_phone(visit: Open, report: Path, width: int) -> None:
+    page = visit(report, width=width)
+    for view in VIEWS:
+        page.evaluate("view => document.querySelector(`nav a[data-view=${view}]`).click()", view)
+        page.wait_for_timeout(300)
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, view
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing(visit: Open, report: Path, scheme: str, width: int) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(report, width=width, scheme=scheme)
+    for view in VIEWS:
+        page.evaluate("view => document.querySelector(`nav a[data-view=${view}]`).click()", view)
+        page.wait_for_timeout(300)
+        page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
+        page.wait_for_timeout(100)
+        found = Axe().run(page, options=RULES)
+        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
+
+
+def test_a_reload_keeps_what_is_shown(visit: Open, report: Path) -> None:
+    page = visit(report)
+    page.fill("#q", "comp")
+    page.click("#s-seed")
+    before = column(page, "network")
+    page.reload()
+    assert page.input_value("#q") == "comp"
+    assert column(page, "network") == before
+
+
+def test_a_watched_page_loads_itself_and_keeps_its_place(visit: Open, tmp_path: Path) -> None:
+    path, contents = tmp_path / "report.html", made(seeds=8)
+    write(path, contents, written="first", command="", reload=2)
+    page = visit(path)
+    page.fill("#q", "comp")
+    page.locator("#table td a").nth(20).focus()
+    page.evaluate("scrollTo(0, 400)")
+    place, focus = page.evaluate("[scrollY, document.activeElement.id]")
+    assert place > 0
+    write(path, contents, written="second", command="", reload=2)
+    page.get_by_text("Written second").wait_for(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert page.input_value("#q") == "comp"
+    assert page.evaluate("[scrollY, document.activeElement.id]") == [place, focus]
+    page.uncheck("#reload")
+    write(path, contents, written="third", command="", reload=2)
+    page.wait_for_timeout(4_000)
+    assert "Written second" in page.inner_text("header")
+
+
+def seconds_of_browser() -> float:
+    """Return the processor time of all processes started here: other work on the machine does not count."""
+    times = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times.append(sum(process.cpu_times()[:2]))
+    return float(sum(times))
+
+
+@pytest.mark.parametrize(("n", "seeds", "most"), [(10, 5, 20), (10, 50, 60)], ids=["1,000", "10,000"])
+def test_many_networks_open_soon(visit: Open, tmp_path: Path, n: int, seeds: int, most: float) -> None:
+    contents = made(("de1", "comp"), n, seeds, details=100, bins=bins(2 * n * n * seeds, 25_001).size - 1)
+    contents = replace(contents, curves=[*contents.curves, *contents.curves])
+    path = tmp_path / "report.html"
+    path.write_text(html(contents, written="", command=""), encoding="utf-8")
+    megabytes = path.stat().st_size / 1e6
+    begun, before = time.monotonic(), seconds_of_browser()
+    page = visit(path)
+    page.wait_for_selector("#table tbody tr")
+    opened, taken, begun = time.monotonic() - begun, seconds_of_browser() - before, time.monotonic()
+    page.click("#s-fractional_loss")
+    page.fill("#q", "comp 0.98")
+    page.click("nav a[data-view=maps]")
+    page.wait_for_selector(".panel .nsewdrag")
+    used = time.monotonic() - begun
+    assert f"of {2 * n * n * seeds} networks" in page.inner_text("#count")
+    times = (
+        f"open after {opened:.1f} s ({taken:.1f} s of processor time); sorted, searched and mapped after {used:.1f} s"
+    )
+    print(f"{megabytes:.1f} MB, {times}")
+    assert megabytes < most
+    assert taken < MOST_SECONDS
