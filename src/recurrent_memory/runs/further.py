@@ -46,9 +46,7 @@ def train(
         Learning rate, the same in all iterations; None: that of the experiment.
     start
         Own weights by the names of ``net.weights``, as for ``net.with_weights(**start)``; None: those of the network.
-    progress
-        Whether to show a bar.
-    on_progress, should_stop
+    progress, on_progress, should_stop
         As for :func:`recurrent_memory.run`.
 
     Returns
