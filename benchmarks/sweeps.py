@@ -48,7 +48,7 @@ def main(rhos: int, folder: Path) -> None:
     store = Store(sweep.store)
     _fill(store, networks(sweep))
     click.echo("| command | s | GB |\n|---|---|---|")
-    for words in (["plan"], ["status"], ["status"], ["collect", "-o", str(folder / "big.nc")]):
+    for words in (["plan"], ["status"], ["status"], ["collect", "-o", str(folder / "big.nc")], ["show"]):
         command = [sys.executable, "-m", "recurrent_memory", "sweep", words[0], str(file), *words[1:]]
         started = time.perf_counter()
         # In a separate process, because the operating system reports the largest memory of all children so far.

@@ -14,7 +14,7 @@ from recurrent_memory import errors, experiment, storage
 
 PACKAGES = (
     rm, rm.tasks, rm.networks, rm.training, rm.evaluation, rm.analysis, rm.figures, rm.sweeps, rm.compat, rm.measures,
-    storage, errors, experiment,
+    rm.bank, storage, errors, experiment,
 )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 from . import analysis as analysis
+from . import bank as bank
 from . import compat as compat
 from . import evaluation as evaluation
 from . import figures as figures
@@ -21,5 +22,6 @@ from .runs import measures as measures
 from .runs.further import train as train
 from .runs.many import run_many as run_many
 from .runs.run import run as run
+from .runs.saved import save as save
 
 __version__: str

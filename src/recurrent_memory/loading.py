@@ -1,18 +1,20 @@
-"""Loading a trained network: from a run folder, a sweep, or an output file of the published scripts."""
+"""Loading a trained network: from the bank, a file, a run folder, a sweep, or the published scripts' output."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from . import bank
 from .errors import InputError, UnreadableFileError, counted
 from .experiment import Experiment
 from .own_code import import_file
 from .runs.folder import DESCRIPTION, STATE, RunFolder, with_weights
+from .runs.saved import is_saved, load_saved
 from .runs.start import check_path, fresh_state, initial_network
 from .runs.trained import TrainedNetwork
 from .runs.weights import arrays_of, replaced
@@ -20,6 +22,8 @@ from .storage.paths import expanded
 
 if TYPE_CHECKING:
     from .sweeps import Network, Store
+
+Found = TypeVar("Found")
 
 MOST_LISTED = 5
 """Networks of a sweep that a message lists."""
@@ -35,19 +39,17 @@ PUBLISHED = {
 
 
 def load(
-    path: str | os.PathLike[str],
-    where: str | None = None,
-    *,
-    snapshot: int | None = None,
+    path: str | os.PathLike[str], where: str | None = None, *, snapshot: int | None = None,
     imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
-) -> TrainedNetwork:
+) -> TrainedNetwork:  # fmt: skip
     """Load a trained network.
 
     Parameters
     ----------
     path
-        A run folder; the file of a sweep (``.toml``); or an output file of the published scripts (``.mat``), whose name
-        gives the experiment.
+        A run folder; the file of a sweep (``.toml``); a file that :func:`recurrent_memory.save` wrote
+        (``.safetensors``); an output file of the published scripts (``.mat``), whose name gives the experiment; or one
+        of the networks that come with the package (`recurrent_memory.bank`), such as "bank:comp-sequential".
     where
         Which network of a sweep, such as ``"task == 'comp' and seed == 3"``: the condition must hold for exactly one.
     snapshot
@@ -75,22 +77,31 @@ def load(
     >>> net = load("run")
     >>> net.weights.W_rec.dims, net.simulate(n_trials=7).activity.shape
     (('source', 'target_unit'), (7, 12, 4))
+    >>> load("bank:comp-sequential")
+    <COMP, relu of 100 units, 7001 iterations>
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"`path` = {path!r} is not a path: give a run folder, a sweep's file or a .mat file.")
     _import(imports)
     if snapshot is not None and (isinstance(snapshot, bool) or not isinstance(snapshot, int | np.integer)):
         raise InputError(f"`snapshot` = {snapshot!r} is not a number of iterations, such as 100.")
-    place = expanded(path)
+    place = bank.file_of(path) if bank.is_name(path) else expanded(path)
     if place.suffix == ".toml" and not place.is_dir():
         return _of_sweep(place, where, snapshot)
     if where is not None:
         raise InputError(f"`where` = {where!r} is only for the file of a sweep (.toml), which {place} is not.")
     if place.suffix == ".mat" and not place.is_dir():
         return _of_mat(place, snapshot)
+    if is_saved(place):
+        return _of_file(place, snapshot)
     if place.is_dir():
         return _of_folder(place, snapshot)
     raise InputError(_what_is_wrong(place))
+
+
+def is_single_network(path: Path) -> bool:
+    """Return whether a path is a name of the bank, or a file that :func:`recurrent_memory.save` wrote."""
+    return bank.is_name(path) or is_saved(path)
 
 
 def _import(imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> None:
@@ -101,12 +112,21 @@ def _import(imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
 
 def _what_is_wrong(path: Path) -> str:
     """Return why a path that is neither a folder nor a file of a known kind is no network."""
-    known = "Give a run folder, a sweep's file (.toml), or an output file of the published scripts (.mat)."
+    known = (
+        "Give a run folder, a sweep's file (.toml), a file of `rm.save` (.safetensors), an output file of the "
+        "published scripts (.mat), or one of `rm.bank.names()`."
+    )
     if not path.exists():
         return f"There is no {path}. {known}"
     if (path.parent / DESCRIPTION).is_file():
         return f"{path} is a file of a run: give its folder, {path.parent}."
     return f"{path} is a file without a trained network. {known}"
+
+
+def _of_file(path: Path, snapshot: int | None) -> TrainedNetwork:
+    if snapshot is not None:
+        raise InputError(f"{path} has no snapshots: it holds the trained network alone.")
+    return _with_hint(lambda: load_saved(path))
 
 
 def _of_folder(path: Path, snapshot: int | None) -> TrainedNetwork:
@@ -116,7 +136,7 @@ def _of_folder(path: Path, snapshot: int | None) -> TrainedNetwork:
     if (path / OF_STORE).is_file():
         raise InputError(f"{path} is the store of a sweep: give the sweep's file (.toml) and `where`.")
     place = RunFolder(path)
-    experiment = _experiment(place)
+    experiment = _with_hint(place.experiment)
     if snapshot is not None:
         found = place.load_snapshots(experiment.snapshots, initial_network(experiment))
         if snapshot not in found:
@@ -144,9 +164,10 @@ def _no_snapshot(snapshot: int, known: Iterable[int], path: str) -> str:
     )
 
 
-def _experiment(place: RunFolder) -> Experiment:
+def _with_hint(read: Callable[[], Found]) -> Found:
+    """Read a description; if it names code that is not there, say how to import it."""
     try:
-        return place.experiment()
+        return read()
     except UnreadableFileError:
         raise
     except InputError as error:

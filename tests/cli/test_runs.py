@@ -286,9 +286,25 @@ def test_nohup_is_kept(command: Any, tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
+@pytest.mark.thorough
+def test_show_tests_a_network_of_the_bank(command: Any) -> None:
+    shown = command("show", "bank:2afc-persistent", "-o", "pictures")
+    assert shown.code == 0, shown.err
+    assert shown.out.startswith("2AFC, basic, relu: N = 100, λ0 = 0.96, σ0 = 0, ρ = 0, seed 0, 3001 iterations")
+    assert Path("pictures/average_heatmap.png").exists()
+    assert len(list(Path().iterdir())) == 1
+
+
+def test_an_unknown_network_of_the_bank_is_refused_with_the_nearest(command: Any) -> None:
+    wrong = command("show", "bank:2afc-persistant")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "Do you mean bank:2afc-persistent" in wrong.err
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
+        ("recurrent-memory show bank : 2afc-s", "2afc-sequential"),  # bash takes a colon for a word
         ("recurrent-memory tr", "train"),
         ("recurrent-memory train --condition te", "tethered"),
         ("recurrent-memory train --model gr", "gru"),
@@ -296,6 +312,7 @@ def test_nohup_is_kept(command: Any, tmp_path: Path) -> None:
         ("recurrent-memory train --task comp", "comp"),
         ("recurrent-memory train --optimizer rm", "rmsprop"),
         ("recurrent-memory train --learning-rate-schedule exp", "exponential"),
+        ("recurrent-memory analyse bank : 2afc-s", "2afc-sequential"),
     ],
 )
 @pytest.mark.sampled(3)

@@ -196,14 +196,14 @@ class TestLines:
         figure = measure_lines(dataset, "test_loss")
         assert len(panels(figure)) == 2
         for axes, task in zip(panels(figure), GRID["task"], strict=True):
-            bars = [of for of in axes.collections if isinstance(of, LineCollection)]
-            for line, bar, sigma0 in zip(axes.lines, bars, SIGMA0, strict=True):
+            (bars,) = (of for of in axes.collections if isinstance(of, LineCollection))
+            ends = np.array([segment[:, 1] for segment in bars.get_segments()]).reshape(len(LAMBDA0), len(SIGMA0), 2)
+            for number, (line, sigma0) in enumerate(zip(axes.lines, SIGMA0, strict=True)):
                 values = dataset["test_loss"].sel(task=task, sigma0=sigma0).transpose("lambda0", "seed").values
                 np.testing.assert_allclose(np.asarray(line.get_ydata(), float), values.mean(axis=1))
                 assert np.asarray(line.get_xdata()).tolist() == LAMBDA0
                 interval = scipy.stats.ttest_1samp(values, 0, axis=1).confidence_interval(0.95)
-                found = [segment[:, 1].tolist() for segment in bar.get_segments()]
-                np.testing.assert_allclose(found, np.stack([interval.low, interval.high], axis=1))
+                np.testing.assert_allclose(ends[:, number], np.stack([interval.low, interval.high], axis=1))
         said = words(figure)
         for word in ("bars: 95% t interval of the mean over seeds", "$σ_0$", "0.4", "Test loss (radians)"):
             assert word in said
@@ -233,9 +233,10 @@ class TestLines:
     def test_points_lie_beside_their_value_on_any_scale(self, rho: list[float]) -> None:
         (axes,) = panels(measure_lines(sweep({"rho": rho, "seed": [0, 1, 2]}), "test_loss"))
         means = np.asarray(axes.transData.transform([(value, 0) for value in rho]))[:, 0]
-        points = [of for of in axes.collections if isinstance(of, PathCollection)]
-        for of, mean in zip(points, means, strict=True):
-            aside = np.asarray(axes.transData.transform(np.asarray(of.get_offsets())))[:, 0] - mean
+        (points,) = (of for of in axes.collections if isinstance(of, PathCollection))
+        places = np.asarray(axes.transData.transform(np.asarray(points.get_offsets())))[:, 0]
+        for of, mean in zip(places.reshape(len(rho), 3), means, strict=True):
+            aside = of - mean
             assert 0 < np.abs(aside).max() < 0.015 * axes.bbox.width
 
     def test_what_is_0_or_1_or_too_much_has_no_points(self, monkeypatch: pytest.MonkeyPatch) -> None:

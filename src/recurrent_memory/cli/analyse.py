@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from ..errors import InputError, counted, first_line, plain
 from .options import formats_option, import_values_option
-from .paths import PATH
+from .paths import PATH, RUN
 from .sweep_file import SETTINGS, SweepFile, check_output, networks_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _names(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("source", type=PATH, metavar="RUN|SWEEP.toml|FILE")
+@click.argument("source", type=RUN, metavar="RUN|SWEEP.toml|FILE")
 @click.option("-o", "--out", type=PATH, required=True, metavar="FILE.nc", help="NetCDF file to write")
 @click.option(
     "--measures",
@@ -111,8 +111,9 @@ def analyse(
 ) -> None:  # fmt: skip
     """Measure whether activity is a sequence, and whether more so than by chance.
 
-    The activity is that of a run folder or result.nc, of all finished networks of a sweep, or a recording (trial,
-    time, unit) in a file .npz, .npy, .nc or .mat, those of the published scripts included. Prints a table and writes
+    The activity is that of a run folder or result.nc, of a network of the bank (bank:comp-sequential) or a file of
+    `rm.save` in a new test, of all finished networks of a sweep, or a recording (trial, time, unit) in a file .npz,
+    .npy, .nc or .mat, those of the published scripts included. Prints a table and writes
     FILE.nc, a data set over `measure` (and `network`), and pictures: FILE.png of the measures and, unless it is of a
     sweep, FILE-activity.png. Names that end in _delay are of the delay alone.
 
@@ -174,12 +175,16 @@ def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> t
     """Analyse one network or recording."""
     from .. import compat, storage
     from ..errors import InterruptedRunError
+    from ..loading import is_single_network, load
     from ..runs import analysed
     from .display import Display
     from .process import interruptible
 
     analysed.load_analysis(out)  # raises if it is something else
-    recorded = analysed.open_recorded(source, variable, {".mat": compat.mat_recorded})
+    if is_single_network(source):
+        recorded = analysed.of_dataset(load(source).test(), source, variable)
+    else:
+        recorded = analysed.open_recorded(source, variable, {".mat": compat.mat_recorded})
     with interruptible() as should_stop, Display() as display:
 
         def look_up(done: float) -> None:

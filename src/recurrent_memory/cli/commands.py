@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
+
+if "_RECURRENT_MEMORY_COMPLETE" in os.environ:
+    from . import completion as completion
 
 COMMANDS = {
     "train": "Train a network, test it, and measure how it remembers.",
@@ -14,6 +18,7 @@ COMMANDS = {
     "reproduce": "Test whether the claims of the paper hold, from training to a scorecard.",
     "report": "Write a sweep, a run or a study as one HTML page to look through.",
     "show": "Show a finished or running run: summary and pictures.",
+    "cite": "Print how to cite the paper and this package.",
     "import": "Convert a .mat file of the published scripts into a result.",
 }
 
@@ -25,6 +30,7 @@ Examples:
   recurrent-memory train --preset quick    # delayed estimation, 100 units
   recurrent-memory train --task comp --n-hidden 200 --out runs/comp
   recurrent-memory show runs/comp
+  recurrent-memory show bank:comp-sequential    # networks that come trained
   recurrent-memory analyse runs/comp --null circular_shift -o analysis.nc
   recurrent-memory COMMAND --help          # options and more examples
 

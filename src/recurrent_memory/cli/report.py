@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+import functools
+import gc
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import xarray as xr
+from matplotlib import rc_context
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +41,8 @@ def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), 
             figure = picture(result)
         try:
             for path in wanted:
-                write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))  # noqa: B023 (at once)
+                content = _rendered(figure, path.suffix[1:], dpi=150)
+                write_atomically(path, functools.partial(Path.write_bytes, data=content))
         except OSError as error:
             if error.errno not in READ_ONLY:
                 raise
@@ -47,28 +52,69 @@ def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), 
     return paths
 
 
-def save_figures(drawn: Mapping[str, Figure], folder: Path, formats: tuple[str, ...]) -> list[Path]:
+def save_figures(
+    drawn: Mapping[str, Figure | Callable[[], Figure]], folder: Path, formats: tuple[str, ...]
+) -> list[Path]:
     """Save pictures by file name, each in all formats, and return the paths.
+
+    Pictures that are functions are drawn one after another, and none is written before all are drawn: an error leaves
+    no partial set, and only one large figure is in memory.
 
     Raises
     ------
     InputError
         If the folder cannot be made.
     """
+    contents = {}
+    for name, picture in drawn.items():
+        figure = picture() if callable(picture) else picture
+        for extension in formats:
+            contents[folder / f"{name}.{extension}"] = _rendered(figure, extension)
+        if callable(picture):
+            del figure
+            gc.collect()  # the parts of a figure refer to each other, and those of a large sweep take 100 MB
+    make_folder(folder)
+    for path, content in contents.items():
+        write_atomically(path, functools.partial(Path.write_bytes, data=content))
+    return list(contents)
+
+
+def _rendered(figure: Figure, extension: str, **settings: Any) -> bytes:
+    """Return the file of a picture, be it one of the user's own, so that its text can be edited."""
+    file = io.BytesIO()
+    with rc_context(figures.EDITABLE):
+        figure.savefig(file, format=extension, **settings)
+    return file.getvalue()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for pictures.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be created ({error.strerror}): give another --out.") from None
-    paths = []
-    for name, figure in drawn.items():
-        for extension in formats:
-            paths.append(folder / f"{name}.{extension}")
-            write_atomically(paths[-1], figure.savefig)
-    return paths
 
 
 def print_summary(result: xr.Dataset, place: RunFolder, pictures: list[Path]) -> None:
     """Print the measures of a finished run, its computing time and its files."""
+    console = print_measures(result)
+    timing = place.timing()
+    if timing:
+        console.print(
+            f"run time: {timing['training_seconds']:.1f} s training, {timing['testing_seconds']:.1f} s test "
+            f"({plain(timing['device'], LONGEST_NOTE, 1)})"
+        )
+    console.print(f"files: {place.path} ({', '.join([RESULT, WEIGHTS, *(p.name for p in pictures)])})")
+
+
+def print_measures(result: xr.Dataset) -> Console:
+    """Print the measures of a network, and return the console."""
     table = Table(title=title(result), title_justify="left", show_header=True, header_style="bold")
     for column in ("", "as published", "exact"):
         table.add_column(column, justify="left" if not column else "right")
@@ -80,10 +126,4 @@ def print_summary(result: xr.Dataset, place: RunFolder, pictures: list[Path]) ->
         console.print(line)
     for reason in sorted({str(v.attrs["reason"]) for v in result.values() if v.attrs.get("reason")}):
         console.print(f"note: {plain(reason, LONGEST_NOTE, 1)}")
-    timing = place.timing()
-    if timing:
-        console.print(
-            f"run time: {timing['training_seconds']:.1f} s training, {timing['testing_seconds']:.1f} s test "
-            f"({plain(timing['device'], LONGEST_NOTE, 1)})"
-        )
-    console.print(f"files: {place.path} ({', '.join([RESULT, WEIGHTS, *(p.name for p in pictures)])})")
+    return console

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -123,13 +124,15 @@ def _figures(
     by: tuple[str, ...] | None,
     solved_only: bool | None,
     about: str,
-) -> dict[str, Figure]:
-    """Return all pictures by file name; they are saved only once all are drawn, so an error leaves no partial set."""
+) -> dict[str, Callable[[], Figure]]:
+    """Return functions that draw the pictures, by file name."""
     from ..figures import has_map, measure_lines, measure_map
 
-    found = {}
+    shared: dict[str, Any] = {"solved_only": solved_only, "about": about}
+    with_map = has_map(dataset, x, y, by)
+    found: dict[str, Callable[[], Figure]] = {}
     for measure in measures:
-        if has_map(dataset, x, y, by):
-            found[f"{measure}_map"] = measure_map(dataset, measure, x, y, by, solved_only=solved_only, about=about)
-        found[f"{measure}_lines"] = measure_lines(dataset, measure, x, y, by, solved_only=solved_only, about=about)
+        if with_map:
+            found[f"{measure}_map"] = functools.partial(measure_map, dataset, measure, x, y, by, **shared)
+        found[f"{measure}_lines"] = functools.partial(measure_lines, dataset, measure, x, y, by, **shared)
     return found

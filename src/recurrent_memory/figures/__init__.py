@@ -13,18 +13,23 @@ from .weights import recurrent_weights
 # isort: on
 
 from .analyses import measures_by_chance
+from .journal import EDITABLE, journal
+from .panels import panel
 from .sweep_cells import sweep_axes, sweep_measures
 from .sweeps import has_map, measure_lines, measure_map
 
 __all__ = [
+    "EDITABLE",
     "PICTURES",
     "activity_heatmap",
     "average_heatmap",
     "has_map",
+    "journal",
     "learning_curve",
     "measure_lines",
     "measure_map",
     "measures_by_chance",
+    "panel",
     "picture",
     "pictures_of",
     "recurrent_weights",

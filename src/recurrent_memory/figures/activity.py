@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ..analysis import cross_validated_order, peak_order
 from .canvas import Canvas, canvas, size_of
 from .heatmap import add_color_bar, draw_rows, say_none_active, scale_to_peak
+from .journal import brief
 from .pictures import picture
 from .style import complete_trials, mark_masked, with_activity, within
 from .typical import choose_trial
@@ -130,6 +131,7 @@ def _draw(
         return False
     image = draw_rows(axes, result, scale_to_peak(rows))
     add_color_bar([axes], image, color_label, is_negative=bool((rows < 0).any()))
-    label = f"Unit, sorted by peak time ({n_active} of {n_units} active: mean above {min_rate:g})"
+    count = f"{n_active} of {n_units} active"
+    label = brief(f"Unit, sorted by peak time ({count}: mean above {min_rate:g})", f"Unit, by peak time ({count})")
     axes.set_ylabel(label if place.is_new else textwrap.fill(label, max(20, int(12 * size_of(axes)[1]))), wrap=True)
     return True

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import textwrap
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from ..errors import InputError, counted
+from .journal import Picture, current
 from .style import DPI, SIZE, describe_network
 
+NARROW = 4.5
+"""Width (inches) up to which a legend needs several lines."""
 TITLE_PAD = 16
 """Points between axes and their title, room for the names of the epochs."""
+
+PLACES: weakref.WeakSet[SubFigure] = weakref.WeakSet()
+"""Parts of a figure that are a picture's alone: if it has several panels, they take the place of the axes there."""
 
 
 class Canvas(NamedTuple):
@@ -27,11 +34,19 @@ class Canvas(NamedTuple):
     """Whether all panels show the same, each with a title of its own."""
     is_new: bool
     """Whether the figure is the picture's own. If not, its size, its layout and other axes in it are the user's."""
+    is_laid_out: bool
+    """Whether the panels are where the picture wants them, in a figure or a part of one; they share their axes."""
 
     @property
     def drawn(self) -> list[Axes]:
         """The panels that are not left out."""
         return [axes for axes in self.panels if axes is not None]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there is room for a line of text as long as a legend."""
+        of = self.drawn[0].figure
+        return of is not None and bool(of.bbox.width / self.figure.dpi > NARROW)
 
     def explain_hatching(self) -> None:
         """Explain hatched steps above the first panel of a figure of its own."""
@@ -49,16 +64,20 @@ class Canvas(NamedTuple):
         what
             The picture's own title.
         title
-            The user's; None: the picture's own, unless it is that of several axes of the user; "": none.
+            The user's; None: the picture's own, unless it is that of several axes of the user, or at the size of a
+            journal; "": none.
         """
         if self.is_new:
             network = describe_network(result)
-            words = (f"{what}\n{network}" if network else what) if title is None else title
+            own = (f"{what}\n{network}" if network else what) if current() is None else ""
+            words = own if title is None else title
             if words:
                 self.figure.suptitle(words)
         else:
             first = self.drawn[0]
-            if title is None:
+            if title is None and current() is not None:
+                title = ""
+            elif title is None:
                 is_whole = self.is_grid and len(self.panels) > 1  # what is said of all panels has no place in one
                 title = "" if is_whole else textwrap.fill(what, max(20, int(14 * size_of(first)[0])))
             if title:
@@ -98,11 +117,13 @@ def canvas(
         If `ax` is not axes, or not as many as there are panels.
     """
     if ax is None:
-        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-        every = figure.subplots(*(shape or (1, len(panels))), squeeze=False, **options).ravel().tolist()
-        for axes in every[len(panels) :]:
-            axes.remove()
-        return Canvas(figure, every[: len(panels)], is_grid, True)
+        in_journal = current()
+        figure = Picture(figsize=in_journal.inches(size) if in_journal else size, dpi=DPI, layout="constrained")
+        return Canvas(figure, _laid_out(figure, len(panels), shape, options), is_grid, True, True)
+    if isinstance(ax, Axes) and (part := ax.figure) in PLACES and len(panels) > 1:
+        whole = figure_of(ax)
+        ax.remove()
+        return Canvas(whole, _laid_out(part, len(panels), shape, options), is_grid, False, True)
     given = _given(ax)
     if isinstance(ax, Axes) and not is_grid:
         given += [None] * (len(panels) - 1)
@@ -113,7 +134,17 @@ def canvas(
             f"`ax` has {sum(axes is not None for axes in given)} axes, and this picture has "
             f"{counted(len(panels), 'panel')}{names}: give axes for each{leave_out}."
         )
-    return Canvas(figure_of(next(axes for axes in given if axes is not None)), given, is_grid, False)
+    return Canvas(figure_of(next(axes for axes in given if axes is not None)), given, is_grid, False, False)
+
+
+def _laid_out(
+    into: Figure | SubFigure, n_panels: int, shape: tuple[int, int] | None, options: dict[str, Any]
+) -> list[Axes | None]:
+    every: list[Axes | None] = into.subplots(*(shape or (1, n_panels)), squeeze=False, **options).ravel().tolist()
+    for axes in every[n_panels:]:
+        if axes is not None:
+            axes.remove()
+    return every[:n_panels]
 
 
 def _given(ax: Any) -> list[Axes | None]:

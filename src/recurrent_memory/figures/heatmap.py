@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from .canvas import figure_of
+from .journal import SMALLEST, current
 from .style import ACTIVITY_COLORS, count_in_whole_numbers, label_time, mark_epochs, mark_readout, say, time_edges
 
 
@@ -56,6 +57,7 @@ def _name_readout(axes: Axes, result: xr.Dataset) -> None:
     axes.annotate(
         "read-out",
         (result.attrs["readout_time"], 0.02), xycoords=("data", "axes fraction"),
-        xytext=(-2, 0), textcoords="offset points", rotation=90, ha="right", va="bottom", fontsize="x-small",
+        xytext=(-2, 0), textcoords="offset points", rotation=90, ha="right", va="bottom",
+        fontsize="x-small" if current() is None else SMALLEST,
         bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
     )  # fmt: skip

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from ..errors import InputError
 from ..settings import SOLVED_BELOW
 from .canvas import Canvas, canvas
+from .journal import brief
 from .pictures import picture
 from .style import LIMIT, NETWORK, OBSERVER, say, within
 
@@ -21,6 +22,8 @@ ERROR_LABELS = {"angle": "Error (rad)", "probability": "Divergence (nats)", "cat
 
 
 IN_TEST = "in the test"
+LONG_NAME = 35
+"""Letters of a curve's name beside which there is no room in a narrow legend."""
 TEST_TERMS = ("fractional_loss_network_error", "fractional_loss_reference_error")
 """Mean errors in the test that the fractional loss is computed from, in the order of the curves."""
 
@@ -82,7 +85,7 @@ def learning_curve(
     if below is not None:
         _draw_fractional_loss(below, shown)
     for axes in place.drawn:
-        _label_iterations(axes, shown, named=not place.is_new or axes is below)
+        _label_iterations(axes, shown, named=not place.is_laid_out or axes is below)
     what = "Learning" if window == 1 else f"Learning: running mean over {window} iterations"
     return place.entitled(result, what, title)
 
@@ -127,13 +130,14 @@ def _draw_errors(place: Canvas, axes: Axes, result: xr.Dataset, error: str, wind
     if positive:
         axes.set_yscale("log")
         _plain_log_ticks(axes)
-    if place.is_new:
+    if place.is_laid_out:
         # Above the axes, because curves may fill any part of them: curves in one column, and the test in another.
         entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda of: of[1].startswith(IN_TEST))
+        names = [brief(label, label.partition(" (")[0]) for _, label in entries]
+        beside = len(entries) > 3 and (place.is_wide or max(map(len, names)) < LONG_NAME)
         axes.legend(
-            [handle for handle, _ in entries], [label for _, label in entries], ncols=1 + len(entries) // 4,
-            loc="lower center", bbox_to_anchor=(0.5, 1.0),
-        )  # fmt: skip
+            [handle for handle, _ in entries], names, ncols=1 + beside, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        )
     else:
         axes.legend(loc="best")
 

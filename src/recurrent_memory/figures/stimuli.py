@@ -164,5 +164,5 @@ def _draw(place: Canvas, result: xr.Dataset, shown: xr.Dataset, groups: list[Gro
     add_color_bar(panels, images[0], "Mean activity / peak of the unit", is_negative=bool((rows < 0).any()))
     for axes in panels:
         axes.set_ylabel(f"Unit ({order.size} of {result.sizes['unit']} active)")
-        if place.is_new:
+        if place.is_laid_out:
             axes.label_outer()

@@ -21,6 +21,7 @@ from ..analysis import read_activity
 from ..analysis.activity import check_steps
 from ..analysis.labels import DIMS, complaints
 from ..errors import InputError, counted, plain
+from .journal import SETTINGS, current
 
 # Okabe & Ito's palette, distinguishable with every common form of colour blindness.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -73,11 +74,16 @@ def styled(picture: Callable[P, Figure]) -> Callable[P, Figure]:
         with mpl.rc_context() if is_new else contextlib.nullcontext():
             if is_new:
                 mpl.rcdefaults()
-                mpl.rcParams.update(_SETTINGS)
+                mpl.rcParams.update(of_pictures())
             shown: Any = [readable(given) if isinstance(given, xr.Dataset) else given for given in args]
             return picture(*shown, **kwargs)
 
     return drawn
+
+
+def of_pictures() -> dict[Any, Any]:
+    """Return the settings of pictures in a figure of their own."""
+    return _SETTINGS if current() is None else _SETTINGS | SETTINGS
 
 
 def readable(result: xr.Dataset) -> xr.Dataset:

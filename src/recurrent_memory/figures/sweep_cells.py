@@ -266,9 +266,12 @@ def _panels(rows: pd.DataFrame, table: pd.DataFrame, by: list[Field], is_fractio
             f"There would be {len(groups)} panels for {' × '.join(field.name for field in by)}, and a picture has at "
             f"most {MOST_PANELS}: choose other fields, or fewer networks."
         )
+    # The cells of all panels together: pandas takes as long for one panel as for all.
+    number = rows.groupby(keys).ngroup() if keys else np.zeros(len(rows), int)
+    cells = [of.reset_index(drop=True) for _, of in _cells(rows.assign(panel=number), is_fraction).groupby("panel")]
     return [
-        Panel(_panel_label(by, codes), of_panel.loc[of_panel["value"].notna()], _cells(of_panel, is_fraction))
-        for codes, of_panel in groups
+        Panel(_panel_label(by, codes), of_panel.loc[of_panel["value"].notna()], of_cells.drop(columns="panel"))
+        for (codes, of_panel), of_cells in zip(groups, cells, strict=True)
     ]
 
 
@@ -280,7 +283,7 @@ def _averaged(dataset: xr.Dataset, table: pd.DataFrame, choice: Choice) -> list[
 
 
 def _cells(rows: pd.DataFrame, is_fraction: bool) -> pd.DataFrame:
-    grouped = rows.groupby(["x", "y"])
+    grouped = rows.groupby(["panel", "x", "y"])
     cells = grouped.agg(
         networks=("finished", "size"),
         finished=("finished", "sum"),

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
+import matplotlib as mpl
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ def sweep_canvas(seen: View, ax: Any) -> Canvas:
     size = (max(SIZE[0], 2.2 * n_columns + 1.5), max(SIZE[1], 1.9 * n_rows + 1.6))
     labels = [panel.label for panel in seen.panels]
     place = canvas(ax, labels, shape=(n_rows, n_columns), is_grid=True, size=size, sharex=True, sharey=True)
-    if place.is_new:
+    if place.is_laid_out:
         for axes in place.drawn[max(n_panels - n_columns, 0) :]:  # the panels above an empty place are labelled too
             axes.tick_params(labelbottom=True)
     for axes, panel in zip(place.drawn, seen.panels, strict=True):
@@ -126,11 +127,11 @@ def tick_values(axes: Axes, which: str, field: Field, inches: float) -> None:
 
 def label_axes(place: Canvas, x: str, y: str) -> None:
     """Label the outer panels, or the only one, or each of the user's."""
-    if len(place.drawn) == 1 or not place.is_new:
+    if len(place.drawn) == 1 or not place.is_laid_out:
         for axes in place.drawn:
             axes.set(xlabel=x, ylabel=y)
         return
-    place.figure.supylabel(y, fontsize=9)
+    place.drawn[0].figure.supylabel(y, fontsize=mpl.rcParams["axes.labelsize"])
     for axes in place.drawn:  # one label for all panels would lie below the legend
         if axes.xaxis.get_tick_params()["labelbottom"]:
             axes.set_xlabel(textwrap.shorten(x, _LONGEST_LABEL, placeholder="…"))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 
 from .sweep_cells import Panel, View
 
@@ -30,17 +31,20 @@ def draw_networks(axes: Axes, panel: Panel, seen: View, colors: list[Any]) -> No
     if not has_points(panel, seen):
         return
     axes.autoscale(False)
+    networks = panel.networks.sort_values(["y", "x"], kind="stable")
+    cell = networks.groupby(["y", "x"])["value"]
+    number, size = cell.cumcount().to_numpy(), cell.transform("size").to_numpy()
+    kept = size > 1
+    line, column = (networks[name].to_numpy(int)[kept] for name in ("y", "x"))
+    places = np.stack([places_of(seen, of, len(colors)) for of in range(len(colors))])
+    values = networks["value"].to_numpy(float)[kept]
     to_fraction = axes.transScale + axes.transLimits  # of the panel's width, whatever the scale of its axis
-    for (line, column), of_cell in panel.networks.groupby(["y", "x"]):
-        n = len(of_cell)
-        if n < 2:
-            continue
-        values = of_cell["value"].to_numpy(float)
-        x = places_of(seen, line, len(colors))[column]
-        points = to_fraction.transform(np.column_stack([np.full(n, x), values]))
-        points[:, 0] += _LARGEST_SHIFT * (2 * (np.arange(1, n + 1) * _GOLDEN % 1) - 1)
-        shifted = to_fraction.inverted().transform(points)[:, 0]
-        axes.scatter(shifted, values, s=5, color=[colors[line]], alpha=0.35, linewidths=0, zorder=1)
+    points = to_fraction.transform(np.column_stack([places[line, column], values]))
+    points[:, 0] += _LARGEST_SHIFT * (2 * ((number[kept] + 1) * _GOLDEN % 1) - 1)
+    shifted = to_fraction.inverted().transform(points)[:, 0]
+    # All in one collection: one for each cell took half a minute in a sweep of 100,000 networks.
+    own = np.array([to_rgba(color) for color in colors])[line]
+    axes.scatter(shifted, values, s=5, c=own, alpha=0.35, linewidths=0, zorder=1)
 
 
 def places_of(seen: View, line: int, n_lines: int) -> Float[np.ndarray, " x"]:

@@ -198,7 +198,7 @@ def measure_lines(
         _draw_lines(axes, panel, seen)
         if measure in _FRACTIONAL_LOSSES:
             axes.axhline(SOLVED_BELOW, color="0.4", linestyle=(0, (2, 2)), linewidth=1)
-    for axes in place.drawn[:1] if place.is_new else place.drawn:  # those of a new figure share their axes
+    for axes in place.drawn[:1] if place.is_laid_out else place.drawn:  # those of a new figure share their axes
         _limit_values(axes, seen)
         _scale_numbers(axes, seen.x)
     for axes, panel in zip(place.drawn, seen.panels, strict=True):
@@ -258,16 +258,18 @@ def _explain_grey(figure: Figure, seen: View) -> None:
 
 def _draw_lines(axes: Axes, panel: Panel, seen: View) -> None:
     colors, markers = _line_styles(seen.y)
-    for place, (color, marker) in enumerate(zip(colors, markers, strict=True)):
-        n_x = len(seen.x.values)
-        cells = panel.cells[panel.cells["y"] == place]
-        mean, low, high = np.full((3, n_x), np.nan)
-        mean[cells["x"]], low[cells["x"]], high[cells["x"]] = cells["mean"], cells["low"], cells["high"]
-        x = places_of(seen, place, len(colors))
-        axes.vlines(x, low, high, color=color, linewidth=1, alpha=0.6 if len(colors) < 6 else 0.3)
-        # A line between words would suggest values between them.
-        style = "solid" if seen.x.is_numeric else "none"
-        axes.plot(x, mean, color=color, marker=marker, markersize=3.5, linewidth=1.2, linestyle=style)
+    of = panel.cells
+    x = np.stack([places_of(seen, place, len(colors)) for place in range(len(colors))])
+    mean = np.full(x.shape, np.nan)
+    mean[of["y"], of["x"]] = of["mean"]
+    bars = of[np.isfinite(of["low"])]
+    of_bars = [colors[place] for place in bars["y"]]  # all in one collection, because a sweep may have thousands
+    alpha = 0.6 if len(colors) < 6 else 0.3
+    axes.vlines(x[bars["y"], bars["x"]], bars["low"], bars["high"], colors=of_bars, linewidth=1, alpha=alpha)
+    # A line between words would suggest values between them.
+    style = "solid" if seen.x.is_numeric else "none"
+    for own_x, own_mean, color, marker in zip(x, mean, colors, markers, strict=True):
+        axes.plot(own_x, own_mean, color=color, marker=marker, markersize=3.5, linewidth=1.2, linestyle=style)
 
 
 def _line_styles(field: Field) -> tuple[list[Any], list[str]]:

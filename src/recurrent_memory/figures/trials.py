@@ -92,7 +92,7 @@ def trial_structure(
     masked = [mark_masked(axes, result, trial) for axes in place.drawn]
     if masked[0]:
         place.explain_hatching()
-    for axes in place.drawn if not place.is_new else place.drawn[-1:]:
+    for axes in place.drawn if not place.is_laid_out else place.drawn[-1:]:
         label_time(axes, result)
     return place.entitled(result, f"{name[0].upper()}{name[1:]}: input, target and output", title)
 
@@ -192,7 +192,7 @@ def _observer(one: xr.Dataset, n_outputs: int) -> Float[np.ndarray, " output"]:
 def _legend(place: Canvas, axes: Axes, n_outputs: int) -> None:
     """Put the legend below a figure of its own, a row per output, and the marks of the trial in further columns."""
     handles, labels = axes.get_legend_handles_labels()
-    if not place.is_new:
+    if not place.is_laid_out:
         axes.legend(handles, labels, fontsize="small")
         return
     n_marks = sum(label in MARKS for label in labels)
@@ -200,10 +200,9 @@ def _legend(place: Canvas, axes: Axes, n_outputs: int) -> None:
     in_order = [i for column in range(n_columns) for i in range(column, n_columns * n_outputs, n_columns)]
     in_order += range(n_columns * n_outputs, len(handles))
     entries = [(handles[i], labels[i]) for i in in_order]
-    entries += [(Patch(alpha=0), "")] * (-len(entries) % n_outputs)  # or else the columns would have other lengths
-    figure_of(axes).legend(
-        *map(list, zip(*entries, strict=True)), loc="outside lower center", ncols=len(entries) // n_outputs
-    )
+    n_rows = n_outputs if place.is_wide else max(2, n_outputs)
+    entries += [(Patch(alpha=0), "")] * (-len(entries) % n_rows)  # or else the columns would have other lengths
+    axes.figure.legend(*map(list, zip(*entries, strict=True)), loc="outside lower center", ncols=len(entries) // n_rows)
 
 
 def _start_of_response(result: xr.Dataset) -> float:

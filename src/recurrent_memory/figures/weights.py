@@ -16,6 +16,7 @@ from ..analysis.labels import complaints
 from ..analysis.weights import read_weights
 from ..errors import InputError
 from .canvas import Canvas, canvas, figure_of
+from .journal import brief
 from .pictures import picture
 from .style import (
     NETWORK,
@@ -115,7 +116,7 @@ def _draw(
     n_active, n_units = order.size, len(weights)
     if left is not None and n_active > 1:
         _draw_matrix(left, weights[np.ix_(order, order)], "sorted by peak time")
-        left.set_title(f"{n_active} of {n_units} units active (mean above {min_rate:g})")
+        left.set_title(f"{n_active} of {n_units} units active" + brief(f" (mean above {min_rate:g})", ""))
     elif left is not None:
         _draw_matrix(left, weights, "in their own order")
     if right is not None and n_active > 1:
@@ -153,7 +154,7 @@ def _draw_matrix(axes: Axes, weights: Float[np.ndarray, "unit unit"], order: str
         image, ax=axes, location="bottom", pad=0.02, aspect=30, extend="both" if beyond else "neither"
     )
     note = f"; colours end at the {COLOR_PERCENTILE:g}th percentile" if beyond else ""
-    bar.set_label(f"Weight (grey: onto itself, left out{note})", fontsize="small")
+    bar.set_label(brief(f"Weight (grey: onto itself, left out{note})", "Weight"), fontsize="small")
     axes.set(xlabel=f"To unit, {order}", ylabel=f"From unit, {order}")
     for axis in (axes.xaxis, axes.yaxis):
         count_in_whole_numbers(axis)
@@ -177,9 +178,9 @@ def _draw_profile(axes: Axes, weights: Float[np.ndarray, "unit unit"], order: In
             marker="o", markersize=3, linewidth=1.2, elinewidth=1, capsize=0,
         )  # fmt: skip
     axes.set(
-        xlabel="Difference in peak order (to − from)",
-        ylabel="Mean weight (bars: standard error)",
-        title=f"forward − backward = {float(profile['forward_minus_backward']):.2g}",
+        xlabel=brief("Difference in peak order (to − from)", "Peak order, to − from"),
+        ylabel=brief("Mean weight (bars: standard error)", "Mean weight ± s.e."),
+        title=brief("forward − backward =", "fwd − bwd =") + f" {float(profile['forward_minus_backward']):.2g}",
     )
     for x, side_name in ((0.02, "to earlier"), (0.98, "to later")):
         axes.text(x, 0.99, side_name, transform=axes.transAxes, ha="left" if x < 0.5 else "right", va="top")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -299,3 +300,23 @@ def test_networks_are_selected_by_a_condition() -> None:
     assert select(sweep, every, f"n_hidden == {SMALL['n_hidden']}") == list(every)  # a value that all share
     with pytest.raises(InputError, match="no value is given to `sigma`"):
         select(sweep, every, "sigma == 0")
+
+
+def test_one_experiment_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    """An experiment takes kilobytes: those of 100,000 networks would not fit where their measures do."""
+    every = networks(Sweep(experiment={"task": "de1"}, axes=({"seed": tuple(range(40))},)))
+    built: list[weakref.ref[Any]] = []
+    most = []
+
+    class Watched(Sequence[Network]):
+        def __len__(self) -> int:
+            return len(every)
+
+        def __getitem__(self, at: Any) -> Any:
+            network = every[at]
+            built.append(weakref.ref(network.experiment))
+            most.append(sum(of() is not None for of in built))
+            return network
+
+    assert collect(Watched(), Store(tmp_path)).sizes == {"seed": 40}
+    assert max(most) <= 4

@@ -134,33 +134,37 @@ class Collection:
     def block(self, places: tuple[slice, ...]) -> xr.Dataset:
         """Return the measures, the status and the identity of the networks at some places."""
         numbers = self.order[places]
-        networks = [self._networks[number] for number in numbers.ravel().tolist()]
-        status = np.full(len(networks), "left", dtype=object)
-        table = _Table(len(networks), self._agreed)
-        for i, network in enumerate(networks):
-            if self._store.is_finished(network.identity):
-                try:
-                    table.add(i, self._store.read(network.identity), self._store.file(network.identity, RESULT))
-                    status[i] = "finished"
-                except DamagedResultError as error:
-                    status[i] = "damaged"
-                    self._on_message(first_line(error))
-            elif self._store.has_failed(network.identity):
-                try:
-                    status[i] = self._store.failure(network.identity).kind
-                except DamagedResultError as error:
-                    status[i] = "damaged"
-                    self._on_message(first_line(error))
+        known = self._arrangement.axes.keys() | self._arrangement.tied.keys()
+        varying: dict[str, list[Any]] = {
+            name: [] for name, field in self._fields.items() if not field.is_shared and name not in known
+        }
+        identities, status = [], np.full(numbers.size, "left", dtype=object)
+        table = _Table(numbers.size, self._agreed)
+        for i, number in enumerate(numbers.ravel().tolist()):
+            network = self._networks[number]  # built anew and let go: an experiment takes kilobytes
+            identities.append(network.identity)
+            for name, values in varying.items():
+                values.append(_value(network, name))
+            status[i] = self._read(network.identity, i, table)
             self.step()
         about_status = {"long_name": "finished, left, damaged, or how the network failed"}
-        known = self._arrangement.axes.keys() | self._arrangement.tied.keys()
         found = xr.Dataset({"status": ("network", status, about_status)}).merge(table.dataset())
-        for name, field in self._fields.items():
-            if not field.is_shared and name not in known:
-                values = [_value(network, name) for network in networks]
-                found = found.assign_coords({name: ("network", _cells(values, field.kind), field.attrs)})
-        found = found.assign_coords(identity=("network", np.array([network.identity for network in networks])))
+        for name, values in varying.items():
+            field = self._fields[name]
+            found = found.assign_coords({name: ("network", _cells(values, field.kind), field.attrs)})
+        found = found.assign_coords(identity=("network", np.array(identities)))
         return _unfolded(found, self.dims, numbers.shape)
+
+    def _read(self, identity: str, i: int, table: _Table) -> str:
+        """Put what is known of a network into a row of a table, and return its status."""
+        try:
+            if self._store.is_finished(identity):
+                table.add(i, self._store.read(identity), self._store.file(identity, RESULT))
+                return "finished"
+            return self._store.failure(identity).kind if self._store.has_failed(identity) else "left"
+        except DamagedResultError as error:
+            self._on_message(first_line(error))
+            return "damaged"
 
     def step(self) -> None:
         """Count one more network as read."""

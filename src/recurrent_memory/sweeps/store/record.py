@@ -39,6 +39,8 @@ _RESERVED = frozenset(
      "CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 )  # fmt: skip
 """Attributes that mean something to the libraries that read NetCDF."""
+_sound: dict[str, Any] = {}
+"""The attributes of the variables of the record that was found without fault last."""
 _SECONDS, _MACHINE = ("training_seconds", "testing_seconds"), ("host", "device")
 
 
@@ -113,14 +115,23 @@ def _faults(about: Any) -> Iterator[str]:
     words = [about["provenance"].get(name, "") for name in _MACHINE]
     if not (all(map(is_number, numbers)) and all(isinstance(word, str) for word in words)):
         yield "`provenance` does not say where and how long"
-    for attrs in (about["attributes"], *about["attrs"].values()):
-        if not isinstance(attrs, dict) or not all(map(_can_be_attribute, attrs, attrs.values())):
+    if about["attrs"] != _sound.get("attrs"):  # nearly all networks of a sweep have the same ones
+        if not all(map(_are_attributes, about["attrs"].values())):
             yield "its attributes are neither texts nor numbers"
             return
+        _sound["attrs"] = about["attrs"]
+    if not _are_attributes(about["attributes"]):
+        yield "its attributes are neither texts nor numbers"
+        return
     sizes: dict[str, int] = {}
+    every = measured_dims()
     for part in ("coords", "measures"):
         for name, value in about[part].items():
-            yield from _faults_of_variable(about, part, name, value, sizes)
+            yield from _faults_of_variable(about, name, value, sizes, every.get(name) if part == "measures" else None)
+
+
+def _are_attributes(attrs: Any) -> bool:
+    return isinstance(attrs, dict) and all(map(_can_be_attribute, attrs, attrs.values()))
 
 
 def _can_be_attribute(name: str, value: Any) -> bool:
@@ -133,8 +144,10 @@ def _can_be_attribute(name: str, value: Any) -> bool:
     )
 
 
-def _faults_of_variable(about: Any, part: str, name: str, value: Any, sizes: dict[str, int]) -> Iterator[str]:
-    dims, known = about["dims"].get(name), measured_dims().get(name) if part == "measures" else None
+def _faults_of_variable(
+    about: Any, name: str, value: Any, sizes: dict[str, int], known: tuple[str, ...] | None
+) -> Iterator[str]:
+    dims = about["dims"].get(name)
     if not _NAME.fullmatch(name):
         yield f"{name!r} cannot be a name"
     elif name not in about["attrs"]:
