@@ -49,6 +49,7 @@ PAGES = (
         "What [`rm.load`][recurrent_memory.loading.load] returns; [ask a trained network](../trained-networks.md) "
         "shows what it does.",
     ),
+    Page("reference/bank.md", "rm.bank", {f"{TOP}.bank": ()}),
     Page("reference/tasks.md", "rm.tasks", {f"{TOP}.tasks": ()}),
     Page("reference/observers.md", "rm.tasks.observers", {f"{TOP}.tasks.observers": ()}),
     Page("reference/networks.md", "rm.networks", {f"{TOP}.networks": ()}),

@@ -195,7 +195,7 @@ def _unit(measure: Measure) -> str:
 
 
 def test_the_worked_example_of_the_docs() -> None:
-    example = r"network's mean error is (\d\.\d+) rad.*?(\d\.\d+) rad.*?= (\d\.\d+)"
+    example = r"mean\s+error is (\d\.\d+) rad.*?(\d\.\d+) rad.*?= (\d\.\d+)"
     network, observer, loss = re.findall(example, DOCS.read_text(), re.DOTALL)[0]
     errors = rm.evaluation.Errors(np.array([float(network)]), np.array([float(observer)]))
     assert rm.evaluation.performance("angle", errors).fractional_loss == pytest.approx(float(loss), abs=5e-4)
