@@ -30,7 +30,7 @@ def _is_long(case: Case, number: int) -> bool:
     single precision, of two files in three; all of these train in double precision.
     """
     if case.file.name.startswith("trajectory_"):
-        return (case.quantity, case.precision) == ("loss", "float64")
+        return case.precision == "float64"
     return case.file.name.startswith("train_") and case.precision == "float32" and number % 3 > 0
 
 
