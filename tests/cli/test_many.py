@@ -55,6 +55,7 @@ def test_divergence_shows_in_the_table_and_the_exit_code(command: Any, tmp_path:
     assert "Traceback" not in done.err
 
 
+@pytest.mark.thorough
 def test_numbers_that_differ_late_are_networks_of_their_own(command: Any, tmp_path: Path) -> None:
     given = [w for w in without("--seed") if w not in ("--lambda0", "0.98")]
     ranges = ("--seeds", "1000000:1000002", "--lambda0", "0.9,0.9000000000000001")

@@ -106,6 +106,7 @@ def test_mistakes_are_reported_in_one_message(words: tuple[str, ...], told: str,
     assert len(outcome.err.splitlines()) <= 4
 
 
+@pytest.mark.thorough
 def test_a_sweep_from_the_file_to_the_data_set(
     command: Any, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,6 +179,7 @@ ORDERS = {
 @pytest.mark.parametrize(
     "order", ["cd1_har12", *(pytest.param(name, marks=pytest.mark.slow) for name in list(ORDERS)[1:])]
 )
+@pytest.mark.thorough
 def test_two_tasks_one_after_the_other(
     order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

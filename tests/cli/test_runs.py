@@ -66,6 +66,7 @@ def test_train_writes_result_weights_and_pictures(command: Any, tmp_path: Path) 
     assert (shown.code, shown.out) == (0, first.out)
 
 
+@pytest.mark.thorough
 def test_train_takes_an_optimizer_and_its_options(command: Any, tmp_path: Path) -> None:
     given = ["--optimizer", "adamw", "--optimizer-option", "weight_decay=1e-4", "--gradient-clip-norm", "1"]
     given += ["--learning-rate-schedule", "cosine", "--schedule-option", "warmup=0.1", "--schedule-option", "end=0.2"]
@@ -78,6 +79,7 @@ def test_train_takes_an_optimizer_and_its_options(command: Any, tmp_path: Path) 
     assert described["schedule_options"] == {"warmup": 0.1, "end": 0.2}
 
 
+@pytest.mark.thorough
 def test_train_resumes_an_interrupted_run(command: Any, unfinished: Path, finished: Path) -> None:
     outcome = command("train", *words(small_experiment()), "--out", unfinished)
     assert outcome.code == 0, outcome.err

@@ -39,6 +39,7 @@ def test_own_cell_learns(tmp_path: Path) -> None:
     assert re.search(r"sequentiality index -?[\d.]+ nats", printed)
 
 
+@pytest.mark.thorough
 def test_own_task_is_learned(tmp_path: Path) -> None:
     printed = output_of("own_task.py", tmp_path)
     found = re.search(r"which-half: cross-entropy ([\d.]+) nats", printed)

@@ -166,6 +166,7 @@ def test_a_trajectory_of_any_model_and_task_is_read_and_followed(tmp_path: Path,
     assert not wrong
 
 
+@pytest.mark.thorough
 def test_a_wrong_number_on_a_trajectory_is_found(tmp_path: Path) -> None:
     arrays = trajectory_of_ours("DE1", "basic", "gru")
     for quantity, array in {"W_hid_u": "p1_5", "b_c": "p8_5", "loss": "loss", "observer": "observer"}.items():

@@ -132,6 +132,7 @@ def test_rates_may_be_those_of_a_trial_of_a_network_or_of_all(way: str, monkeypa
 
 @pytest.mark.parametrize("n_neurons", [1, 3, 4, 7, 8, 9, 16, 50])
 @pytest.mark.parametrize("durations", [(1,), (2, 1, 1), (3, 4)])
+@pytest.mark.sampled(3)
 def test_the_kernel_draws_what_xla_draws(
     n_neurons: int, durations: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def trained(name: str, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["which", "each", "traces", "observed"])
+@pytest.mark.sampled(2)
 def test_it_is_learned_and_drawn(name: str) -> None:
     result = trained(name)
     assert float(result["fractional_loss"]) < 0.5

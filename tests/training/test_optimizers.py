@@ -80,6 +80,7 @@ def by_hand(transformation: Any, n: int) -> Any:
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS.names() if name != "paper_adam"])
+@pytest.mark.sampled(3)
 def test_an_optimizer_is_optaxs_step_by_step(name: str) -> None:
     options = OPTIONS.get(name, {})
     expected = by_hand(getattr(optax, name)(0.01, **options), 5)
@@ -154,6 +155,7 @@ def test_a_warm_up_rises_to_the_learning_rate_and_then_follows_the_schedule(name
     np.testing.assert_allclose(rates[10:], after, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_training_follows_its_schedule() -> None:
     experiment = small_experiment(optimizer="sgd", learning_rate_schedule="linear", schedule_options={"warmup": 0.25})
     made, state = trainer(experiment, experiment.make_task()), fresh_state(experiment)
