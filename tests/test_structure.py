@@ -37,6 +37,18 @@ def test_no_function_is_long() -> None:
     assert not long
 
 
+def test_no_other_folder_imports_matplotlib() -> None:
+    """`figures/drawing_library.py` has to come first, or Matplotlib warns and fails where there is no home folder."""
+    early = set()
+    for path in python_files():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [of.name for of in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            if any(name.partition(".")[0] == "matplotlib" for name in names):
+                early.add(path.relative_to(PACKAGE).parts[0])
+    assert early == {"figures"}
+
+
 def test_few_modules_stand_beside_the_folders() -> None:
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     assert len(modules) <= MOST_MODULES_AT_THE_ROOT, modules

@@ -312,9 +312,10 @@ def test_a_watched_page_loads_itself_and_keeps_its_place(visit: Open, tmp_path: 
     assert place > 0
     write(path, contents, written="second", command="", reload=2)
     page.get_by_text("Written second").wait_for(timeout=20_000)
-    page.wait_for_timeout(300)
-    assert page.input_value("#q") == "comp"
-    assert page.evaluate("[scrollY, document.activeElement.id]") == [place, focus]
+    page.wait_for_function("document.querySelector('#q').value === 'comp'")
+    page.wait_for_function(
+        "([place, focus]) => scrollY === place && document.activeElement.id === focus", arg=[place, focus]
+    )
     page.uncheck("#reload")
     write(path, contents, written="third", command="", reload=2)
     page.wait_for_timeout(4_000)

@@ -8,22 +8,19 @@ import gc
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import xarray as xr
-from matplotlib import rc_context
 from rich.console import Console
 from rich.table import Table
 
 from .. import figures
 from ..errors import InputError, plain
+from ..figures.drawing_library import Figure, rc_context
 from ..runs.folder import RESULT, WEIGHTS, RunFolder
 from ..storage.atomic import write_atomically
 from .summary import LONGEST_NOTE, by_chance, explanations, rows, title
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 

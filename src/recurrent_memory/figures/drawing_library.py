@@ -54,3 +54,8 @@ def _use_temporary_folder() -> None:
 
 
 _load()
+
+# For modules elsewhere: what they import from here, they cannot import too early.
+from matplotlib import rc_context as rc_context  # noqa: E402
+from matplotlib.axes import Axes as Axes  # noqa: E402
+from matplotlib.figure import Figure as Figure  # noqa: E402

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ..figures.drawing_library import Axes, Figure
 from ..figures.style import BLACK, BLUE, DPI, GREEN, ORANGE, PURPLE, SKY, VERMILION, styled
 from .claims import Claim
 from .contrasts import Difference, Trend
