@@ -33,7 +33,7 @@ from .nulls import NULLS, Null
 from .sequences import ridge_to_background, sqi, transient_index
 from .sequentiality import sequentiality_index
 from .splits import check_count
-from .summaries import mean_of_defined, scalar
+from .summaries import mean_of_defined, percentile_interval, scalar
 
 MEMORY = 2**31
 """Bytes of surrogates at a time."""
@@ -273,7 +273,7 @@ def _result(draws: _Draws, settings: dict[str, Any]) -> xr.Dataset:
     variables = _compared(value, draws.surrogates, settings["alternative"], unit)
     for name, sample in (("trial", draws.trials), ("unit", draws.units)):
         about = {"units": unit, "long_name": f"95 % bootstrap interval over {name}s", "n_bootstrap": sample.size}
-        variables[f"{name}_interval"] = ("bound", _interval(sample), about)
+        variables[f"{name}_interval"] = ("bound", percentile_interval(sample), about)
     about = {"units": unit, "long_name": f"{settings['measure']} of surrogates"}
     variables["null_value"] = ("draw", draws.surrogates, about)
     attrs = {**settings, "reason": _reason(draws.found, value, draws.surrogates)}
@@ -307,13 +307,6 @@ def _p(value: float, drawn: Draws, alternative: str) -> float:
     equal = np.isclose(drawn, value, rtol=SAME, atol=0)
     tails = [(1 + int((beyond | equal).sum())) / (1 + drawn.size) for beyond in (drawn > value, drawn < value)]
     return {"greater": tails[0], "less": tails[1], "two-sided": min(1.0, 2 * min(tails))}[alternative]
-
-
-def _interval(sample: Draws) -> Float[np.ndarray, " 2"]:
-    defined = sample[~np.isnan(sample)]
-    if not defined.size:
-        return np.full(2, np.nan)
-    return np.asarray(np.quantile(defined, [0.025, 0.975], method="inverted_cdf"))  # without arithmetic on infinities
 
 
 def _reason(found: Any, value: float, drawn: Draws) -> str:

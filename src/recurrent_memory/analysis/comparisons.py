@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from ..errors import InputError, suggestion
 from .splits import check_count
+from .summaries import percentile_interval
 
 Values = Float[np.ndarray, " network"]
 EXACT = 14
@@ -140,16 +141,8 @@ def _contrast(rng: np.random.Generator, samples: tuple[Values, Values], n: int, 
         p = _label_test(rng, one, other, n)
         drawn = _effects(*(of[rng.integers(of.size, size=(n, of.size))] for of in samples))
         effect, counts = _effects(one[None], other[None]), {"n_first": one.size, "n_second": other.size}
-    intervals = np.array([_interval(row) for row in drawn])
+    intervals = np.array([percentile_interval(row) for row in drawn])
     return _Contrast(float(effect[0, 0]), float(effect[1, 0]), p, intervals, counts)
-
-
-def _interval(drawn: Values) -> Float[np.ndarray, " 2"]:
-    """Return the 95 % percentiles of the draws that are defined; NaN if none is."""
-    defined = drawn[~np.isnan(drawn)]
-    if not defined.size:
-        return np.full(2, np.nan)
-    return np.asarray(np.quantile(defined, [0.025, 0.975], method="inverted_cdf"))
 
 
 def _effects(one: Float[np.ndarray, "draw first"], other: Float[np.ndarray, "draw second"]) -> np.ndarray:

@@ -18,6 +18,14 @@ def mean_of_defined(values: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "
         return np.asarray(np.where(defined, values, 0).sum(axis=-1) / defined.sum(axis=-1))
 
 
+def percentile_interval(drawn: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " 2"]:
+    """Return the 95 % percentiles of the draws that are defined; NaN if none is."""
+    defined = drawn[~np.isnan(drawn)]
+    if not defined.size:
+        return np.full(2, np.nan)
+    return np.asarray(np.quantile(defined, [0.025, 0.975], method="inverted_cdf"))  # without arithmetic on infinities
+
+
 def summarize_reasons(reasons: list[str]) -> str:
     """Return, for example, "3 of 4 trials: no unit is active enough", joined by "; ", commonest first."""
     # The number of units varies from trial to trial, and would split reasons that are otherwise equal.
