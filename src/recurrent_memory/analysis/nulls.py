@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..registry import Registry
@@ -18,7 +19,7 @@ from .blocks import Block
 Null = Callable[[np.random.Generator, Block], Block]
 
 ROUNDS = 5
-"""Iterations of `phase_randomised`; 20 change no measure of smooth noise or of sequences by more than its error."""
+"""Rounds of `phase_randomised`; 20 change no measure of smooth noise or of sequences by more than its error."""
 
 NULLS: Registry[Null] = Registry("null")
 """All nulls by name.
@@ -61,20 +62,48 @@ def shuffled_units(rng: np.random.Generator, block: Block) -> Block:
 def phase_randomised(rng: np.random.Generator, block: Block) -> Block:
     """Give each unit in each trial a random course with its own values and about its own power spectrum.
 
-    Iterated amplitude-adjusted Fourier transform (Schreiber & Schmitz 1996, Physical Review Letters 77:635–638): values
-    in random order get the amplitudes of the activity's Fourier transform, then in the order of the result the
-    activity's values again, and so on. Without iteration (Theiler et al. 1992, Physica D 58:77–94), short surrogates
-    are rougher than the activity, and smooth noise is always above chance.
+    Iterated amplitude-adjusted Fourier transform (Schreiber & Schmitz 1996, Physical Review Letters 77:635–638): a
+    course with the amplitudes of the activity's Fourier transform, and at first random phases, gets the activity's
+    values in the order of its own, then its Fourier transform the activity's amplitudes again, and so on. Without
+    iteration (Theiler et al. 1992, Physica D 58:77–94), short surrogates are rougher than the activity, and smooth
+    noise is always above chance.
     """
-    rows = block.transpose(0, 2, 1)
-    values, amplitude = np.sort(rows, axis=2), np.abs(np.fft.rfft(rows, axis=2))
-    new = rng.permuted(rows, axis=2)
-    for _ in range(ROUNDS):
-        spectrum = np.fft.rfft(new, axis=2)
+    from scipy import fft  # unlike NumPy's, it transforms several rows at once in float32
+
+    rows = np.ascontiguousarray(block.transpose(0, 2, 1))
+    n_trials, n_units, n_steps = rows.shape
+    values = np.sort(rows, axis=2)
+    range_ = np.ptp(values[:, :, [0, -1]], axis=2, keepdims=True)
+    # Order and spectrum do not depend on offset and scale, but what float32 can tell apart does.
+    courses = ((rows - rows.mean(axis=2, keepdims=True)) / np.where(range_ > 0, range_, 1)).astype(np.float32)
+    sorted_courses = np.sort(courses, axis=2)
+    amplitude = np.abs(fft.rfft(courses, axis=2))
+    phase = np.float32(2 * np.pi) * rng.random(amplitude.shape, dtype=np.float32)
+    spectrum = amplitude * (np.cos(phase) + np.complex64(1j) * np.sin(phase))
+    first = n_steps * np.arange(n_trials * n_units).reshape(n_trials, n_units, 1)
+    for _ in range(ROUNDS - 1):
+        place = first + _order(fft.irfft(spectrum, n=n_steps, axis=2))
+        courses.ravel()[place.ravel()] = sorted_courses.ravel()
+        spectrum = fft.rfft(courses, axis=2)
         modulus = np.abs(spectrum)
         spectrum *= np.divide(amplitude, modulus, out=np.zeros_like(modulus), where=modulus > 0)
-        np.put_along_axis(new, np.fft.irfft(spectrum, n=rows.shape[2], axis=2).argsort(axis=2), values, axis=2)
+    new = np.empty(rows.shape)
+    new.ravel()[(first + _order(fft.irfft(spectrum, n=n_steps, axis=2))).ravel()] = values.ravel()
     return np.asarray(new.transpose(0, 2, 1))
+
+
+def _order(rows: Float[np.ndarray, "trial unit time"]) -> Int[np.ndarray, "trial unit time"]:
+    """Return what sorts each row of float32: integers that hold the value and, below it, the place, are sorted.
+
+    It is several times as fast as `argsort`, since sorting numbers themselves fills the processor's vectors.
+    """
+    bits = rows.view(np.int32)
+    key = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)  # as integers, floats below zero are in reverse order
+    key <<= 32
+    key |= np.arange(rows.shape[2])
+    key.sort(axis=2)
+    key &= 0xFFFFFFFF
+    return key
 
 
 @NULLS.register
