@@ -22,6 +22,8 @@ from .reading import parse_json, read_bytes
 
 LENGTH = 8
 """Bytes of a safetensors file that give the length of its header."""
+USUAL_HEADER = 2**16
+"""Bytes in which the headers of most files end, and which are read at once."""
 MOST_HEADER = 100_000_000
 """Largest header (bytes) that the safetensors library reads."""
 NOTES = "notes"
@@ -156,11 +158,11 @@ def load_notes(path: Path) -> dict[str, str]:
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """Return the header of a safetensors file (its length, in eight bytes, and JSON), and the file's size by it."""
-    begin = read_bytes(path, head=LENGTH)
-    length = int.from_bytes(begin, "little")
-    if len(begin) < LENGTH or length > MOST_HEADER:
+    data = read_bytes(path, head=USUAL_HEADER)
+    length = int.from_bytes(data[:LENGTH], "little")
+    if len(data) < LENGTH or length > MOST_HEADER:
         raise _damaged(path, "it is not a safetensors file")
-    data = read_bytes(path, head=LENGTH + length)
+    data = data[: LENGTH + length] if LENGTH + length <= USUAL_HEADER else read_bytes(path, head=LENGTH + length)
     text = data[LENGTH:].decode(errors="replace")
     if len(data) < LENGTH + length or not isinstance(header := parse_json(text, path), dict):
         raise _damaged(path, "its header is incomplete")

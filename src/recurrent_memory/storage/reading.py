@@ -24,6 +24,7 @@ MOST_UNPACKED, MOST_PACKED = 256 * 2**20, 100
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 MOST_LEVELS = 50
 """Levels of lists and tables in a file; ours have ten at most. Code that walks through them needs a few frames each."""
+_NESTED = (dict, list, tuple)
 
 
 def read_bytes(path: Path, *, most: int | None = None, head: int | None = None) -> bytes:
@@ -159,16 +160,16 @@ def is_deep(value: Any, most: int = MOST_LEVELS) -> bool:
     >>> is_deep([[1]], most=2), is_deep([[[1]]], most=2)
     (False, True)
     """
-    level = [value]
+    level = [value] if isinstance(value, _NESTED) else []
     for _ in range(most):
-        level = [one for part in level for one in _parts(part)]
-    return any(isinstance(part, dict | list | tuple) for part in level)
+        if not level:
+            return False
+        level = [one for part in level for one in _parts(part) if isinstance(one, _NESTED)]
+    return bool(level)
 
 
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list | tuple) else ()
+def _parts(value: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def not_a_file(path: Path, mode: int) -> DamagedResultError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -180,37 +181,47 @@ class _Column:
 
     def __init__(self, n_networks: int, dims: list[str], attrs: dict[str, Any]) -> None:
         self.n_networks, self.dims, self.attrs = n_networks, dims, attrs
-        self._of_scalars: np.ndarray | None = None
-        self._of_arrays: dict[int, tuple[np.ndarray, list[list[Any]]]] = {}
+        self._values: np.ndarray | None = None
+        """Of all networks with the labels of the first one."""
+        self._labels: list[list[Any]] = []
+        self._alike: list[int] = []
+        self._others: dict[int, tuple[np.ndarray, list[list[Any]]]] = {}
 
     def put(self, i: int, value: Any, labels: list[list[Any]]) -> None:
         """Store the value of one network, with the labels of each dimension."""
-        if not self.dims:
-            if self._of_scalars is None:
-                self._of_scalars = _blank((self.n_networks,), np.asarray(value))
-            # Most networks share their texts, such as versions: each is in memory only once.
-            self._of_scalars[i] = sys.intern(value) if isinstance(value, str) else value
+        if self._values is None:
+            like = np.asarray(value)
+            self._values, self._labels = _blank((self.n_networks, *like.shape), like), labels
+        if labels != self._labels:
+            self._others[i] = np.asarray(value), labels
             return
-        self._of_arrays[i] = np.asarray(value), labels
+        # Most networks share their texts, such as versions: each is in memory only once.
+        self._values[i] = sys.intern(value) if isinstance(value, str) else value
+        if self.dims:
+            self._alike.append(i)
 
     def variable(self) -> xr.Variable:
         """Return the measure of all networks; along its own dimensions it has every label that any network has."""
-        if self._of_scalars is not None:
-            return xr.Variable("network", self._of_scalars, self.attrs)
+        assert self._values is not None
         every = self.labels()
+        if every == self._labels and not self._others:
+            return xr.Variable(("network", *self.dims), self._values, self.attrs)
         place = [{label: i for i, label in enumerate(of_dim)} for of_dim in every]
-        filled = _blank((self.n_networks, *map(len, every)), next(iter(self._of_arrays.values()))[0])
-        for i, (values, labels) in self._of_arrays.items():
+        filled = _blank((self.n_networks, *map(len, every)), self._values)
+
+        def put(networks: list[int], values: np.ndarray, labels: list[list[Any]]) -> None:
             where = [[place[axis][label] for label in of_dim] for axis, of_dim in enumerate(labels)]
-            filled[np.ix_([i], *where)] = values
+            filled[np.ix_(networks, *where)] = values
+
+        put(self._alike, self._values[self._alike], self._labels)
+        for i, (values, labels) in self._others.items():
+            put([i], values, labels)
         return xr.Variable(("network", *self.dims), filled, self.attrs)
 
     def labels(self) -> list[list[Any]]:
         """Return all labels of each dimension, in order."""
-        return [
-            sorted({label for _, labels in self._of_arrays.values() for label in labels[axis]})
-            for axis in range(len(self.dims))
-        ]
+        found = [self._labels, *(labels for _, labels in self._others.values())]
+        return [sorted({label for labels in found for label in labels[axis]}) for axis in range(len(self.dims))]
 
 
 class _Table:
@@ -228,32 +239,48 @@ class _Table:
         self.n_networks, self._agreed = n_networks, agreed
         self._columns: dict[str, _Column] = {}
         self._attrs_of_dims: dict[str, dict[str, Any]] = {}
+        self._labels: dict[str, list[list[Any]]] = {}
+        self._form: tuple[Any, ...] = ()
+        self._is_text: dict[str, bool] = {}
 
     def add(self, i: int, record: Record, path: Path) -> None:
         """Store what a record says; raise a DamagedResultError, before any of it is stored, if others do not agree."""
-        found = {
-            name: (tuple(record.dims[name]), _is_text(value))
-            for name, value in {**record.measures, **record.coords}.items()
-        }
-        for name, what in found.items():
-            if self._agreed.get(name, what) != what:
-                raise DamagedResultError(f"{path} is damaged: `{name}` is of another kind than in other networks.")
-        self._agreed.update(found)
+        is_text = {name: _is_text(value) for name, value in record.measures.items()}
+        if not self._is_like_last(record, is_text):
+            self._agree(record, is_text, path)
         for name, value in record.measures.items():
-            dims, labels = record.dims[name], []
-            if dims:
-                sizes = zip(dims, np.shape(value), strict=True)
-                labels = [record.coords.get(dim) or list(range(size)) for dim, size in sizes]
-                for dim in dims:
-                    attrs = record.attrs.get(dim, {})
-                    self._attrs_of_dims[dim] = common(self._attrs_of_dims.get(dim, attrs), attrs)
-            self._column(name, dims, record.attrs[name]).put(i, value, labels)
+            self._columns[name].put(i, value, self._labels[name])
         for name, attrs in PROVENANCE.items():
             if name in record.provenance:
                 self._column(name, [], attrs).put(i, record.provenance[name], [])
         versions = {n.removeprefix("version_"): v for n, v in record.attributes.items() if n.startswith("version_")}
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
         self._column("versions", [], {"long_name": "versions that made the result"}).put(i, text, [])
+
+    def _is_like_last(self, record: Record, is_text: dict[str, bool]) -> bool:
+        """Return whether a record has the same measures as the last one; the parts of its form are the same objects."""
+        form = (record.dims, record.attrs, record.coords)
+        same = all(map(operator.is_, form, self._form)) and is_text == self._is_text
+        self._form, self._is_text = form, is_text
+        return same
+
+    def _agree(self, record: Record, is_text: dict[str, bool], path: Path) -> None:
+        """Make columns for a record; raise a DamagedResultError if other records do not agree with it."""
+        is_text = is_text | {name: _is_text(value) for name, value in record.coords.items()}
+        found = {name: (tuple(record.dims[name]), of) for name, of in is_text.items()}
+        for name, what in found.items():
+            if self._agreed.get(name, what) != what:
+                self._form = ()
+                raise DamagedResultError(f"{path} is damaged: `{name}` is of another kind than in other networks.")
+        self._agreed.update(found)
+        for name, value in record.measures.items():
+            dims = record.dims[name]
+            sizes = zip(dims, np.shape(value), strict=True)
+            self._labels[name] = [record.coords.get(dim) or list(range(size)) for dim, size in sizes]
+            for dim in dims:
+                attrs = record.attrs.get(dim, {})
+                self._attrs_of_dims[dim] = common(self._attrs_of_dims.get(dim, attrs), attrs)
+            self._column(name, dims, record.attrs[name])
 
     def _column(self, name: str, dims: list[str], attrs: dict[str, Any]) -> _Column:
         if name not in self._columns:

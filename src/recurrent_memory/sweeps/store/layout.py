@@ -60,6 +60,7 @@ class Layout:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = expanded(path)
+        self._networks = str(self.path / "networks")
 
     def check(self) -> None:
         """Raise an error for a folder that is not a store of this version; it need not exist yet.
@@ -170,7 +171,7 @@ class Layout:
 
     def file(self, identity: str, ending: str) -> Path:
         """Return the path of the result or the failure of a network."""
-        return self.path / "networks" / shard(identity) / f"{identity}{ending}"
+        return Path(f"{self._networks}/{shard(identity)}/{identity}{ending}")  # a tenth of the time of joining paths
 
 
 def shard(identity: str) -> str:

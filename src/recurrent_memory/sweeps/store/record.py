@@ -39,9 +39,44 @@ _RESERVED = frozenset(
      "CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 )  # fmt: skip
 """Attributes that mean something to the libraries that read NetCDF."""
-_sound: dict[str, Any] = {}
-"""The attributes of the variables of the record that was found without fault last."""
 _SECONDS, _MACHINE = ("training_seconds", "testing_seconds"), ("host", "device")
+
+
+class _Form(NamedTuple):
+    """What nearly all records of a sweep have in common, so that it is looked at, and is in memory, only once."""
+
+    dims: dict[str, list[str]]
+    attrs: dict[str, dict[str, Any]]
+    coords: dict[str, Any]
+    coordinates: list[str]
+    shapes: dict[str, tuple[int, ...]]
+    """Shape of each measure."""
+    known: dict[str, tuple[str, ...]]
+    """The variables of measures that there were, with their dimensions."""
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> _Form:
+        """Return the form of a record that has no fault."""
+        known = measured_dims()
+        shapes = {name: _shape(value, text=name not in known) or () for name, value in about["measures"].items()}
+        return cls(about["dims"], about["attrs"], about["coords"], about["coordinates"], shapes, known)
+
+    def fits(self, about: dict[str, Any]) -> bool:
+        """Return whether a record is of this form, and so has no fault in it."""
+        return (
+            self.known is measured_dims()
+            and all(about[name] == getattr(self, name) for name in ("dims", "attrs", "coords", "coordinates"))
+            and about["measures"].keys() == self.shapes.keys()
+            and all(
+                (shape == () and type(about["measures"][name]) is float)
+                or _shape(about["measures"][name], text=name not in self.known) == shape
+                for name, shape in self.shapes.items()
+            )
+        )
+
+
+_forms: list[_Form] = []
+"""The form of the record that was found without fault last, if any."""
 
 
 class Record(NamedTuple):
@@ -94,10 +129,15 @@ def read_record(notes: Mapping[str, str], path: Path) -> Record:
     if notes.get("about_checksum") != digest(text):
         raise DamagedResultError(f"{path} is damaged: its contents do not match its checksum.")
     about = parse_json(text, path)
-    wrong = next(_faults(about), None)
+    wrong, form = next(_faults(about), None), _forms[0] if _forms else None
+    if wrong is None and (form is None or not form.fits(about)):
+        wrong, form = next(_faults_of_variables(about), None), None
     if wrong is not None:
         raise DamagedResultError(f"{path} is damaged: {wrong}.")
-    return Record(**{name: about[name] for name in Record._fields})
+    if form is None:
+        form = _Form.of(about)
+        _forms[:] = [form]
+    return Record(**{name: getattr(form, name, about[name]) for name in Record._fields})
 
 
 def _faults(about: Any) -> Iterator[str]:
@@ -115,12 +155,14 @@ def _faults(about: Any) -> Iterator[str]:
     words = [about["provenance"].get(name, "") for name in _MACHINE]
     if not (all(map(is_number, numbers)) and all(isinstance(word, str) for word in words)):
         yield "`provenance` does not say where and how long"
-    if about["attrs"] != _sound.get("attrs"):  # nearly all networks of a sweep have the same ones
-        if not all(map(_are_attributes, about["attrs"].values())):
-            yield "its attributes are neither texts nor numbers"
-            return
-        _sound["attrs"] = about["attrs"]
     if not _are_attributes(about["attributes"]):
+        yield "its attributes are neither texts nor numbers"
+        return
+
+
+def _faults_of_variables(about: Any) -> Iterator[str]:
+    """Yield what is wrong with the measures and coordinates of a record."""
+    if not all(map(_are_attributes, about["attrs"].values())):
         yield "its attributes are neither texts nor numbers"
         return
     sizes: dict[str, int] = {}
