@@ -65,6 +65,17 @@ def test_a_sweep(command: Any, sweep: Path) -> None:
     assert [path.name for path in Path.cwd().iterdir()] == ["report.html"]
 
 
+def test_a_part_of_a_sweep(command: Any, sweep: Path) -> None:
+    outcome = command("report", sweep, "-o", "report.html", "--where", "task == 'comp'")
+    assert outcome.out.startswith("report.html: 2 networks, ")
+    found = page(Path("report.html"))
+    assert len(found["commands"]) == 2
+    assert all("comp" in words for words in found["commands"])
+    outcome = command("report", sweep, "-o", "none.html", "--where", "seed == 7")
+    assert outcome.code == 2
+    assert "--where 'seed == 7' holds for no network" in outcome.err
+
+
 def test_a_finished_run_and_its_result(command: Any, finished: Path) -> None:
     for source in (finished, finished / "result.nc"):
         outcome = command("report", source, "-o", "run.html")
@@ -93,6 +104,7 @@ def test_an_unfinished_run(command: Any, unfinished: Path) -> None:
         (("data.nc", "-o", "mine.html"), "is not a report"),
         (("data.nc", "-o", "r.html", "--watch"), "data sets do not change"),
         (("data.nc", "-o", "r.html", "--set", "rho=1"), "`--set` is for sweeps"),
+        (("data.nc", "-o", "r.html", "--where", ""), "`--where` is for sweeps"),
         (("data.nc", "-o", "r.html", "--activity", "-1"), "-1"),
         (("data.nc", "-o", "r.html", "--analysis", "no.nc"), "There is no file no.nc"),
         (("data.nc", "-o", "r.html", "--analysis", "data.nc"), "is not an analysis"),

@@ -100,6 +100,46 @@ def test_the_search_finds_a_phrase_from_a_disk(site: Path, visit: Visit) -> None
     assert not visit.problems
 
 
+NEWCOMER = {
+    "install it": (["installation"], "pip install -c constraints.txt ."),
+    "train a network": (["a first run"], "recurrent-memory train --preset quick --task de1"),
+    "understand the table at the end": (["read the summary"], "how far the network is from the ideal observer"),
+    "add a task": (["your own task"], "Derive a class from AbstractTask"),
+    "load a trained network": (["trained networks"], "rm.load("),
+    "compare two groups of networks": (["groups of networks"], 'between="task", pair_by="seed"'),
+    "run a sweep on Slurm": (["on Slurm and other schedulers"], "--slurm"),
+    "know the shapes and units that a function takes": (["Reference", "rm.analysis"], "(trial, time, unit)"),
+    "cite it": (["how to cite"], "recurrent-memory cite"),
+    "report a fault": (["if something goes wrong"], "recurrent-memory --version --verbose"),
+}
+"""What a newcomer looks for: the links to follow from the front page, and what is then to be read."""
+SECTION = """() => {
+    const heading = location.hash && document.querySelector(location.hash);
+    if (!heading) return document.querySelector("article").innerText;
+    const texts = [];
+    let next = heading;
+    do {
+        texts.push(next.innerText);
+        next = next.nextElementSibling;
+    } while (next && !/^H[12]$/.test(next.tagName));
+    return texts.join(" ");
+}"""
+"""The text below the heading that the address is of, or of the whole page."""
+
+
+@pytest.mark.parametrize("wanted", NEWCOMER)
+def test_a_newcomer_finds_it(site: Path, visit: Visit, wanted: str) -> None:
+    links, text = NEWCOMER[wanted]
+    page = visit.open(site / "index.html")
+    for link in links:
+        page.locator("article, .md-tabs, .md-sidebar--primary").get_by_role("link", name=link).first.click()
+        page.wait_for_load_state()
+    assert text in page.evaluate(SECTION)
+    told = re.search(rf"\| {re.escape(wanted)} \| (\d+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert told is not None
+    assert int(told[1]) == len(links)
+
+
 @pytest.mark.parametrize("visit", [(DESKTOP, "light"), (PHONE, "dark")], indirect=True, ids=["desktop", "phone"])
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_page_is_accessible_and_fits(site: Path, visit: Visit, name: str) -> None:

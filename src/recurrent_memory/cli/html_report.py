@@ -14,7 +14,7 @@ import click
 from ..errors import InputError, InterruptedRunError, counted
 from .options import import_values_option
 from .paths import PATH
-from .sweep_file import SETTINGS, SweepFile, check_output, networks_of
+from .sweep_file import SETTINGS, SweepFile, check_output, selected, where_option
 
 if TYPE_CHECKING:
     from ..report.chosen import Wanted
@@ -29,6 +29,7 @@ BUSY = 4
 
 @click.command("report", context_settings=SETTINGS)
 @click.argument("source", type=PATH, metavar="SWEEP.toml|RUN|DATA.nc|FOLDER")
+@where_option
 @click.option("-o", "--out", type=PATH, required=True, metavar="FILE.html", help="HTML file to write")
 @click.option(
     "--activity",
@@ -44,8 +45,8 @@ BUSY = 4
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="As for `sweep`; may be repeated")
 @import_values_option
 def html_report(
-    source: Path, out: Path, activity: int | None, analysis: Path | None, watch: bool, overrides: tuple[str, ...],
-    imports: tuple[Path, ...],
+    source: Path, where: str | None, out: Path, activity: int | None, analysis: Path | None, watch: bool,
+    overrides: tuple[str, ...], imports: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Write a page to look through the networks of a sweep, of a run, or of data sets (*.nc).
 
@@ -59,6 +60,7 @@ def html_report(
     Examples:
       recurrent-memory report sweep.toml -o report.html
       recurrent-memory report sweep.toml -o report.html --watch
+      recurrent-memory report sweep.toml -o comp.html --where "task == 'comp'"
       recurrent-memory report runs/comp -o comp.html --analysis analysis.nc
       recurrent-memory report study/data -o study.html
     """
@@ -76,7 +78,7 @@ def html_report(
     check_replaceable(out)
     if analysis is not None:
         read_analysis(analysis)  # raises, before any work, if it is none
-    read = _reader(source, overrides, imports)
+    read = _reader(source, where, overrides, imports)
     if watch and source.suffix != ".toml" and not (source / DESCRIPTION).is_file():
         raise InputError("`--watch` is for a sweep or a run: data sets do not change.")
     with interruptible() as should_stop, Display() as display:
@@ -120,12 +122,15 @@ def _write(out: Path, read: Callable[[Wanted], Contents], wanted: Wanted, *, wat
                 raise InterruptedRunError(f"Stopped; {out} is as of {written}.")
 
 
-def _reader(source: Path, overrides: tuple[str, ...], imports: tuple[Path, ...]) -> Callable[[Wanted], Contents]:
+def _reader(
+    source: Path, where: str | None, overrides: tuple[str, ...], imports: tuple[Path, ...]
+) -> Callable[[Wanted], Contents]:
     """Return what reads a source, by what it is."""
     if source.suffix == ".toml" and not source.is_dir():
-        return lambda wanted: _sweep(SweepFile(source, overrides, imports), wanted)
-    if overrides:
-        raise InputError("`--set` is for sweeps: leave it out, or give a sweep's .toml file.")
+        return lambda wanted: _sweep(SweepFile(source, overrides, imports), where, wanted)
+    for option, given in (("--set", overrides), ("--where", where)):
+        if given not in (None, ()):
+            raise InputError(f"`{option}` is for sweeps: leave it out, or give a sweep's .toml file.")
     if not source.exists():
         raise InputError(f"There is no {source}: give a sweep's file (.toml), a run folder, or data sets (*.nc).")
     if source.is_dir():
@@ -139,9 +144,10 @@ def _reader(source: Path, overrides: tuple[str, ...], imports: tuple[Path, ...])
     return lambda wanted: of_file(source, wanted)
 
 
-def _sweep(of: SweepFile, wanted: Wanted) -> Contents:
+def _sweep(of: SweepFile, where: str | None, wanted: Wanted) -> Contents:
     from ..report.sources import of_sweep
 
     sweep, store = of.open()
     replay: Callable[[str], str] = lambda condition: of.advised("replay", "--where", condition)  # noqa: E731
-    return of_sweep(str(of.file), networks_of(sweep), store, replay, wanted)
+    name = str(of.file) if where is None else f"{of.file} where {where}"
+    return of_sweep(name, selected(of, sweep, where), store, replay, wanted)

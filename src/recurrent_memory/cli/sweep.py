@@ -24,6 +24,7 @@ from .sweep_file import (
     check_output,
     networks_of,
     of_sweep,
+    selected,
     where_option,
 )
 from .sweep_show import show
@@ -274,15 +275,12 @@ def replay(of: SweepFile, where: str, out: Path | None, formats: tuple[str, ...]
     from ..runs.result import load
     from ..runs.session import Watch
     from ..sweeps import replay as make
-    from ..sweeps import select
     from .display import Display
     from .process import interruptible
     from .report import draw, print_summary
 
     sweep, store = of.open()
-    chosen = select(sweep, networks_of(sweep), where)
-    if not chosen:
-        raise InputError(f"--where {where!r} holds for no network of {of.file}: relax it.")
+    chosen = selected(of, sweep, where)
     diverged = damaged = False
     with interruptible(GOES_ON) as should_stop:
         for number, network in enumerate(chosen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from .options import IMPORT, IMPORT_HELP
 from .paths import PATH
 
 if TYPE_CHECKING:
-    from ..sweeps import Networks, Store, Sweep
+    from ..sweeps import Network, Networks, Store, Sweep
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -75,6 +75,25 @@ def networks_of(sweep: Sweep) -> Networks:
     from ..sweeps import networks
 
     return networks(sweep)
+
+
+def selected(of: SweepFile, sweep: Sweep, where: str | None) -> Sequence[Network]:
+    """Return the networks for which an expression is true, or all if there is none.
+
+    Raises
+    ------
+    InputError
+        If the expression is refused, or holds for no network.
+    """
+    from ..sweeps import select
+
+    networks = networks_of(sweep)
+    if where is None:
+        return networks
+    chosen = select(sweep, networks, where)
+    if not chosen:
+        raise InputError(f"--where {where!r} holds for no network of {of.file}: relax it.")
+    return chosen
 
 
 def check_output(path: Path, file: Path | None = None) -> None:

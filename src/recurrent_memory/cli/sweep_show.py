@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
 from .options import formats_option
 from .paths import PATH
-from .sweep_file import SETTINGS, SweepFile, networks_of, of_sweep, where_option
+from .sweep_file import SETTINGS, SweepFile, of_sweep, selected, where_option
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
-
-    from ..sweeps import Network
 
 
 class _MeasureOption(click.Option):
@@ -87,16 +84,12 @@ def show(
     Example:
       recurrent-memory sweep show sweep.toml --measure peak_entropy --x rho
     """
-    from ..sweeps import collect, select
+    from ..sweeps import collect
     from .display import Display
     from .report import save_figures
 
     sweep, store = of.open()
-    networks: Sequence[Network] = networks_of(sweep)
-    if where is not None:
-        networks = select(sweep, networks, where)
-        if not networks:
-            raise InputError(f"--where: {where!r} holds for none of the networks of {of.file}: relax it.")
+    networks = selected(of, sweep, where)
     with Display() as display:
         dataset = collect(networks, store, on_progress=display.update_reading, on_message=display.message)
     counts = Counter(dataset["status"].values.ravel().tolist())
