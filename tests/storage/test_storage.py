@@ -264,8 +264,8 @@ def test_without_hard_links_the_first_file_stays(number: int, tmp_path: Path, mo
 
     monkeypatch.setattr("os.link", refuse)
     path = tmp_path / "file.txt"
-    assert storage.write_atomically(path, lambda temporary: temporary.write_text("first"), replace=False)
-    assert not storage.write_atomically(path, lambda temporary: temporary.write_text("second"), replace=False)
+    assert storage.write_atomically(path, "first", replace=False)
+    assert not storage.write_atomically(path, b"second", replace=False)
     assert create(tmp_path / "claim", b"mine")
     assert not create(tmp_path / "claim", b"mine, too")
     assert contents(tmp_path) == {"claim": b"mine", "file.txt": b"first"}
@@ -294,7 +294,7 @@ def test_a_folder_that_cannot_be_synced_is_no_error(
         sync(handle)
 
     monkeypatch.setattr("os.fsync", only_files)
-    assert storage.write_atomically(tmp_path / "file.txt", lambda temporary: temporary.write_text("new"))
+    assert storage.write_atomically(tmp_path / "file.txt", "new")
 
 
 def test_a_result_that_another_program_has_open_is_read(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def write_script(
     if out is None:
         sys.stdout.write(script)
         return
-    write_atomically(out, lambda path: path.write_text(script, encoding="utf-8"))
+    write_atomically(out, script)
     click.echo(f"{out}: check it, then `sbatch {out}`")
 
 

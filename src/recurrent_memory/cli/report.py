@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import gc
 import io
 from collections.abc import Callable, Mapping
@@ -39,7 +38,7 @@ def draw(result: xr.Dataset, folder: Path, formats: tuple[str, ...] = ("png",), 
         try:
             for path in wanted:
                 content = _rendered(figure, path.suffix[1:], dpi=150)
-                write_atomically(path, functools.partial(Path.write_bytes, data=content))
+                write_atomically(path, content)
         except OSError as error:
             if error.errno not in READ_ONLY:
                 raise
@@ -72,7 +71,7 @@ def save_figures(
             gc.collect()  # the parts of a figure refer to each other, and those of a large sweep take 100 MB
     make_folder(folder)
     for path, content in contents.items():
-        write_atomically(path, functools.partial(Path.write_bytes, data=content))
+        write_atomically(path, content)
     return list(contents)
 
 

@@ -75,7 +75,7 @@ def init(file: Path, preset: Any) -> None:
     from ..sweeps import template
 
     check_output(file)
-    if not write_atomically(file, lambda path: path.write_text(template(preset), encoding="utf-8"), replace=False):
+    if not write_atomically(file, template(preset), replace=False):
         raise InputError(f"{file} already exists: give another name, or remove it.")
     click.echo(f"{file}: edit it, then `{SweepFile(file).advised('plan')}`")
 

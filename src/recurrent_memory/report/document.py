@@ -93,7 +93,7 @@ def write(path: Path, contents: Contents, *, written: str, command: str, reload:
     True
     """
     data = html(contents, written=written, command=command, reload=reload).encode()
-    storage.write_atomically(path, lambda temporary: temporary.write_bytes(data))
+    storage.write_atomically(path, data)
     return len(data)
 
 

@@ -64,17 +64,17 @@ def write(
     files = []
     for name, table in (("scorecard", card), ("losses", losses(frame)), ("shares", explained)):
         files.append(out / f"{name}.csv")
-        _write(files[-1], table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+        storage.write_atomically(files[-1], table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
     pictures = _draw(frame, card, out / "figures", on_progress) if with_pictures else {}
 
     def text_for(folder: Path) -> str:
         return markdown(frame, card, explained, {of: _link(path, folder) for of, path in pictures.items()})
 
     files += [*pictures.values(), out / "scorecard.md"]
-    _write(files[-1], f"# Scorecard\n\n{text_for(out)}\n")
+    storage.write_atomically(files[-1], f"# Scorecard\n\n{text_for(out)}\n")
     if page is not None and around is not None:
         before, after = around
-        _write(page, f"{before}{BEGIN}\n{text_for(page.parent)}\n{END}{after}")
+        storage.write_atomically(page, f"{before}{BEGIN}\n{text_for(page.parent)}\n{END}{after}")
         files.append(page)
     return files
 
@@ -131,7 +131,3 @@ def around_marks(page: Path) -> tuple[str, str]:
 
 def _link(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-
-
-def _write(path: Path, text: str) -> None:
-    storage.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))

@@ -5,7 +5,6 @@ Everything resumes: networks by the store of the sweep, measures by the file of 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,15 +85,11 @@ def sheets(
             continue
         file = (files or out) / f"{scale.name}-{part}.toml"
         if not file.exists() or file.read_text(encoding="utf-8") != text:
-            storage.write_atomically(file, functools.partial(_write, text))
+            storage.write_atomically(file, text)
         sweep = sweeps.load(file)
         networks = sweeps.networks(sweep).without(known)
         found.append(Sheet(file.stem, file, sweep, networks, sweeps.Store(out / scale.name)))
     return [sheet for sheet in found if len(sheet.networks)]
-
-
-def _write(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,7 @@ def note_death(experiment: Experiment, place: RunFolder) -> int:
     before, then = _noted(place)
     number = before + 1 if saved == then else 1
     place.describe(experiment)
-    text = json.dumps({"deaths": number, "iterations": saved})
-    write_atomically(place / DEATHS, lambda path: path.write_text(text))
+    write_atomically(place / DEATHS, json.dumps({"deaths": number, "iterations": saved}))
     return number
 
 

@@ -303,12 +303,10 @@ class RunFolder:
 
     def _copy(self, name: str, to: str) -> None:
         if (self / name).exists():
-            content = (self / name).read_bytes()
-            write_atomically(self / to, lambda path: path.write_bytes(content))
+            write_atomically(self / to, (self / name).read_bytes())
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(self / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def folder_claims() -> Claims:

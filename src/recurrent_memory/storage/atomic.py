@@ -25,7 +25,7 @@ LONGEST_STEM = 100
 Result = TypeVar("Result")
 
 
-def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> bool:
+def write_atomically(path: Path, contents: str | bytes | Callable[[Path], object], *, replace: bool = True) -> bool:
     """Write a file under a temporary name in the same folder, sync it to disk, and give it its final name.
 
     Readers see either the old file or the complete new one, even if the process or the machine dies in between. If
@@ -36,8 +36,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bo
     ----------
     path
         Final name.
-    write
-        Function that writes the file at the path that it receives.
+    contents
+        Text (in UTF-8), bytes, or a function that writes the file at the path that it receives.
     replace
         Whether to replace an existing file. If False, an existing file stays, and the new one is removed. Of several
         processes that write at the same time one wins, if the file system has hard links; otherwise the last may.
@@ -59,15 +59,18 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, replace: bo
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> write_atomically(folder / "note.txt", lambda path: path.write_text("first"))
+    >>> write_atomically(folder / "note.txt", "first")
     True
-    >>> write_atomically(folder / "note.txt", lambda path: path.write_text("second"), replace=False)
+    >>> write_atomically(folder / "note.txt", "second", replace=False)
     False
     >>> (folder / "note.txt").read_text()
     'first'
     """
     with _temporary(path) as temporary:
-        write(temporary)
+        if callable(contents):
+            contents(temporary)
+        else:
+            temporary.write_bytes(contents.encode() if isinstance(contents, str) else contents)
         _sync(temporary)
         linked = None if replace else _link(temporary, path)
         if replace or (linked is None and not path.exists()):

@@ -171,7 +171,7 @@ def identities(path: Path, overrides: Sequence[str] = (), imports: Sequence[Path
         with contextlib.suppress(OSError):  # they can be computed again
             known.parent.mkdir(exist_ok=True)
             text = "\n".join(found)
-            write_atomically(known, lambda temporary: temporary.write_text(f"{digest(text)}\n{text}"))
+            write_atomically(known, f"{digest(text)}\n{text}")
     return store, found
 
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,7 +163,7 @@ def write(
     }
     texts = {SWEEP: source.text, CHUNKS: json.dumps(chunks), DESCRIPTION: json.dumps(described, indent=1)}
     for path, text in texts.items():
-        write_atomically(folder / path, _writer(text))
+        write_atomically(folder / path, text)
 
 
 def _damaged(path: Path) -> DamagedResultError:
@@ -176,10 +176,6 @@ def _table(found: Any) -> dict[str, Any]:
 
 def _are_texts(found: Any) -> bool:
     return isinstance(found, list) and all(isinstance(one, str) for one in found)
-
-
-def _writer(text: str) -> Callable[[Path], Any]:
-    return lambda path: path.write_text(text, encoding="utf-8")
 
 
 def cut(seconds: Sequence[float], request: Any) -> list[int]:

@@ -52,8 +52,7 @@ class Store(Layout):
             make_folder(self.path)
             # First, so that a second worker that starts now does not take the folders for something else.
             if not (self.path / DESCRIPTION).exists():
-                text = json.dumps({"format": FORMAT}) + "\n"
-                write_atomically(self.path / DESCRIPTION, lambda path: path.write_text(text))
+                write_atomically(self.path / DESCRIPTION, json.dumps({"format": FORMAT}) + "\n")
             for folder in ("networks", "claims", "work", "log"):
                 make_folder(self.path / folder)
             self.remove_left_over()
@@ -259,7 +258,7 @@ class Store(Layout):
         """
         about = failure._asdict()
         text = json.dumps({**about, "checksum": digest(json.dumps(about))}, indent=1) + "\n"
-        write_atomically(self._made(identity, FAILURE), lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(self._made(identity, FAILURE), text)
 
     def discard(self, identity: str) -> None:
         """Delete the result or the failure of a network, because its user wants it to be trained again.
