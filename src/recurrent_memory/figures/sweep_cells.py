@@ -148,7 +148,7 @@ def sweep_axes(dataset: xr.Dataset) -> list[str]:
     >>> sweep_axes(xr.Dataset({"status": status}, coords={"task": ["de1", "comp"], "lambda0": [0.8, 0.98]}))
     ['lambda0', 'task']
     """
-    table = table_of_networks(dataset)
+    table = _table(dataset)
     dims = dataset["status"].dims
     varying = [name for name in _varying(dataset, table) if name != "seed" and (name in dims or dims == ("network",))]
     numbers = [name for name in varying if _levels(table, name).is_numeric]
@@ -182,7 +182,7 @@ def choose(dataset: xr.Dataset, x: str | None = None, y: str | None = None, by: 
     InputError
         If a field is unknown or given twice.
     """
-    table = table_of_networks(dataset)
+    table = _table(dataset)
     given = [name for name in (x, y, *(by or ())) if name is not None]
     for name in given:
         _need_field(dataset, table, name)
@@ -239,7 +239,7 @@ def view(dataset: xr.Dataset, measure: str, choice: Choice, solved_only: bool | 
     _need_measure(dataset, measure)
     if solved_only is None:
         solved_only = _is_of_activity(dataset, measure)
-    table = table_of_networks(dataset)
+    table = _table(dataset, measure, "solved")
     x, y = _levels(table, choice.x), _levels(table, choice.y)
     by = [_levels(table, name) for name in choice.by]
     rows = pd.DataFrame({"x": _codes(table, x), "y": _codes(table, y), "finished": table["status"] == "finished"})
@@ -311,6 +311,15 @@ def _interval_of_fraction(successes: int, n: int) -> tuple[float, float]:
 
     found = scipy.stats.binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
+
+
+def _table(dataset: xr.Dataset, *measures: str) -> pd.DataFrame:
+    """Return the fields and the status of all networks as a table, with some of their measures.
+
+    Without the other measures, which would fill the memory if there are many networks.
+    """
+    unused = [name for name in dataset.variables if name in _NOT_AXES]
+    return table_of_networks(dataset[[name for name in ("status", *measures) if name in dataset]].drop_vars(unused))
 
 
 def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
