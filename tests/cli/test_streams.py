@@ -141,3 +141,14 @@ def test_nobody_is_told_for_ever(tmp_path: Path, command: Any, monkeypatch: pyte
     (tmp_path / "s.toml").write_text("experiment.task = 'de1'")
     monkeypatch.setattr(streams, "is_lost", lambda: True)
     assert command("sweep", "status", tmp_path / "s.toml", "--watch").out.count("0 of 1 network done") == 1
+
+
+@pytest.mark.parametrize("columns", ["0", "00", ""])
+def test_a_terminal_that_is_said_to_have_no_columns_shows_everything(columns: str) -> None:
+    speak = (
+        "from recurrent_memory.cli import streams\nstreams.prepare()\n"
+        "from rich.console import Console\nConsole().print('all is said')\nsys.exit(streams.checked(0))\n"
+    )
+    env = {**os.environ, "COLUMNS": columns}
+    done = subprocess.run([sys.executable, "-c", f"import sys\n{speak}"], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all is said\n", "")

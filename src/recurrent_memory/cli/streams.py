@@ -49,6 +49,10 @@ def prepare() -> None:
     """Make standard output and error last; streams that somebody else has put in their place stay as they are."""
     codecs.register(_plain_ascii)
     codecs.register_error("spelled", _spelled)
+    for size in ("COLUMNS", "LINES"):
+        # Some programs that start others set these to 0 if they have no terminal; rich then prints nothing at all.
+        if os.environ.get(size, "").strip().strip("0") == "":
+            os.environ.pop(size, None)
     for descriptor in range(3):
         # A file would otherwise take the number of a stream that was closed, and get what is printed.
         with contextlib.suppress(OSError):
