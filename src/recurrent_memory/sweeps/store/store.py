@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -59,7 +60,8 @@ class Store(Layout):
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
-            raise InputError(f"{self.path} cannot be written to ({error.strerror}): give another `store`.") from None
+            place = error.filename if os.path.isdir(error.filename or "") else self.path
+            raise InputError(f"{place} cannot be written to ({error.strerror}): give another `store`.") from None
 
     def work(self, identity: str) -> RunFolder:
         """Return the run folder of an unfinished network.
