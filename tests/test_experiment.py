@@ -150,15 +150,23 @@ def test_goes_through_json_unchanged() -> None:
 
 def test_scalars_of_arrays_are_stored_as_numbers() -> None:
     of_jax = Experiment(
-        task="de1", task_options={"delay_dur": jnp.asarray(5)}, seed=np.int64(3), lambda0=np.float64(0.9)
-    )
-    assert of_jax == Experiment(task="de1", task_options={"delay_dur": 5}, seed=3, lambda0=0.9)
-    assert json.loads(of_jax.model_dump_json())["task_options"] == {"delay_dur": 5}
+        task="de1", task_options={"delay_dur": jnp.asarray(5), "kappa": np.longdouble(3)}, seed=np.int64(3),
+        lambda0=np.float64(0.9),
+    )  # fmt: skip
+    assert of_jax == Experiment(task="de1", task_options={"delay_dur": 5, "kappa": 3.0}, seed=3, lambda0=0.9)
+    assert json.loads(of_jax.model_dump_json())["task_options"] == {"delay_dur": 5, "kappa": 3.0}
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True)])
+@pytest.mark.parametrize("name", ["n_hidden", "lambda0", "seed", "gradient_clip_norm", "readout_step"])
+def test_a_truth_value_is_no_number(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"`{name}` = True is not allowed: must be a number"):
+        Experiment(task="de1", **{name: value})
 
 
 @pytest.mark.parametrize("value", ["5", True])
 def test_an_option_that_only_looks_like_a_number_is_refused(value: Any) -> None:
-    with pytest.raises(InputError, match=f"`delay_dur` = {value!r} is not allowed: it must be a number"):
+    with pytest.raises(InputError, match=f"`delay_dur` = {value!r} is not allowed: (it )?must be a number"):
         Experiment(task="de1", task_options={"delay_dur": value})
 
 

@@ -19,6 +19,7 @@ from .runs.start import check_path, fresh_state, initial_network
 from .runs.trained import TrainedNetwork
 from .runs.weights import arrays_of, replaced
 from .storage.paths import expanded
+from .storage.reading import unreadable
 
 if TYPE_CHECKING:
     from .sweeps import Network, Store
@@ -86,6 +87,13 @@ def load(
     if snapshot is not None and (isinstance(snapshot, bool) or not isinstance(snapshot, int | np.integer)):
         raise InputError(f"`snapshot` = {snapshot!r} is not a number of iterations, such as 100.")
     place = bank.file_of(path) if bank.is_name(path) else expanded(path)
+    try:
+        return _of_place(place, where, snapshot)
+    except OSError as error:  # a folder that is not ours to look into, or on a disk that is away
+        raise unreadable(Path(error.filename or place), error) from None
+
+
+def _of_place(place: Path, where: str | None, snapshot: int | None) -> TrainedNetwork:
     if place.suffix == ".toml" and not place.is_dir():
         return _of_sweep(place, where, snapshot)
     if where is not None:

@@ -413,7 +413,8 @@ class TestErrors:
         ("options", "message"),
         [
             ({"variant": "published"}, r"`variant` must be one of paper, exact, got 'published'"),
-            ({"n_bins": 0}, r"`n_bins` must be at least 1, got 0 \(the paper uses 20\)"),
+            ({"n_bins": 0}, r"`n_bins` must be from 1 to 10,000, got 0 \(the paper uses 20\)"),
+            ({"n_bins": 10**9}, "`n_bins` must be from 1 to 10,000, got 1000000000"),
             ({"window": 0}, r"`window` must be at least 1 and shorter than the 150 steps measured, got 0"),
             ({"window": 150}, r"shorter than the 150 steps measured, got 150"),
             ({"window": 50, "steps": (0, 40)}, r"shorter than the 40 steps measured, got 50"),

@@ -191,10 +191,11 @@ def test_show_refuses_damaged_checkpoint(damage: Callable[[Path], None], command
 @pytest.mark.parametrize(
     "damage", [truncate, empty, flip_last_bit, flip_bit_of_array, change_shape, drop_array, Path.unlink]
 )
-def test_show_refuses_damaged_weights(damage: Callable[[Path], None], command: Any, finished: Path) -> None:
+@pytest.mark.parametrize("name", ["show", "train"])
+def test_refuses_damaged_weights(name: str, damage: Callable[[Path], None], command: Any, finished: Path) -> None:
     damage(finished / "weights.safetensors")
     before = contents(finished)
-    outcome = command("show", finished)
+    outcome = command(*({"show": ["show"], "train": ["train", *words(small_experiment()), "--out"]}[name]), finished)
     assert_refused(outcome.code, outcome.err, (str(finished / "weights.safetensors"),))
     assert outcome.out == ""
     assert contents(finished) == before

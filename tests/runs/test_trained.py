@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import inspect
+import os
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ import xarray as xr
 
 import recurrent_memory as rm
 from own import OPTIONS, my_lab
-from recurrent_memory.errors import InputError
+from recurrent_memory.errors import InputError, UnreadableFileError
 from recurrent_memory.networks import LeakyCell, PerturbedCell
 from recurrent_memory.own_code import import_file
 from recurrent_memory.runs.start import with_task_options
@@ -461,6 +464,30 @@ def test_a_file_of_the_published_scripts(model: str, tmp_path: Path) -> None:
     xr.testing.assert_equal(loaded.simulate(n_trials=3).activity, net.simulate(n_trials=3).activity)
     with pytest.raises(InputError, match="does not say which task"):
         rm.load(path.rename(tmp_path / "renamed.mat"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda net: net.simulate(n_trials=10**12),
+        lambda net: net.simulate(task_options={"delay_dur": 10**9}),
+        lambda net: net.test(n_batches=10**9),
+        lambda net: net.test(task_options={"delay_dur": 10**9}),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused(call: Callable[[TrainedNetwork], object]) -> None:
+    with pytest.raises(InputError, match=r"needs about .* but this machine has"):
+        call(rm.load("bank:de1-sequential"))
+
+
+@pytest.mark.parametrize("name", ["run", "run/a.mat", "run/a.safetensors", "run/a.toml"])
+def test_what_the_system_does_not_let_us_look_into(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(UnreadableFileError, match=rf"{name}.* cannot be read: Permission denied"):
+        rm.load(tmp_path / name)
 
 
 def test_what_cannot_be_loaded(finished: dict[str, tuple[Path, xr.Dataset]], tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_what_cannot_be_meant_is_refused(written: str, place: Callable[[str], ob
         place(written)
 
 
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("written", ["x" * 256, "ä" * 128 + "/a", "a/" * 2100, "~/" + "\x1b" * 300])
+def test_names_that_no_file_can_have_are_refused(written: str, place: Callable[[str], object]) -> None:
+    message = "is not allowed: (a name may have 255 bytes, a path 4095|it has control characters)"
+    with pytest.raises(InputError, match=message) as caught:
+        place(written)
+    assert "\x1b" not in str(caught.value)
+
+
 def test_every_place_takes_them(home: Path) -> None:
     assert RunFolder("~/run").path == home / "run"
     assert Store("$HOME/store").path == home / "store"

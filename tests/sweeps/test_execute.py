@@ -366,6 +366,10 @@ def in_training(store: Store, worker: int) -> set[str]:
     return found - store.finished()
 
 
+SECONDS_TO_START = 120
+"""Until a worker trains, on a machine that does much else: whoever is killed before has lost nothing."""
+
+
 def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations: int) -> tuple[int, set[str]]:
     """Run workers, and kill or stop them at random moments until the sweep is finished.
 
@@ -390,10 +394,10 @@ def disturbed(store: Store, n_networks: int, kills: int, cache: Path, iterations
             continue
         # Now and then whoever is training what has not been hit yet, so that no network is spared; and whoever is
         # training at all unless workers die well ahead of the sweep, so that all die before it is finished.
-        spared = hit if killed % 4 == 1 and len(hit) < n_networks else None
+        spared = hit if killed % 4 == 1 and len(hit | store.finished()) < n_networks else None
         behind = (len(store.finished()) + 4) * kills > killed * n_networks
-        until = time.monotonic() + chance.uniform(0.5, 4) + (15 if behind or spared is not None else 0)
-        while time.monotonic() < until:
+        until = time.monotonic() + chance.uniform(0.5, 4) + (SECONDS_TO_START if behind or spared is not None else 0)
+        while time.monotonic() < until and len(store.finished()) < n_networks:
             training = set.union(*(in_training(store, worker.pid) for worker in workers))
             if (behind and training) or (spared is not None and training - spared):
                 break

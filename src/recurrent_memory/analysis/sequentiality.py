@@ -26,6 +26,9 @@ from .summaries import left_out, mean_of_defined, summarize_reasons
 from .terms import PSEUDOCOUNT, Terms, terms_of
 from .variants import VARIANTS, Variant
 
+MOST_BINS = 10_000
+"""Most bins of the histogram, unless the trials have more steps: more could only be empty."""
+
 
 def sequentiality_index(
     activity: Any,
@@ -104,8 +107,9 @@ class _Settings:
         for name, value in (("n_bins", self.n_bins), ("window", self.window)):
             if not isinstance(value, int | np.integer):
                 raise InputError(f"`{name}` must be a whole number, got {value!r}.")
-        if self.n_bins < 1:
-            raise InputError(f"`n_bins` must be at least 1, got {self.n_bins} (the paper uses 20).")
+        most = max(MOST_BINS, int(steps.max()))
+        if not 1 <= self.n_bins <= most:
+            raise InputError(f"`n_bins` must be from 1 to {most:,}, got {self.n_bins} (the paper uses 20).")
         if not 1 <= self.window < n_steps:
             raise InputError(
                 f"`window` must be at least 1 and shorter than the {n_steps} steps measured, got "

@@ -67,7 +67,7 @@ def _explain(error: Exception) -> int:
         click.echo(f"Error: {error}", err=True)
         return 2
     if isinstance(error, OSError):
-        place = f" ({error.filename})" if error.filename else ""
+        place = f" ({plain(error.filename, lines=1)})" if error.filename else ""
         click.echo(
             f"Error: {error.strerror or error}{place}. Finished work is kept: once this is fixed, the same command "
             "resumes.",

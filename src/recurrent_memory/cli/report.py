@@ -120,6 +120,7 @@ def print_measures(result: xr.Dataset) -> Console:
     console.print(table)
     for line in filter(None, (*explanations(result), by_chance(result))):
         console.print(line)
-    for reason in sorted({str(v.attrs["reason"]) for v in result.values() if v.attrs.get("reason")}):
+    reasons = {v.attrs.get("reason") for v in result.values() if isinstance(v.attrs.get("reason"), str)}
+    for reason in sorted(filter(None, reasons)):
         console.print(f"note: {plain(reason, LONGEST_NOTE, 1)}")
     return console

@@ -113,6 +113,7 @@ def _is_given(name: str) -> bool:
 
 def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, formats: tuple[str, ...]) -> int:
     from ..runs.folder import RESULT, RunFolder
+    from ..runs.start import initial_network
     from .report import draw, print_summary
 
     def written() -> int | None:
@@ -122,7 +123,11 @@ def _train(experiment: Experiment, folder: Path, checkpoint_every: int | None, f
     before = written()
     result, code = execute(experiment, folder, checkpoint_every=checkpoint_every)
     if result is not None:
-        print_summary(result, RunFolder(folder), draw(result, folder, formats, anew=written() != before))
+        is_new = written() != before
+        if not is_new:
+            # The result of an earlier run is whole; what the summary lists beside it should be, too.
+            RunFolder(folder).load_weights(initial_network(experiment))
+        print_summary(result, RunFolder(folder), draw(result, folder, formats, anew=is_new))
     return code
 
 

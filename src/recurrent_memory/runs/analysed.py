@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..analysis.readers import read
 from ..analysis.splits import check_count
 from ..errors import DamagedResultError, FileError, InputError, first_line
 from ..experiment import Experiment
-from ..storage.reading import check_holes
+from ..storage.reading import check_holes, most_for
 from . import result as results
 from .folder import RunFolder
 
@@ -324,7 +323,7 @@ def _of_netcdf(path: Path, variable: str | None) -> Recorded:
 
 
 def _of_npz(path: Path, variable: str | None) -> Recorded:
-    with _reading(path) as opened, np.load(opened, allow_pickle=False) as file:
+    with _reading(path) as opened, _unpacked(path, opened) as file:
         activity = file[chosen(dict.fromkeys(file, ""), path, variable)]
         mask = file[MASK] if MASK in file and variable != MASK else None
     return Recorded(activity, _truths(mask))
@@ -337,6 +336,19 @@ def _of_npy(path: Path, variable: str | None) -> Recorded:
         return Recorded(np.load(opened, allow_pickle=False))
 
 
+def _unpacked(path: Path, opened: BinaryIO) -> Any:
+    """Return the arrays of an archive, which are read on first use; it must not unpack to far more than it is."""
+    with zipfile.ZipFile(opened) as archive:
+        size, unpacked = path.stat().st_size, sum(of.file_size for of in archive.infolist())
+    if unpacked > most_for(size):
+        raise DamagedResultError(
+            f"{path} unpacks to too much: its {size:,} bytes to {unpacked:,}. If it is a recording, save it by "
+            "np.savez, which does not pack."
+        )
+    opened.seek(0)
+    return np.load(opened, allow_pickle=False)
+
+
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[BinaryIO]:
     """Open a file, and turn the errors of NumPy about it into one that says what to do."""
@@ -344,9 +356,9 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as opened:  # NumPy would leave a damaged file open
             yield opened
-    except InputError:
+    except (InputError, OSError):
         raise
-    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # on a damaged file, NumPy and what it is built on raise almost any exception
         what = first_line(error)
         if "allow_pickle" in what:
             what = "it holds Python objects, not numbers: pad the trials to one length, and add a `mask`"

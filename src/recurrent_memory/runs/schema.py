@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..analysis.labels import complaints, is_numeric
+from ..analysis.labels import DIMS, complaints, is_numeric
 from ..errors import DamagedResultError, counted
 from .measures import MEASURES
 
@@ -23,6 +23,8 @@ ARRAYS = (
     "fractional_loss",
 )  # fmt: skip
 """Variables of every result."""
+NOTES = ("units", "long_name", "reason", "formula", "term", "variant")
+"""Attributes of variables that are texts."""
 PARTS = {"delay_": "delay", "stage_": "stage"}
 """Beginnings of the names of measures of each delay and of each task, and the dimension that they have then."""
 
@@ -54,7 +56,9 @@ def check_result(result: xr.Dataset, path: Path) -> xr.Dataset:
     ...     print(str(error).partition(" (")[0])
     run/result.nc is not a whole result: its attribute `task` is no text
     """
-    wrong = [*_of_attributes(result.attrs), *_missing(result), *complaints(result), *_of_measures(result)]
+    wrong = [
+        *_of_attributes(result.attrs), *_missing(result), *complaints(result), *_of_measures(result), *_of_notes(result)
+    ]  # fmt: skip
     if wrong:
         more = f" ({counted(len(wrong) - 1, 'more fault')})" if len(wrong) > 1 else ""
         raise DamagedResultError(
@@ -92,6 +96,15 @@ def _of_measures(result: xr.Dataset) -> Iterator[str]:
     task = result.variables.get("stage_task")
     if "stage" in result.dims and (task is None or task.dims != ("stage",)):
         yield "it does not name the task of each stage"
+
+
+def _of_notes(result: xr.Dataset) -> Iterator[str]:
+    """Yield what is wrong with the attributes of variables that summaries and pictures show."""
+    for name in (name for name in result.variables if name in DIMS or name in measured_dims()):
+        attrs = result.variables[name].attrs
+        yield from (f"`{note}` of `{name}` is no text" for note in NOTES if not isinstance(attrs.get(note, ""), str))
+        if not is_number(attrs.get("n_units", 0)):
+            yield f"`n_units` of `{name}` is no number"
 
 
 def measured_dims() -> dict[str, tuple[str, ...]]:

@@ -24,7 +24,7 @@ from ..tasks import AbstractTask, Trials
 from ..tasks.epochs import whole_number
 from ..tasks.populations import check_key
 from . import perturbations
-from .resources import settled
+from .resources import check_that_it_fits, settled
 from .start import with_task_options
 from .testing import run_test
 from .weights import arrays_of, as_torch, labelled, replaced
@@ -235,6 +235,7 @@ class TrainedNetwork:
         with settled():
             if trials is None:
                 number = N_TRIALS if n_trials is None else whole_number("n_trials", n_trials, low=1)
+                check_that_it_fits(experiment.model_copy(update={"batch_size": number, "test_batches": 1}))
                 trials = task.sample(of_trials, number)
             _check_trials(trials, task)
             outputs, activity = respond(network, task, trials, of_trials)
@@ -269,6 +270,7 @@ class TrainedNetwork:
         if n_batches is not None:
             experiment = experiment.replace(test_batches=n_batches)
         of_trials = None if key is None else random_key(key)
+        check_that_it_fits(experiment)
         with settled():
             return self.described(run_test(experiment, self.acting, "tested", of_trials, plain=self.network))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -55,9 +56,18 @@ class Settings(BaseModel):
 
     def __init__(self, /, **values: Any) -> None:  # a file may have a field `self`
         try:
-            super().__init__(**{name: _of_file(name, _without_arrays(value)) for name, value in values.items()})
+            super().__init__(**{name: self._checked(name, _without_arrays(value)) for name, value in values.items()})
         except ValidationError as error:
             raise InputError(_explain(type(self), error)) from None
+
+    @classmethod
+    def _checked(cls, name: str, value: Any) -> Any:
+        """Return a value that is no truth value in place of a number, which pydantic would take for 0 or 1."""
+        field = cls.model_fields.get(name)
+        if isinstance(value, bool) and field is not None and _is_number(field.annotation):
+            about = f"\n`{name}`: {field.description.rstrip('.')}." if field.description else ""
+            raise InputError(f"`{name}` = {value} is not allowed: must be a number, no truth value.{about}")
+        return _of_file(name, value)
 
     def replace(self: Own, **changes: Any) -> Own:
         """Return a validated copy with some values changed.
@@ -96,7 +106,16 @@ def _without_arrays(value: Any) -> Any:
         return type(value)(map(_without_arrays, value))
     # Compare the name of the type's module: importing NumPy takes a moment, and most settings hold none of its scalars.
     is_array = type(value).__module__.partition(".")[0] in ("numpy", "jaxlib")
-    return value.item() if is_array and getattr(value, "ndim", None) == 0 else value
+    if not is_array or getattr(value, "ndim", None) != 0:
+        return value
+    found = value.item()
+    return float(found) if type(found).__name__ == "longdouble" else found  # which has no type of Python's
+
+
+def _is_number(annotation: Any) -> bool:
+    """Return whether a field's type admits numbers, and no truth values."""
+    kinds = typing.get_args(annotation) or (annotation,)
+    return {int, float} & set(kinds) != set() and bool not in kinds
 
 
 def _misspelt_first(errors: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -154,7 +155,9 @@ def load_dataset(path: Path) -> xr.Dataset:
     try:
         check_contents(data)
         # From memory: HDF5 would lock the file, which fails if another program has it open, or without locks.
-        with xarray.open_dataset(io.BytesIO(data), **_AS_WRITTEN) as file:
+        with warnings.catch_warnings(), xarray.open_dataset(io.BytesIO(data), **_AS_WRITTEN) as file:
+            # Of odd fill values and the like, one for each variable: what is read is checked by whoever needs it.
+            warnings.simplefilter("ignore", xarray.SerializationWarning)
             if file.nbytes > most_for(len(data)):  # decoding can widen numbers
                 raise ValueError(f"its {len(data):,} bytes unpack to {file.nbytes:,}")
             dataset = _with_own_dimensions(file.load())

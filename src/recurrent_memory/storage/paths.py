@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import FileError, InputError
+from ..errors import FileError, InputError, plain
 
+LONGEST_NAME, LONGEST_PATH = 255, 4095
+"""Bytes of a name, and of a path, that Linux and most file systems take."""
 _VARIABLE = re.compile(r"\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})", re.ASCII)
 
 
@@ -28,7 +30,8 @@ def expanded(path: str | os.PathLike[str], folder: str | os.PathLike[str] = "") 
     Raises
     ------
     InputError
-        If a variable is not set, or there is no such user: a folder of that name is hardly what is wanted.
+        If a variable is not set, or there is no such user: a folder of that name is hardly what is wanted. Also if no
+        file can have this name, because it is too long.
 
     Examples
     --------
@@ -37,6 +40,10 @@ def expanded(path: str | os.PathLike[str], folder: str | os.PathLike[str] = "") 
     '/scratch/me/runs'
     """
     text = os.fspath(path)
+    if len(os.fsencode(text)) > LONGEST_PATH or any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(text).parts):
+        raise InputError(
+            f"{plain(repr(text), 60)} is not allowed: a name may have {LONGEST_NAME} bytes, a path {LONGEST_PATH}."
+        )
     if "$" not in text and not text.startswith("~"):
         return Path(folder, text)
     parts: list[str] = []

@@ -68,6 +68,7 @@ def test_other_times_are_refused(text: str) -> None:
         ({"slurm_option": ("constraint=",)}, ("'constraint='", "NAME=VALUE")),
         ({"slurm_option": ("comment=a\nb",)}, ("NAME=VALUE",)),
         ({"slurm_option": ("partition=gpu",)}, ("give --partition instead",)),
+        ({"slurm_option": ("clusters=big",)}, ("SLURM_CLUSTERS",)),
         ({"slurm_option": ("array=0-3",)}, ("sets --array by itself",)),
         ({"slurm_option": ("exclusive", "exclusive")}, ("exclusive is given twice",)),
     ],

@@ -55,6 +55,8 @@ def test_the_number_of_a_job_is_found(printed: str, expected: str | None) -> Non
         ("echo thank you", "", "{name}"),
         ("echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1", "{name}|0|9_0|9|R|None", "9"),
         ("echo Submitted batch job 10; echo 'Cannot write the log' >&2; exit 3", "", "10"),
+        ("echo 11; echo 'Cannot write the log' >&2; exit 3", "", "11"),  # a wrapper's own trouble
+        ("echo thank you; exit 3", "{name}|0|12_0|12|PD|None", "12"),
     ],
 )
 def test_what_is_queued_is_known_and_followed(sbatch: str, queue: str, number: str, folder: Path) -> None:
@@ -136,6 +138,13 @@ def test_the_queue_is_read_whatever_surrounds_it(printed: str, expected: list[st
     store = made_submission(folder)
     (folder / "queue").write_text(printed + "\n")
     assert [f"{job.id} {job.state} {','.join(job.networks)}" for job in queued(store)] == expected
+
+
+def test_a_queue_that_fails_behind_a_pipe_is_not_empty(folder: Path) -> None:
+    store = made_submission(folder)
+    say(folder, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2 | cat")
+    with pytest.raises(InputError, match=r"squeue failed: .*Unable to contact slurm controller"):
+        queued(store)
 
 
 def test_the_configuration_is_found_below_a_banner(folder: Path) -> None:
@@ -240,12 +249,14 @@ def test_odd_variables_of_a_job_are_no_mistake(value: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("index", "elements"),
-    [("N/A", [0]), ("", [0]), ("3", [3]), ("[0-2,7%2]", [0, 1, 2, 7]), ("[5-3]", [0]), ("9" * 5000, None)],
-)
+    [("N/A", [0]), ("", [0]), ("3", [3]), ("[0-2,7%2]", [0, 1, 2, 7]), ("[5-3]", [0]), ("9" * 5000, None),
+     ("[0-6:3,1]", [0, 1, 3, 6]), ("0-3:0", [0, 1, 2, 3])],
+)  # fmt: skip
 def test_elements_of_an_array_are_read_and_bounded(index: str, elements: list[int] | None) -> None:
     found = _elements(index)
     assert elements is None or found == elements
 
 
-def test_a_range_that_no_array_can_have_does_not_fill_the_memory() -> None:
-    assert len(_elements("[0-999999999]")) <= MOST_ELEMENTS + 1
+@pytest.mark.parametrize("index", ["[0-999999999]", ",".join(["0-999999999"] * 3)])
+def test_a_range_that_no_array_can_have_does_not_fill_the_memory(index: str) -> None:
+    assert len(_elements(index)) <= MOST_ELEMENTS + 1

@@ -142,7 +142,7 @@ def store_of(path: Path, content: dict[str, Any]) -> Path:
     own_name = path.stem if path.suffix == ".toml" else f"{path.name}-results"
     store = content.get("store", own_name)
     try:
-        if "\n" in store or plain(store) != store:
+        if "\n" in store or plain(store, len(store)) != store:
             raise ValueError("it has control characters, or a null byte")
         found = expanded(store, path.parent)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):

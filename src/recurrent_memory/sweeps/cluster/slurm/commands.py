@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ....errors import InputError, RefusedError
@@ -21,6 +22,8 @@ _NUMBER = (
     r"^.*\bjob *(?:id|number)?[ :=#]*([0-9]+)\b",
 )
 """Lines in which sbatch, or a site's wrapper, says the number of a job; the surest first."""
+SURE = 2
+"""How many of them are sbatch's own: a refusal may name another job."""
 _PERHAPS_QUEUED = re.compile(
     r"timed out|timeout|zero bytes|unexpected message|transport|communication|reset by peer|interrupted",
     re.IGNORECASE,
@@ -75,6 +78,9 @@ def ask(*command: str) -> str:
         raise InputError(f"Slurm does not answer: {command[0]} took more than {SECONDS_FOR_AN_ANSWER} s.")
     if done.code:
         raise InputError(f"{command[0]} failed: {complaint(done.err) or complaint(done.out) or 'it does not say why'}")
+    if not done.out.strip() and re.search(r"\berror:", done.err, re.IGNORECASE):
+        # The exit code may be that of a pipe in a site's wrapper; no answer is not an empty queue.
+        raise InputError(f"{command[0]} failed: {complaint(done.err)}")
     return done.out
 
 
@@ -112,9 +118,14 @@ def complaint(text: str) -> str:
     return "; ".join(dict.fromkeys(filter(None, rows)))[:400]
 
 
-def job_number(text: str) -> str | None:
+def surely_number(text: str) -> str | None:
+    """Return the number of the job if it is printed as sbatch prints it; None if there is none, or only in a text."""
+    return job_number(text, _NUMBER[:SURE])
+
+
+def job_number(text: str, patterns: Sequence[str] = _NUMBER) -> str | None:
     """Return the number of the job in what sbatch printed, the last if there are several; None if there is none."""
-    for pattern in _NUMBER:
+    for pattern in patterns:
         found: list[str] = re.findall(pattern, text.replace("\r", ""), re.MULTILINE | re.IGNORECASE)
         if found:
             return found[-1]

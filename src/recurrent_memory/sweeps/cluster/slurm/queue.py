@@ -13,6 +13,7 @@ FORMAT = "%j|%K|%i|%F|%T|%r"
 N_COLUMNS = 6
 MOST_ELEMENTS = 4_000_001
 """Largest job array that Slurm can be configured for."""
+_RANGE = r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?"
 SHORT = {"R": "RUNNING", "PD": "PENDING", "CG": "COMPLETING", "CF": "CONFIGURING", "S": "SUSPENDED"}
 """States as squeue abbreviates them."""
 
@@ -51,11 +52,11 @@ def rows() -> Iterator[Row]:
 
 
 def _elements(index: str) -> list[int]:
-    """Return the elements of an index such as "3", of a range that squeue has not split ("[0-3,7%2]"), or of none."""
-    found: list[int] = []
-    for first, last in re.findall(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", index.partition("%")[0]):
-        found += range(int(first), min(int(last or first), MOST_ELEMENTS) + 1)
-    return found or [0]
+    """Return the elements of an index such as "3", of a range that squeue has not split ("[0-6:2,9%2]"), or of none."""
+    found: set[int] = set()
+    for first, last, step in re.findall(_RANGE, index.partition("%")[0]):
+        found.update(range(int(first), min(int(last or first), MOST_ELEMENTS) + 1, int(step or 1) or 1))
+    return sorted(found) or [0]
 
 
 def numbers(name: str) -> str | None:

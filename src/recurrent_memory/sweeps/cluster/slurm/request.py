@@ -112,7 +112,7 @@ class Request(Settings):
     @classmethod
     def _is_time(cls, time: str) -> str:
         minutes(time)
-        return time
+        return time.strip()
 
     @field_validator("slurm_option")
     @classmethod
@@ -130,6 +130,11 @@ class Request(Settings):
                 raise InputError(f"`slurm_option` = {option!r} is not allowed: give {_OF_OWN_OPTION[name]} instead.")
             if name in _SET_HERE:
                 raise InputError(f"`slurm_option` = {option!r} is not allowed: the sweep sets --{name} by itself.")
+            if name == "clusters":
+                raise InputError(
+                    f"`slurm_option` = {option!r} is not allowed: squeue and scancel would not look there. Set the "
+                    "environment variable SLURM_CLUSTERS instead, which all of Slurm's commands heed."
+                )
             if name in seen:
                 raise InputError(f"`slurm_option` = {option!r} is not allowed: {name} is given twice.")
             seen.add(name)

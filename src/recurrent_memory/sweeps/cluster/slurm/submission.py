@@ -19,7 +19,7 @@ from ...store.store import Store
 from ..submission import Submission, Submitted, cut, short_name, split, write
 from ..submission import submissions as submissions_to
 from .chunk import Chunk
-from .commands import call, job_number, largest_array, may_be_queued, refusal
+from .commands import call, job_number, largest_array, may_be_queued, refusal, surely_number
 from .queue import numbers
 from .request import Request
 
@@ -201,11 +201,11 @@ def _submitted(executor: SlurmExecutor, chunks: list[Chunk]) -> str:
     name = executor.parameters["job_name"]
     if done.code == 0:
         return job_number(done.out) or numbers(name) or job_number(done.err) or name
-    if not may_be_queued(done) and "submitted batch job" not in done.out.lower():
-        raise refusal(done)
-    # Names are unique: they say whether these jobs are queued, whatever sbatch says.
-    found = numbers(name) or job_number(done.out)
+    # Names are unique: they say whether these jobs are queued, whatever sbatch, or a wrapper that fails later, says.
+    found = numbers(name) or surely_number(done.out)
     if found is None:
+        if not may_be_queued(done):
+            raise refusal(done)
         raise _PerhapsQueuedError(f"{refusal(done)} If its jobs are queued nevertheless, they are known by {name}.")
     return found
 
