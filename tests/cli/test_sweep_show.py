@@ -111,7 +111,7 @@ def test_if_only_one_number_varies_there_are_only_lines(command: Any, tmp_path: 
         (("--y", "identity"), ("'identity'",)),
         (("--by", "fractional_loss"), ("'fractional_loss'", "is not a field")),
         (("--x", "task", "--by", "task"), ("'task'", "twice")),
-        (("--where", "lambda0 > 2"), ("'lambda0 > 2'", "none of the networks")),
+        (("--where", "lambda0 > 2"), ("'lambda0 > 2'", "holds for no network")),
         (("--where", "colour == 1"), ("`colour`", "lambda0")),
         (("--format", "gif"), ("gif", "png")),
         (("--out", "sweep.toml"), ("sweep.toml", "another --out")),

@@ -70,7 +70,9 @@ def test_what_cannot_be_meant_is_refused(written: str, place: Callable[[str], ob
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("written", ["x" * 256, "ä" * 128 + "/a", "a/" * 2100, "~/" + "\x1b" * 300])
 def test_names_that_no_file_can_have_are_refused(written: str, place: Callable[[str], object]) -> None:
-    message = "is not allowed: (a name may have 255 bytes, a path 4095|it has control characters)"
+    message = (
+        r"is not allowed(:| \(File name too long\):) (give at most 255 bytes for a name|it has control characters)"
+    )
     with pytest.raises(InputError, match=message) as caught:
         place(written)
     assert "\x1b" not in str(caught.value)

@@ -314,30 +314,23 @@ def _interval_of_fraction(successes: int, n: int) -> tuple[float, float]:
 
 
 def _table(dataset: xr.Dataset, *measures: str) -> pd.DataFrame:
-    """Return the fields and the status of all networks as a table, with some of their measures.
-
-    Without the other measures, which would fill the memory if there are many networks.
-    """
-    unused = [name for name in dataset.variables if name in _NOT_AXES]
-    return table_of_networks(dataset[[name for name in ("status", *measures) if name in dataset]].drop_vars(unused))
+    """Return the fields, status and some measures of all networks; all of them could fill the memory."""
+    names = [name for name in ("status", *measures) if name in dataset]
+    return table_of_networks(dataset[names].drop_vars(_NOT_AXES, errors="ignore"))
 
 
 def _varying(dataset: xr.Dataset, table: pd.DataFrame) -> list[str]:
     """Return the fields that have several values, the sweep's axes first."""
     names = dict.fromkeys([*map(str, dataset["status"].dims), *map(str, dataset.coords)])
     tables = {name.partition(".")[0] for name in names if "." in name}  # of options, each of which is a field itself
-    return [
-        name
-        for name in names
-        if name not in (*_NOT_AXES, *tables) and name in table and table[name].nunique(dropna=False) > 1
-    ]
+    return [name for name in names if name not in tables and name in table and table[name].nunique(dropna=False) > 1]
 
 
 def _follows(table: pd.DataFrame, chosen: Sequence[str], name: str) -> bool:
     """Return whether the chosen fields determine a field: each combination of their values has one value of it."""
-    if not chosen:
-        return False
-    return bool((table.groupby(list(chosen), dropna=False, sort=False)[name].nunique(dropna=False) <= 1).all())
+    return len(chosen) > 0 and bool(
+        (table.groupby(list(chosen), dropna=False, sort=False)[name].nunique(dropna=False) <= 1).all()
+    )
 
 
 def _levels(table: pd.DataFrame, name: str | None) -> Field:

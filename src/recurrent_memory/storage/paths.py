@@ -42,7 +42,8 @@ def expanded(path: str | os.PathLike[str], folder: str | os.PathLike[str] = "") 
     text = os.fspath(path)
     if len(os.fsencode(text)) > LONGEST_PATH or any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(text).parts):
         raise InputError(
-            f"{plain(repr(text), 60)} is not allowed: a name may have {LONGEST_NAME} bytes, a path {LONGEST_PATH}."
+            f"{plain(repr(text), 60)} is not allowed (File name too long): give at most "
+            f"{LONGEST_NAME} bytes for a name and {LONGEST_PATH} for a path."
         )
     if "$" not in text and not text.startswith("~"):
         return Path(folder, text)
