@@ -338,6 +338,8 @@ def test_the_result_can_be_stored(tmp_path: Any) -> None:
         ("sqi", {"n": 0}, "`n` must be a whole number, 1 or more, got 0"),
         ("sqi", {"n_bootstrap": -1}, "`n_bootstrap` must be a whole number, 0 or more, got -1"),
         ("sqi", {"threads": 0}, "`threads` must be a whole number, 1 or more, got 0"),
+        ("sqi", {"n_bin": 3}, "`n_bin` is no option of sqi. Do you mean n_bins"),
+        (lambda activity, power: 1.0, {"pawer": 3}, "`pawer` is no option of <lambda>. Do you mean power"),
         ("sqi", {"alternative": "both"}, "`alternative` must be one of greater, less, two-sided, got 'both'"),
         (lambda activity: activity, {}, r"must return a number, .* got ndarray of float64 \(6, 30, 12\)"),
         (lambda activity: xr.Dataset(), {}, "must return a number"),

@@ -11,11 +11,13 @@ otherwise such measures would compare a trial with itself.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from threadpoolctl import threadpool_limits
 
-from ..errors import InputError
+from ..errors import InputError, suggestion
 from ..registry import Registry
 from .activity import Recording, read_recording
 from .blocks import blocks
@@ -137,7 +139,7 @@ def against_chance(
     check_count("seed", seed, 0)
     if alternative not in ALTERNATIVES:
         raise InputError(f"`alternative` must be one of {', '.join(ALTERNATIVES)}, got {alternative!r}.")
-    entry = _entry(measure)
+    entry = _checked(_entry(measure), options)
     given = options if steps is None else {**options, "steps": steps}
     whole, part = read_recording(activity, mask=mask), read_recording(activity, mask=mask, steps=steps)
     draws = _Case(entry, whole, part, given, seed).draw(NULLS.find(null), n, n_bootstrap, threads)
@@ -350,6 +352,18 @@ def _entry(measure: str | Callable[..., Any]) -> ActivityMeasure:
     if not callable(measure):
         raise InputError(f"`measure` must be the name of a measure, or a function of activity, got {measure!r}.")
     return ActivityMeasure(name=str(getattr(measure, "__name__", type(measure).__name__)), function=measure)
+
+
+def _checked(entry: ActivityMeasure, options: Iterable[str]) -> ActivityMeasure:
+    """Return a measure; raise `InputError` for an option that it does not have."""
+    if not isinstance(entry.function, FunctionType):
+        return entry  # what a class or a partial function takes is known when it is called
+    others = list(inspect.signature(entry.function).parameters.values())[1:]
+    known = [of.name for of in others if of.kind in (of.KEYWORD_ONLY, of.POSITIONAL_OR_KEYWORD)]
+    for name in options:
+        if name not in known and not any(of.kind is of.VAR_KEYWORD for of in others):
+            raise InputError(f"`{name}` is no option of {entry.name}.{suggestion(name, known)}")
+    return entry
 
 
 def _array(values: Iterable[float]) -> Draws:
