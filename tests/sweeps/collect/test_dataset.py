@@ -126,6 +126,23 @@ def test_the_status_says_what_is_missing(tmp_path: Path) -> None:
     assert set(collect(every, Store(tmp_path / "nothing"))["status"].values) == {"left"}
 
 
+def test_networks_after_one_that_does_not_agree_keep_their_own_labels(tmp_path: Path) -> None:
+    every, store = networks(sweep_of({"seed": tuple(range(4))}, task="de1")), Store(tmp_path / "store")
+    store.prepare()
+    for network, dim, labels in zip(
+        every, ("place", "else", "place", "place"), ([1, 2], [1, 2], [2, 3], [1, 2]), strict=True
+    ):
+        result = xr.Dataset({"own": (dim, [10.0 * label for label in labels])}, coords={dim: labels})
+        store.publish(network.identity, network.experiment.model_dump(mode="json"), result, {}, (), {"host": "here"})
+    lines: list[str] = []
+    found = collect(every, store, on_message=lines.append)
+    assert list(found["status"].values) == ["finished", "damaged", "finished", "finished"]
+    assert len(lines) == 1
+    nan = np.nan
+    values = found["own"].sel(place=[1, 2, 3]).values
+    np.testing.assert_array_equal(values, [[10, 20, nan], [nan, nan, nan], [nan, 20, 30], [10, 20, nan]])
+
+
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Network], Store]:
     """Networks with measures of different dimensions: delays that vary in two ways, and a curriculum."""

@@ -260,7 +260,7 @@ class _Table:
     def _is_like_last(self, record: Record, is_text: dict[str, bool]) -> bool:
         """Return whether a record has the same measures as the last one; the parts of its form are the same objects."""
         form = (record.dims, record.attrs, record.coords)
-        same = all(map(operator.is_, form, self._form)) and is_text == self._is_text
+        same = bool(self._form) and all(map(operator.is_, form, self._form)) and is_text == self._is_text
         self._form, self._is_text = form, is_text
         return same
 
