@@ -81,14 +81,18 @@ def phase_randomised(rng: np.random.Generator, block: Block) -> Block:
     phase = np.float32(2 * np.pi) * rng.random(amplitude.shape, dtype=np.float32)
     spectrum = amplitude * (np.cos(phase) + np.complex64(1j) * np.sin(phase))
     first = n_steps * np.arange(n_trials * n_units).reshape(n_trials, n_units, 1)
+
+    def places() -> Int[np.ndarray, " value"]:
+        """Return where the sorted values of all rows belong, in the order of the courses of the spectrum."""
+        return np.asarray((first + _order(fft.irfft(spectrum, n=n_steps, axis=2))).ravel())
+
     for _ in range(ROUNDS - 1):
-        place = first + _order(fft.irfft(spectrum, n=n_steps, axis=2))
-        courses.ravel()[place.ravel()] = sorted_courses.ravel()
+        courses.ravel()[places()] = sorted_courses.ravel()
         spectrum = fft.rfft(courses, axis=2)
         modulus = np.abs(spectrum)
         spectrum *= np.divide(amplitude, modulus, out=np.zeros_like(modulus), where=modulus > 0)
     new = np.empty(rows.shape)
-    new.ravel()[(first + _order(fft.irfft(spectrum, n=n_steps, axis=2))).ravel()] = values.ravel()
+    new.ravel()[places()] = values.ravel()
     return np.asarray(new.transpose(0, 2, 1))
 
 

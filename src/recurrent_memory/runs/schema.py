@@ -100,7 +100,8 @@ def _of_measures(result: xr.Dataset) -> Iterator[str]:
 
 def _of_notes(result: xr.Dataset) -> Iterator[str]:
     """Yield what is wrong with the attributes of variables that summaries and pictures show."""
-    for name in (name for name in result.variables if name in DIMS or name in measured_dims()):
+    checked = {*DIMS, *measured_dims()}
+    for name in (name for name in result.variables if name in checked):
         attrs = result.variables[name].attrs
         yield from (f"`{note}` of `{name}` is no text" for note in NOTES if not isinstance(attrs.get(note, ""), str))
         if not is_number(attrs.get("n_units", 0)):

@@ -171,7 +171,7 @@ class Layout:
 
     def file(self, identity: str, ending: str) -> Path:
         """Return the path of the result or the failure of a network."""
-        return Path(f"{self._networks}/{shard(identity)}/{identity}{ending}")  # a tenth of the time of joining paths
+        return Path(f"{self._networks}/{shard(identity)}/{identity}{ending}")  # half of the time of joining paths
 
 
 def shard(identity: str) -> str:
