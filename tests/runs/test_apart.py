@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from own import OPTIONS, forget
+from own import OPTIONS, forget, my_lab  # noqa: F401 (a fixture)
 from recurrent_memory.errors import InterruptedRunError
 from recurrent_memory.own_code import import_file
 from recurrent_memory.runs import apart
@@ -91,8 +91,14 @@ def test_only_the_network_that_kills_fails(tmp_path: Path, monkeypatch: pytest.M
     assert not list((tmp_path / "store" / "work").rglob("*.nc"))
 
 
-def test_it_stops_when_told_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["", "gone", "edited"])
+def test_it_stops_when_told_to(other: str, my_lab: Path, tmp_path: Path) -> None:
     experiment, place = small_experiment(iterations=10**6), RunFolder(tmp_path / "run")
+    if other:  # a file that this experiment does not need
+        import_file(my_lab)
+        my_lab.unlink()
+    if other == "edited":
+        my_lab.write_text("this is no Python")
 
     def has_begun() -> bool:
         return (place.path / "training.checkpoint").exists()

@@ -24,7 +24,7 @@ from types import FrameType
 
 import jax
 
-from ..errors import FileError, FolderInUseError, InterruptedRunError
+from ..errors import FileError, FolderInUseError, InputError, InterruptedRunError
 from ..experiment import Experiment
 from ..own_code import import_file, imported_files
 from ..storage.atomic import write_atomically
@@ -216,7 +216,8 @@ def main(folder: str, parent: int, files: Sequence[str]) -> None:
         signal.signal(number, note)
     _offer_to_be_killed_first()
     for file in files:
-        import_file(Path(file))
+        with contextlib.suppress(InputError):  # files that this experiment does not need may be gone or edited by now
+            import_file(Path(file))
     experiment = place.experiment()
 
     def should_stop() -> bool:
