@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from own import OPTIONS, forget, my_lab  # noqa: F401 (a fixture)
+from own import OPTIONS, forget, my_lab
 from recurrent_memory.errors import InterruptedRunError
 from recurrent_memory.own_code import import_file
 from recurrent_memory.runs import apart
@@ -20,6 +20,8 @@ from recurrent_memory.runs.run import run
 from recurrent_memory.runs.session import Watch
 from recurrent_memory.sweeps import Network, Part, Store, execute, identity
 from small import small_experiment
+
+__all__ = ["my_lab"]
 
 DEADLY = '''
 """A task that kills its process if a file is there, as a lack of memory would."""
