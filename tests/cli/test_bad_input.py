@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -94,6 +95,20 @@ def test_refuses_likewise_as_a_process(given: tuple[str, ...], naming: tuple[str
     )
     assert_refused(done.returncode, done.stderr, naming)
     assert done.stdout == ""
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("words", [("train", "--task", "de1"), ("tasks",), ("show", "nowhere")])
+@pytest.mark.parametrize("setting", ["JAX_ENABLE_X64=notabool", "JAX_NUM_CPU_DEVICES=many"])
+def test_names_a_setting_of_jax_with_which_it_does_not_start(
+    setting: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    name, value = setting.split("=")
+    done = subprocess.run(
+        [sys.executable, "-m", "recurrent_memory", *words],
+        cwd=tmp_path, env={**os.environ, name: value}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert_refused(done.returncode, done.stderr, (setting,))
     assert contents(tmp_path) == {}
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from recurrent_memory import limits
 from recurrent_memory.errors import InputError
-from recurrent_memory.runs import limits, resources
+from recurrent_memory.runs import resources
 from recurrent_memory.runs.pool import plan
 from recurrent_memory.runs.run import run
 from small import small_experiment

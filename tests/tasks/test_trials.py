@@ -165,6 +165,11 @@ def test_compiled_trials_equal_the_others() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+def test_batches_larger_than_memory_are_refused() -> None:
+    with pytest.raises(InputError, match=r"1,000,000,000 trials of .* steps .* this machine has .* draw fewer"):
+        tasks.DE1().sample(jr.key(0), 10**9)
+
+
 @pytest.mark.parametrize("size", [0, -3, True])
 def test_bad_batch_sizes_are_refused(size: int) -> None:
     with pytest.raises(InputError, match=r"`batch_size` = .* must be a whole number, at least 1"):

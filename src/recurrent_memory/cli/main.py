@@ -54,7 +54,29 @@ def _run(command: Callable[[], click.Command], name: str) -> int:
     except click.Abort:
         return 130
     except Exception as error:
-        return _explain(error)
+        return _refused_by_jax() or _explain(error)
+
+
+def _refused_by_jax() -> int:
+    """Return the exit code, and print what is wrong, if JAX could not be imported for its environment; else return 0.
+
+    It reads its environment variables wherever it is imported first, so that its errors seem to be about anything.
+    """
+    import os
+
+    import click
+
+    from ..errors import plain
+
+    if "jax" in sys.modules or "jax._src" not in sys.modules:
+        return 0
+    set_to = ", ".join(
+        f"{name}={plain(os.environ[name], lines=1)}" for name in sorted(os.environ) if name[:4] == "JAX_"
+    )
+    if not set_to:
+        return 0
+    click.echo(f"Error: JAX does not start with {set_to}.\nCorrect the one that is wrong, or unset it.", err=True)
+    return 2
 
 
 def _explain(error: Exception) -> int:

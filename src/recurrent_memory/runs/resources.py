@@ -11,10 +11,11 @@ from typing import ClassVar, NamedTuple
 import psutil
 from threadpoolctl import threadpool_limits
 
+from .. import limits
 from ..errors import InputError, counted
 from ..experiment import Experiment
 from ..registry import Registry
-from . import limits, programs
+from . import programs
 
 SHARE_OF_MEMORY = 0.8
 """Share of the free memory that a plan may use."""

@@ -13,7 +13,11 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
+from .. import limits
 from ..errors import InputError
+
+CERTAIN_TO_FIT = 2**30
+"""Bytes of trials up to which the limits of the machine are not looked up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,4 +131,16 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
     if isinstance(value, bool) or number < low or (high is not None and number > high):
         rule = f"at least {low}" if high is None else f"from {low} to {high}, the number of steps in a trial"
         raise InputError(f"`{name}` = {value!r} is not allowed: it must be a whole number, {rule}.")
+    return number
+
+
+def trials_that_fit(batch_size: Any, n_steps: int, n_inputs: int) -> int:
+    """Return a number of trials if their inputs and rates are not larger than the memory of this machine."""
+    number = whole_number("batch_size", batch_size, low=1)
+    needed = 2 * 4 * number * n_steps * n_inputs
+    if needed > CERTAIN_TO_FIT and needed > (total := limits.memory().total):
+        raise InputError(
+            f"`batch_size` = {number:,} trials of {n_steps:,} steps and {n_inputs:,} inputs need about "
+            f"{needed / 1e9:,.1f} GB (estimate), but this machine has {total / 1e9:,.1f} GB: draw fewer at a time."
+        )
     return number

@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 
 from ..errors import InputError
 from ..settings import Settings
-from .epochs import Epoch, Evidence, Trials, whole_number, windows
+from .epochs import Epoch, Evidence, Trials, trials_that_fit, whole_number, windows
 from .populations import HeldRates, at_every_step, check_key, poisson_counts
 from .responses import RESPONSES, AbstractResponse, Response
 
@@ -230,10 +230,10 @@ class AbstractTask(Settings):
         Raises
         ------
         InputError
-            If `key` is not a random key, or `batch_size` not a positive integer.
+            If `key` is not a random key, or `batch_size` not a positive integer, or too large for this machine.
         """
         check_key(key)
-        trials: Trials = _sample(self, key, whole_number("batch_size", batch_size, low=1))
+        trials: Trials = _sample(self, key, trials_that_fit(batch_size, self.n_steps, self.n_inputs))
         return trials
 
     def evidence(self, trials: Trials, until: int | None = None) -> Evidence:
