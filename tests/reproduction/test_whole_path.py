@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.text import Text
 
 from helpers import call
-from recurrent_memory import storage, sweeps
+from recurrent_memory import figures, storage, sweeps
 from recurrent_memory.errors import InputError
 from recurrent_memory.reproduction import run, scales
-from recurrent_memory.reproduction.claims import chosen
+from recurrent_memory.reproduction.claims import CLAIMS, chosen
 from recurrent_memory.reproduction.data import load_networks
+from recurrent_memory.reproduction.pictures import picture
 from recurrent_memory.reproduction.scorecard import COLUMNS, losses, scorecard
 from small import SHORT
 
@@ -123,6 +125,19 @@ def test_the_same_networks_give_the_same_bytes_in_any_order(command: Any) -> Non
     assert command("--from", "data", "--claims", "1a", "--out", "card", "--page", page).out == first.out
     assert contents(Path("card")) == before
     assert page.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(("columns", "width", "rows"), [(1, 89, 2), (2, 183, 1)])
+def test_pictures_fit_the_columns_of_a_journal(columns: int, width: int, rows: int, tmp_path: Path) -> None:
+    made(tmp_path / "data" / "own.nc")
+    networks = load_networks(tmp_path / "data")
+    with figures.journal(columns):
+        figure = picture(CLAIMS["1a"], networks, scorecard(networks, chosen(["1a"])))
+    assert round(25.4 * figure.get_size_inches()[0]) == width
+    assert not figure.get_suptitle()
+    assert len({axes.get_position().y0 for axes in figure.axes}) == rows
+    sizes = [float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_text()]
+    assert 5 <= min(sizes) < max(sizes) == 7
 
 
 def test_columns_are_described(tmp_path: Path) -> None:

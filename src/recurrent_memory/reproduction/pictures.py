@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from ..figures.canvas import canvas
 from ..figures.drawing_library import Axes, Figure
-from ..figures.style import BLACK, BLUE, DPI, GREEN, ORANGE, PURPLE, SKY, VERMILION, styled
+from ..figures.journal import WIDTHS, current
+from ..figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, styled
 from .claims import Claim
 from .contrasts import Difference, Trend
 from .data import ASYMMETRY, DESIGN, INDEX, standard_iterations
 from .scorecard import SELECTIONS
 
-SIZE = (9.0, 4.0)
+SIZE, UPRIGHT = (9.0, 4.0), (4.0, 5.0)
+"""Inches, with the panels side by side and above each other."""
 WIDTH = 0.3
 """Half the width over which the networks of a level are scattered."""
 _COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, "0.5")
@@ -64,17 +68,31 @@ def picture(claim: Claim, frame: pd.DataFrame, card: pd.DataFrame) -> Figure:
     >>> picture(CLAIMS["1a"], made, scorecard(made, chosen(["1a"]))).axes[0].get_ylabel()
     'published index (nats)'
     """
-    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure, (left, right) = _panels()
     rows = card[card["claim"] == claim.name]
     main = rows[rows["selection"] == "solved"].iloc[0]
-    figure.suptitle(f"Claim {claim.name}: {claim.says}\nN = {main['n_hidden']}: {main['verdict']}")
+    if current() is None:
+        figure.suptitle(f"Claim {claim.name}: {claim.says}\nN = {main['n_hidden']}: {main['verdict']}")
     if claim.contrast.correlates:
         _draw_deviations(left, claim, frame)
     else:
         _draw_networks(left, claim, frame)
     _draw_effects(right, rows)
     return figure
+
+
+def _panels() -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with two panels, side by side unless it is as narrow as a column of a journal."""
+    if (size := current()) is not None and size.width == WIDTHS[1]:
+        made = canvas(None, ("networks", "effects"), shape=(2, 1), size=UPRIGHT)
+    else:
+        made = canvas(None, ("networks", "effects"), size=SIZE, width_ratios=(3, 2))
+    return made.figure, made.drawn
+
+
+def _text_size() -> float | None:
+    """Return the size of the text in legends (points); None: that of the journal."""
+    return 7.0 if current() is None else None
 
 
 def _chosen(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
@@ -149,7 +167,7 @@ def _draw_networks(axes: Axes, claim: Claim, frame: pd.DataFrame) -> None:
     label = "forward − backward weight" if claim.measure == ASYMMETRY else _measure_label(next(iter(INDEX)))
     axes.set(xticks=range(len(levels)), xticklabels=levels, xlabel=_LABELS.get(factor, factor), ylabel=label)
     if shown["line"].nunique() > 1:
-        axes.legend(fontsize=7, ncols=2)
+        axes.legend(fontsize=_text_size(), ncols=2)
 
 
 def _line_label(factor: str, line: Any) -> str:
@@ -170,7 +188,7 @@ def _draw_deviations(axes: Axes, claim: Claim, frame: pd.DataFrame) -> None:
     for number, (task, of) in enumerate(own.groupby("task")):
         axes.scatter(x[of.index], y[of.index], s=6, alpha=0.6, linewidths=0, color=_COLORS[number % 8], label=str(task))
     axes.set(xlabel=f"{_measure_label(index)}, deviation from its cell", ylabel="forward − backward weight, likewise")
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=_text_size(), ncols=2)
 
 
 def _draw_effects(axes: Axes, rows: pd.DataFrame) -> None:
@@ -188,4 +206,4 @@ def _draw_effects(axes: Axes, rows: pd.DataFrame) -> None:
     axes.invert_yaxis()
     is_correlation = (rows["units"] == "correlation").any()
     axes.set_xlabel("correlation, 95 % interval" if is_correlation else "effect (Hedges' g), 95 % interval")
-    axes.legend(fontsize=7, title="networks", title_fontsize=7)
+    axes.legend(fontsize=_text_size(), title="networks", title_fontsize=_text_size())
