@@ -7,14 +7,17 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from recurrent_memory.errors import InterruptedRunError
 from recurrent_memory.runs import apart
-from recurrent_memory.runs.apart import ALONE_AFTER, MOST_DEATHS, deaths, note_death
+from recurrent_memory.runs.apart import ALONE_AFTER, MOST_DEATHS, Saved, deaths, note_death, training_saved
 from recurrent_memory.runs.claims import Claims
 from recurrent_memory.runs.folder import RunFolder
 from recurrent_memory.runs.pool import Job
-from recurrent_memory.sweeps import Network, Store, identity, supply
+from recurrent_memory.runs.run import run
+from recurrent_memory.sweeps import Network, Store, execute, identity, supply
 from recurrent_memory.sweeps.supply import Asked, Claimed
 from small import small_experiment
 
@@ -114,13 +117,48 @@ def test_so_does_one_that_takes_its_own_process_and_the_worker(tmp_path: Path) -
 def test_a_network_that_gets_further_between_deaths_has_not_caused_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, experiment, saved = RunFolder(tmp_path / "run"), small_experiment(), iter([0, 0, 7, 7, 7, 12])
-    monkeypatch.setattr(apart, "iterations_saved", lambda place: next(saved))
-    assert [note_death(experiment, place) for _ in range(6)] == [1, 2, 1, 2, 3, 1]
+    place, experiment, found = RunFolder(tmp_path / "run"), small_experiment(), list[int]()
+    for saved in [(0, 0), (0, 0), (0, 7), (0, 7), (0, 7), (0, 12), (1, 0), (1, 0)]:  # tasks, iterations
+        monkeypatch.setattr(apart, "training_saved", lambda _, saved=saved: Saved(*saved))
+        found.append(note_death(experiment, place))
+    assert found == [1, 2, 1, 2, 3, 1, 1, 2]
     place.check_free_for(experiment)
-    for damaged in ("", "[]", '{"deaths": "9"}', '{"deaths": 9}', '{"deaths": true, "iterations": 0}'):
+    whole = {"deaths": 9, "tasks": 0, "iterations": 0}
+    for damaged in (
+        "",
+        "[]",
+        '{"deaths": 9}',
+        *(json.dumps({**whole, name: odd}) for name in whole for odd in (True, "9")),
+    ):
         (place / apart.DEATHS).write_text(damaged)
         assert deaths(place) == 0
+
+
+def test_finished_tasks_are_progress(tmp_path: Path) -> None:
+    experiment, place = small_experiment(curriculum=["comp", "de1"]), RunFolder(tmp_path / "run")
+    assert training_saved(place) == (0, 0)
+    with pytest.raises(InterruptedRunError):
+        run(experiment, place.path, should_stop=lambda: place.before.finished)
+    tasks, iterations = training_saved(place)
+    assert (tasks, iterations < experiment.iterations) == (1, True)
+
+
+def test_workers_that_die_before_they_have_stored_a_result_do_not_make_it_a_failure(tmp_path: Path) -> None:
+    networks, store, said = small_networks(1), Store(tmp_path / "store"), list[str]()
+    identity = networks[0].identity
+    left_by_the_dead(store, networks)
+    assert started(store, networks, said).take()[0].apart is not None
+    run(networks[0].experiment, store.work(identity).path)
+    for _ in range(MOST_DEATHS + 1):
+        left_by_the_dead(store, networks)
+        jobs = started(store, networks, said).take()
+        assert keys(jobs) == [identity]
+        assert deaths(store.work(identity)) == 0
+    left_by_the_dead(store, networks)
+    execute(networks, store, ["curves"])
+    np.testing.assert_array_equal(
+        store.dataset(identity)["training_loss"], run(networks[0].experiment)["training_loss"]
+    )
 
 
 def test_a_process_that_outlives_its_worker_did_not_kill_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

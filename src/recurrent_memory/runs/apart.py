@@ -5,7 +5,8 @@ worker died is trained next in a child process: if that dies as well, the networ
 
 Not every network can be trained in a child process, and some deaths take both processes. So deaths are counted in the
 network's run folder: those in a row between which no more of its training was saved. If it has got further,
-or its process has outlived the worker, the death had another reason, such as a machine that was switched off.
+or its process has outlived the worker, the death had another reason, such as a machine that was switched off. A death
+after the end of training is not counted at all: what is left is to store the result.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 import jax
 
@@ -55,7 +57,7 @@ def deaths(place: RunFolder) -> int:
 
 
 def note_death(experiment: Experiment, place: RunFolder) -> int:
-    """Count the death of a worker that was training an experiment in its folder.
+    """Count the death of a worker that was training an experiment in its folder, unless the run is finished.
 
     Parameters
     ----------
@@ -66,35 +68,48 @@ def note_death(experiment: Experiment, place: RunFolder) -> int:
     -------
     The number of deaths in a row, with this one.
     """
+    if place.finished:
+        (place / DEATHS).unlink(missing_ok=True)
+        return 0
     try:
-        saved = iterations_saved(place)
+        saved = training_saved(place)
     except FileError:
-        saved = 0
+        saved = Saved(0, 0)
     before, then = _noted(place)
     number = before + 1 if saved == then else 1
     place.describe(experiment)
-    write_atomically(place / DEATHS, json.dumps({"deaths": number, "iterations": saved}))
+    write_atomically(place / DEATHS, json.dumps({"deaths": number, **saved._asdict()}))
     return number
 
 
-def iterations_saved(place: RunFolder) -> int:
-    """Return the iterations in the checkpoints of a run folder and of those of the tasks before.
+class Saved(NamedTuple):
+    """How much of the training of a network is saved."""
+
+    tasks: int
+    """Tasks that are finished, of those before the last."""
+    iterations: int
+    """Iterations in checkpoints."""
+
+
+def training_saved(place: RunFolder) -> Saved:
+    """Return what is saved in a run folder and in those of the tasks before.
 
     Raises
     ------
     FileError
         If a checkpoint is damaged or cannot be read.
     """
-    saved = 0
+    tasks = iterations = 0
     while place.path.is_dir():
-        saved += len(place.load_history())
+        tasks += place.finished
+        iterations += len(place.load_history())
         place = place.before
-    return saved
+    return Saved(tasks, iterations)
 
 
 def too_many_deaths(experiment: Experiment, place: RunFolder) -> str:
     """Return the reason for the failure of a network during which too many workers died."""
-    number, saved = _noted(place)
+    number, (_, saved) = _noted(place)
     needed = estimated_bytes(experiment) / 1e9
     return (
         f"{number} workers in a row died while they trained this network, and saved nothing after iteration {saved}: "
@@ -103,14 +118,16 @@ def too_many_deaths(experiment: Experiment, place: RunFolder) -> str:
     )
 
 
-def _noted(place: RunFolder) -> tuple[int, int]:
-    """Return the number of deaths in a row, and the iterations that were saved before the last."""
+def _noted(place: RunFolder) -> tuple[int, Saved]:
+    """Return the number of deaths in a row, and what was saved before the last."""
     try:
         noted = read_json(place / DEATHS)
-        number, saved = noted["deaths"], noted["iterations"]
+        found = [noted[name] for name in ("deaths", *Saved._fields)]
     except (FileError, TypeError, LookupError):
-        return 0, 0
-    return (number, saved) if type(number) is int and type(saved) is int else (0, 0)
+        found = []
+    if not found or any(type(number) is not int for number in found):
+        return 0, Saved(0, 0)
+    return found[0], Saved(*found[1:])
 
 
 def can_run_apart(experiment: Experiment) -> bool:
