@@ -29,6 +29,7 @@ PROVENANCE = {
     "testing_seconds": {"long_name": "time of the test", "units": "s"},
 }
 """Facts about each network that a data set includes besides its measures and versions."""
+VERSIONS = {"long_name": "versions that made the result"}
 SECONDS_BETWEEN_REPORTS = 0.1
 
 
@@ -180,15 +181,17 @@ class _Column:
     """Values of one measure, which may have dimensions of its own, such as a delay."""
 
     def __init__(self, n_networks: int, dims: list[str], attrs: dict[str, Any]) -> None:
-        self.n_networks, self.dims, self.attrs = n_networks, dims, attrs
+        self.n_networks, self.dims, self.attrs, self._last_attrs = n_networks, dims, attrs, attrs
         self._values: np.ndarray | None = None
         """Of all networks with the labels of the first one."""
         self._labels: list[list[Any]] = []
         self._alike: list[int] = []
         self._others: dict[int, tuple[np.ndarray, list[list[Any]]]] = {}
 
-    def put(self, i: int, value: Any, labels: list[list[Any]]) -> None:
-        """Store the value of one network, with the labels of each dimension."""
+    def put(self, i: int, value: Any, labels: list[list[Any]], attrs: dict[str, Any]) -> None:
+        """Store the value of one network, with the labels of each dimension; keep attributes that it has as well."""
+        if attrs is not self._last_attrs:
+            self.attrs, self._last_attrs = common(self.attrs, attrs), attrs
         if self._values is None:
             like = np.asarray(value)
             self._values, self._labels = _blank((self.n_networks, *like.shape), like), labels
@@ -249,17 +252,17 @@ class _Table:
         if not self._is_like_last(record, is_text):
             self._agree(record, is_text, path)
         for name, value in record.measures.items():
-            self._columns[name].put(i, value, self._labels[name])
+            self._columns[name].put(i, value, self._labels[name], record.attrs[name])
         for name, attrs in PROVENANCE.items():
             if name in record.provenance:
-                self._column(name, [], attrs).put(i, record.provenance[name], [])
+                self._column(name, [], attrs).put(i, record.provenance[name], [], attrs)
         versions = {n.removeprefix("version_"): v for n, v in record.attributes.items() if n.startswith("version_")}
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
-        self._column("versions", [], {"long_name": "versions that made the result"}).put(i, text, [])
+        self._column("versions", [], VERSIONS).put(i, text, [], VERSIONS)
 
     def _is_like_last(self, record: Record, is_text: dict[str, bool]) -> bool:
         """Return whether a record has the same measures as the last one; the parts of its form are the same objects."""
-        form = (record.dims, record.attrs, record.coords)
+        form = (record.dims, record.coords, *(record.attrs[dim] for dim in record.coords))
         same = bool(self._form) and all(map(operator.is_, form, self._form)) and is_text == self._is_text
         self._form, self._is_text = form, is_text
         return same
@@ -285,9 +288,7 @@ class _Table:
     def _column(self, name: str, dims: list[str], attrs: dict[str, Any]) -> _Column:
         if name not in self._columns:
             self._columns[name] = _Column(self.n_networks, dims, dict(attrs))
-        column = self._columns[name]
-        column.attrs = common(column.attrs, attrs)
-        return column
+        return self._columns[name]
 
     def dataset(self) -> xr.Dataset:
         """Return all columns, over ``network`` and the measures' own dimensions."""

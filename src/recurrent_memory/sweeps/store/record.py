@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -62,10 +63,16 @@ class _Form(NamedTuple):
         return cls(about["dims"], about["attrs"], about["coords"], about["coordinates"], shapes, known)
 
     def fits(self, about: dict[str, Any]) -> bool:
-        """Return whether a record is of this form, and so has no fault in it."""
+        """Return whether a record is of this form, and so has no fault in it.
+
+        Attributes may be others: some say how many of the network's units are active.
+        """
+        attrs = about["attrs"]
         return (
             self.known is measured_dims()
-            and all(about[name] == getattr(self, name) for name in ("dims", "attrs", "coords", "coordinates"))
+            and all(about[name] == getattr(self, name) for name in ("dims", "coords", "coordinates"))
+            and attrs.keys() == self.attrs.keys()
+            and all(attrs[name] == of or _are_attributes(attrs[name], but=of) for name, of in self.attrs.items())
             and about["measures"].keys() == self.shapes.keys()
             and all(
                 (shape == () and type(about["measures"][name]) is float)
@@ -73,6 +80,11 @@ class _Form(NamedTuple):
                 for name, shape in self.shapes.items()
             )
         )
+
+    def shared(self, about: dict[str, Any]) -> dict[str, Any]:
+        """Return what a record of this form has in common with it, the same objects."""
+        attrs = {name: of if of == about["attrs"][name] else about["attrs"][name] for name, of in self.attrs.items()}
+        return {"dims": self.dims, "attrs": attrs, "coords": self.coords, "coordinates": self.coordinates}
 
 
 _forms: list[_Form] = []
@@ -137,7 +149,7 @@ def read_record(notes: Mapping[str, str], path: Path) -> Record:
     if form is None:
         form = _Form.of(about)
         _forms[:] = [form]
-    return Record(**{name: getattr(form, name, about[name]) for name in Record._fields})
+    return Record(**{**{name: about[name] for name in Record._fields}, **form.shared(about)})
 
 
 def _faults(about: Any) -> Iterator[str]:
@@ -172,8 +184,11 @@ def _faults_of_variables(about: Any) -> Iterator[str]:
             yield from _faults_of_variable(about, name, value, sizes, every.get(name) if part == "measures" else None)
 
 
-def _are_attributes(attrs: Any) -> bool:
-    return isinstance(attrs, dict) and all(map(_can_be_attribute, attrs, attrs.values()))
+def _are_attributes(attrs: Any, but: Mapping[str, Any] = MappingProxyType({})) -> bool:
+    """Return whether something is a table of attributes; those that are as in `but` are not looked at."""
+    return isinstance(attrs, dict) and all(
+        _can_be_attribute(name, value) for name, value in attrs.items() if name not in but or but[name] != value
+    )
 
 
 def _can_be_attribute(name: str, value: Any) -> bool:
