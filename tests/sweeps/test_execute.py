@@ -453,4 +453,6 @@ def test_killed_workers_lose_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_workers_killed_a_hundred_times_lose_nothing(tmp_path: Path) -> None:
-    assert check_disturbed(tmp_path, n_networks=40, kills=100, iterations=40_000) == (100, 40)
+    killed, hit = check_disturbed(tmp_path, n_networks=40, kills=100, iterations=40_000)
+    assert killed == 100
+    assert hit >= 36  # in mid-training; which of them is chance: a fast network may slip through between two kills
