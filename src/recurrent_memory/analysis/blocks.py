@@ -14,8 +14,9 @@ Block = Float[np.ndarray, "trial time unit"]
 Units = Float[np.ndarray, "trial unit"]
 Peaks = Int[np.ndarray, "trial unit"]
 
-NUMBERS = 2**17
-"""Numbers in a block, unless one trial has more: 1 MiB, about the cache of a core."""
+NUMBERS = 2**18
+"""Numbers in a block, unless one trial has more: 2 MiB, which is near a core's cache. With half of that, threads that
+measure surrogates lose more time in waiting for Python's lock than the cache saves."""
 
 
 def blocks(recording: Recording) -> Iterator[tuple[Int[np.ndarray, " trial"], Block]]:
