@@ -45,6 +45,11 @@ def memory(root: Path = Path("/")) -> Memory:
     return Memory(min(of.total for of in found), max(0, min(of.free for of in found)))
 
 
+def beyond(needed: int, total: int) -> str:
+    """Return the words for bytes that are needed, and those that there are."""
+    return f"about {needed / 1e9:,.1f} GB (estimate), but this machine has {total / 1e9:,.1f} GB"
+
+
 def cores(root: Path = Path("/")) -> int:
     """Return the cores that this process may use: those it is bound to, within the quotas of its control groups.
 

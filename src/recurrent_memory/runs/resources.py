@@ -139,14 +139,10 @@ def check_that_it_fits(experiment: Experiment) -> None:
             continue
         task = e.make_task()
         raise InputError(
-            f"This needs about {_gigabytes(needed)} (estimate), but this machine has {_gigabytes(total)}: `n_hidden` = "
-            f"{e.n_hidden:,}, `batch_size` = {e.batch_size:,}, {task.n_steps:,} steps in a trial, {task.n_inputs:,} "
+            f"This needs {limits.beyond(needed, total)}: `n_hidden` = {e.n_hidden:,}, "
+            f"`batch_size` = {e.batch_size:,}, {task.n_steps:,} steps in a trial, {task.n_inputs:,} "
             f"inputs, `iterations` = {e.iterations:,}, `test_batches` = {e.test_batches:,}.\nMake the largest smaller."
         )
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
 
 
 def estimated_bytes(experiment: Experiment) -> int:

@@ -140,7 +140,7 @@ def trials_that_fit(batch_size: Any, n_steps: int, n_inputs: int) -> int:
     needed = 2 * 4 * number * n_steps * n_inputs
     if needed > CERTAIN_TO_FIT and needed > (total := limits.memory().total):
         raise InputError(
-            f"`batch_size` = {number:,} trials of {n_steps:,} steps and {n_inputs:,} inputs need about "
-            f"{needed / 1e9:,.1f} GB (estimate), but this machine has {total / 1e9:,.1f} GB: draw fewer at a time."
+            f"`batch_size` = {number:,} trials of {n_steps:,} steps and {n_inputs:,} inputs need "
+            f"{limits.beyond(needed, total)}: draw fewer at a time."
         )
     return number
