@@ -93,7 +93,10 @@ def test_results(number: int, whole: Whole, tmp_path: Path) -> None:
             change_result(path, data)
         if is_read(lambda: results.load(place)):
             result = results.load(place)
-            is_read(lambda: print_summary(result, place, draw(result, tmp_path / "pictures")))
+            is_read(lambda: print_summary(result, place, []))
+            # Six pictures take longer than everything else: those of a third are as odd.
+            if data.draw(st.integers(0, 2)) == 0:
+                is_read(lambda: draw(result, tmp_path / "pictures"))
 
     examples(number, test)
 

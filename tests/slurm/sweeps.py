@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
@@ -56,9 +57,13 @@ class Case(NamedTuple):
         """Return how often a network was taken up from a checkpoint."""
         return sum("going on from" in event.get("how", "") for event in self.events())
 
-    def with_checkpoint(self) -> set[str]:
-        """Return the networks that have a checkpoint now."""
-        return {path.parent.name for path in (self.store.path / "work").rglob("training.checkpoint")}
+    def saved(self) -> dict[str, float]:
+        """Return when the networks that have a checkpoint now have saved it."""
+        found = {}
+        for path in (self.store.path / "work").rglob("training.checkpoint"):
+            with contextlib.suppress(FileNotFoundError):  # its network is finished by now
+                found[path.parent.name] = path.stat().st_mtime
+        return found
 
     def done(self) -> bool:
         return len(self.store.finished()) == len(self.networks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import random
 import subprocess
 import threading
@@ -73,14 +74,19 @@ class Disturber(threading.Thread):
         try:
             while len(self.done) < DISTURBANCES and not self._stop_now.is_set():
                 self._look(self._chance.uniform(1, 5))
+                # On a busy machine, jobs would otherwise be ended before they have anything to go on from.
+                self._look(20, enough=functools.partial(self._saved_since, time.time()))
                 self._disturb()
         except BaseException as error:
             self.error = error
 
-    def _look(self, seconds: float) -> None:
+    def _saved_since(self, moment: float) -> bool:
+        return any(time_of > moment for time_of in self.case.saved().values())
+
+    def _look(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self._stop_now.is_set():
-            for identity in self.case.with_checkpoint():
+        while time.monotonic() < end and not self._stop_now.is_set() and not enough():
+            for identity in self.case.saved():
                 now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")  # as logs tell the time
                 self.checkpoints.setdefault(identity, now)
             time.sleep(0.2)

@@ -51,7 +51,7 @@ def finished(case: Case, **request: Any) -> list[str]:
 
 def trains(case: Case) -> Callable[[], object]:
     """Return whether there is a checkpoint of each network, as a question."""
-    return lambda: len(case.with_checkpoint()) == len(case.networks)
+    return lambda: len(case.saved()) == len(case.networks)
 
 
 def restarts(job: str) -> int:
@@ -152,7 +152,7 @@ def test_cancel_ends_only_the_jobs_of_the_sweep_and_the_commands_that_follow_the
 
     follower = threading.Thread(target=follow)
     follower.start()
-    until(90, lambda: len(sweep.with_checkpoint()) >= 2)
+    until(90, lambda: len(sweep.saved()) >= 2)
     jobs = cancel(sweep.store)
     assert len(jobs) == 5
     follower.join(60)
