@@ -12,28 +12,26 @@ struct GradientMemory {
   int64_t* counts;
   int32_t* indices;
   float* values;
-  Lists inputs;
 
-  GradientMemory(Memory& memory, const Shape& s, int64_t strips)
+  GradientMemory(Memory& memory, int64_t strips)
       : counts(memory.take<int64_t>(strips)),
         indices(memory.take<int32_t>(strips * DEPTH)),
-        values(memory.take<float>(strips * DEPTH * ROWS)),
-        inputs(memory, DEPTH, s.neurons) {}
+        values(memory.take<float>(strips * DEPTH * ROWS)) {}
 };
 
-inline int64_t gradient_memory(const Shape& s, int64_t strips) {
+inline int64_t gradient_memory(int64_t strips) {
   Memory memory(nullptr);
-  GradientMemory(memory, s, strips);
+  GradientMemory(memory, strips);
   return static_cast<int64_t>(memory.at);
 }
 
 // Step number n of those that trials take, as time * trials + trial.
 INLINE int64_t step(const Gradient& g, int64_t n) { return g.steps ? g.steps[n] : n; }
 
-// The units that weights come from, in strips of ROWS; the last may be shorter.
+// The last strip may be shorter.
 struct Strip {
   int64_t first, size;
-  INLINE Strip(int64_t number, int64_t units) : first(number * ROWS), size(smaller(ROWS, units - first)) {}
+  INLINE Strip(int64_t number, int64_t all) : first(number * ROWS), size(smaller(ROWS, all - first)) {}
 };
 
 // The activity of each strip before the steps n ... n + depth - 1 at which one of its units is active: (strip, entry,
@@ -60,15 +58,37 @@ inline void pack_strips(const Gradient& g, int64_t first_strip, int64_t strips, 
   }
 }
 
+// Likewise the inputs at the steps themselves. Neurons are silent nearly always: whole vectors of them are looked at.
+inline void pack_inputs(const Gradient& g, int64_t first_strip, int64_t strips, int64_t n, int64_t depth,
+                        const GradientMemory& of) {
+  const int64_t first = first_strip * ROWS, number = smaller(strips * ROWS, g.shape.neurons - first);
+  for (int64_t i = 0; i < strips; i++) of.counts[i] = 0;
+  for (int64_t k = 0; k < depth; k++) {
+    const int64_t at = step(g, n + k);
+    const float* row = g.inputs + at * g.shape.neurons + first;
+    for (int64_t j = 0; j < number; j += LANES) {
+      const int64_t size = smaller(LANES, number - j);
+      uint32_t mask = nonzero(reinterpret_cast<Bits>(size == LANES ? load(row + j) : load_some(row + j, size)));
+      while (mask) {
+        const int64_t in_vector = __builtin_ctz(mask) / ROWS * ROWS, i = (j + in_vector) / ROWS;
+        const int64_t to = i * DEPTH + of.counts[i]++;
+        for (int64_t r = 0; r < smaller(ROWS, number - i * ROWS); r++) of.values[to * ROWS + r] = row[i * ROWS + r];
+        of.indices[to] = static_cast<int32_t>(at);
+        mask &= ~(((1u << ROWS) - 1) << in_vector);
+      }
+    }
+  }
+}
+
 template <int R, int V>
-TILE void gradient_tile(float* weights, int64_t stride, int64_t units, const int32_t* index, int64_t count,
-                        const float* values, const float* delta, bool begin) {
+TILE void gradient_tile(float* weights, int64_t stride, int64_t units, const Columns& steps, const float* values,
+                        const float* delta, bool begin) {
   Vector sums[R][V];
   for (int i = 0; i < R; i++)
     for (int v = 0; v < V; v++) sums[i][v] = Vector{};
   if (!begin)
     for (int i = 0; i < R; i++) load_row<V>(weights + i * stride, units, sums[i]);
-  multiply<R, V>(index, count, delta, [values](int i, int64_t n, int64_t) { return values[n * ROWS + i]; }, sums);
+  multiply<R, V>(steps, delta, [values](int i, int64_t n, int64_t) { return values[n * ROWS + i]; }, sums);
   for (int i = 0; i < R; i++) store_row<V>(weights + i * stride, units, sums[i]);
 }
 
@@ -78,7 +98,7 @@ inline void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last
   const int64_t strips = last_strip - first_strip, size = s.steps * s.trials * WIDTH, stride = g.blocks * s.units;
   const Panels panels(s.units);
   Memory memory(start);
-  const GradientMemory of(memory, s, strips);
+  const GradientMemory of(memory, strips);
   int64_t begin = 0;
   while (begin < g.count && step(g, begin) < s.trials) begin++;  // no activity comes before the first step
   for (int64_t n = begin; n < g.count || n == begin; n += DEPTH) {
@@ -91,7 +111,7 @@ inline void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last
         float* to = g.recurrent_weights + strip.first * stride + block * s.units + panel.first;
         with_rows(strip.size, [&](auto R) {
           with_vectors<VECTORS>(panel.vectors, [&](auto V) {
-            gradient_tile<R.value, V.value>(to, stride, panel.units, of.indices + i * DEPTH, of.counts[i],
+            gradient_tile<R.value, V.value>(to, stride, panel.units, {of.indices + i * DEPTH, of.counts[i]},
                                             of.values + i * DEPTH * ROWS, g.delta + p * size, n == begin);
           });
         });
@@ -100,51 +120,57 @@ inline void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last
   }
 }
 
-template <int V>
-TILE void input_tile(const Gradient& g, const Panel& panel, const float* delta, int64_t block, const Lists& lists,
-                     int64_t first, int64_t depth) {
+// Gradients of what a block's units are driven by, for a panel of them.
+INLINE const float* of_drive(const Gradient& g, int64_t block, const Panel& panel) {
   const Shape& s = g.shape;
-  const int64_t stride = g.blocks * s.units, column = block * s.units + panel.first;
-  Vector bias[V], sum[V];
-  load_row<V>(g.bias + column, panel.units, bias);
-  for (int64_t n = 0; n < depth; n++) {
-    const int64_t at = step(g, first + n);
-    for (int v = 0; v < V; v++) bias[v] += load(delta + at * WIDTH + v * LANES);
-    for (int64_t j = 0; j < lists.count[n]; j++) {
-      const int64_t k = lists.of(n)[j];
-      float* to = g.input_weights + k * stride + column;
-      load_row<V>(to, panel.units, sum);
-      for (int v = 0; v < V; v++) sum[v] += g.inputs[at * s.neurons + k] * load(delta + at * WIDTH + v * LANES);
-      store_row<V>(to, panel.units, sum);
-    }
-  }
-  store_row<V>(g.bias + column, panel.units, bias);
+  const int64_t number = block + 1 == g.blocks ? g.deltas - 1 : block;
+  return g.delta + (number * Panels(s.units).number() + panel.number) * s.steps * s.trials * WIDTH;
 }
 
-// Gradients of input weights and biases: panels of the first block, then of the next.
-inline void input_gradient(const Gradient& g, int64_t first_panel, int64_t last_panel, void* start) {
+// Strips are of ROWS input neurons each.
+inline void input_gradient(const Gradient& g, int64_t first_strip, int64_t last_strip, void* start) {
   const Shape& s = g.shape;
-  const int64_t size = s.steps * s.trials * WIDTH, stride = g.blocks * s.units;
+  const int64_t stride = g.blocks * s.units;
+  const int64_t strips = last_strip - first_strip;
   const Panels panels(s.units);
   Memory memory(start);
-  const Lists lists = GradientMemory(memory, s, 0).inputs;
-  for (int64_t n = 0; n < g.count || n == 0; n += DEPTH) {
-    const int64_t depth = smaller(DEPTH, g.count - n);
-    for (int64_t i = 0; i < depth; i++) lists.list<1>(i, {g.inputs + step(g, n + i) * s.neurons}, s.neurons);
-    for (int64_t p = first_panel; p < last_panel; p++) {
+  const GradientMemory of(memory, strips);
+  for (int64_t k = first_strip * ROWS; k < smaller(last_strip * ROWS, s.neurons); k++)
+    for (int64_t j = 0; j < stride; j++) g.input_weights[k * stride + j] = 0;
+  for (int64_t n = 0; n < g.count; n += DEPTH) {
+    pack_inputs(g, first_strip, strips, n, smaller(DEPTH, g.count - n), of);
+    for (int64_t p = 0; p < g.blocks * panels.number(); p++) {
       const int64_t block = p / panels.number();
       const Panel panel = panels[p - block * panels.number()];
-      if (n == 0) {
-        const int64_t column = block * s.units + panel.first;
-        for (int64_t j = 0; j < panel.units; j++) g.bias[column + j] = 0;
-        for (int64_t k = 0; k < s.neurons; k++)
-          for (int64_t j = 0; j < panel.units; j++) g.input_weights[k * stride + column + j] = 0;
+      const float* delta = of_drive(g, block, panel);
+      for (int64_t i = 0; i < strips; i++) {
+        if (!of.counts[i]) continue;
+        const Strip strip(first_strip + i, s.neurons);
+        float* to = g.input_weights + strip.first * stride + block * s.units + panel.first;
+        with_rows(strip.size, [&](auto R) {
+          with_vectors<VECTORS>(panel.vectors, [&](auto V) {
+            gradient_tile<R.value, V.value>(to, stride, panel.units, {of.indices + i * DEPTH, of.counts[i]},
+                                            of.values + i * DEPTH * ROWS, delta, false);
+          });
+        });
       }
-      const int64_t of_drive = block + 1 == g.blocks ? g.deltas - 1 : block;
-      const float* delta = g.delta + (of_drive * panels.number() + panel.number) * size;
-      with_vectors<VECTORS>(panel.vectors,
-                            [&](auto V) { input_tile<V.value>(g, panel, delta, block, lists, n, depth); });
     }
+  }
+}
+
+// Gradients of biases: panels of the first block, then of the next.
+inline void bias_gradient(const Gradient& g, int64_t first_panel, int64_t last_panel) {
+  const Panels panels(g.shape.units);
+  for (int64_t p = first_panel; p < last_panel; p++) {
+    const int64_t block = p / panels.number();
+    const Panel panel = panels[p - block * panels.number()];
+    const float* delta = of_drive(g, block, panel);
+    with_vectors<VECTORS>(panel.vectors, [&](auto V) {
+      Vector sums[V.value] = {};
+      for (int64_t n = 0; n < g.count; n++)
+        for (int v = 0; v < V.value; v++) sums[v] += load(delta + step(g, n) * WIDTH + v * LANES);
+      store_row<V.value>(g.bias + block * g.shape.units + panel.first, panel.units, sums);
+    });
   }
 }
 

@@ -171,12 +171,15 @@ ffi::Error run_backward(ffi::ThreadPool pool, Floats signal, Floats activity, Fl
                                input_gradient->typed_data(),
                                bias_gradient->typed_data()};
   // No more pieces than threads: each reads the whole of delta.
-  const int64_t pieces = std::min(available, strips), of_inputs = cell->blocks * panels;
+  const int64_t pieces = std::min(available, strips);
+  const int64_t of_inputs = parts(s.neurons, ROWS), of_biases = cell->blocks * panels;
   share(pool, pieces, [&](int64_t i) {
-    const int64_t first = bound(strips, pieces, i), last = bound(strips, pieces, i + 1);
-    void* memory = scratch(of.gradient_memory(s, last - first), 2);
-    of.weight_gradient(g, first, last, memory);
-    of.input_gradient(g, bound(of_inputs, pieces, i), bound(of_inputs, pieces, i + 1), memory);
+    const auto begin = [&](int64_t of_all) { return bound(of_all, pieces, i); };
+    const auto end = [&](int64_t of_all) { return bound(of_all, pieces, i + 1); };
+    void* memory = scratch(of.gradient_memory(parts(std::max(strips, of_inputs), pieces)), 2);
+    of.weight_gradient(g, begin(strips), end(strips), memory);
+    of.input_gradient(g, begin(of_inputs), end(of_inputs), memory);
+    of.bias_gradient(g, begin(of_biases), end(of_biases));
   });
   return ffi::Error::Success();
 }

@@ -6,11 +6,17 @@
 namespace recurrence {
 namespace {
 
+// Columns of a product that are multiplied.
+struct Columns {
+  const int32_t* index;
+  int64_t count;
+};
+
 // sums[i][v] += sum over n of factor(i, n, k) * row k = index[n] of a panel, vector v: all the products there are.
 template <int R, int V, class Factor>
-INLINE void multiply(const int32_t* index, int64_t count, const float* panel, Factor factor, Vector (&sums)[R][V]) {
-  for (int64_t n = 0; n < count; n++) {
-    const int64_t k = index[n];
+INLINE void multiply(const Columns& columns, const float* panel, Factor factor, Vector (&sums)[R][V]) {
+  for (int64_t n = 0; n < columns.count; n++) {
+    const int64_t k = columns.index[n];
     const float* row = panel + k * WIDTH;
     Vector weights[V];
     for (int v = 0; v < V; v++) weights[v] = load(row + v * LANES);
@@ -67,12 +73,7 @@ struct Lists {
   int64_t capacity;
   Lists(Memory& memory, int64_t blocks, int64_t columns)
       : count(memory.take<int64_t>(blocks)), index(memory.take<int32_t>(blocks * columns)), capacity(columns) {}
-  const int32_t* of(int64_t i) const { return index + i * capacity; }
-
-  template <int R>
-  INLINE void list(int64_t i, const float* const (&rows)[R], int64_t columns) const {
-    count[i] = list_columns<R>(rows, columns, index + i * capacity);
-  }
+  Columns operator[](int64_t i) const { return {index + i * capacity, count[i]}; }
 
   // For each block of rows, of which `row` tells where each begins.
   template <class Row>
@@ -82,7 +83,7 @@ struct Lists {
       with_rows(block.size, [&](auto R) {
         const float* rows[R.value];
         for (int k = 0; k < R.value; k++) rows[k] = row(block.first + k);
-        list<R.value>(i, rows, columns);
+        count[i] = list_columns<R.value>(rows, columns, index + i * capacity);
       });
     }
   }

@@ -32,7 +32,7 @@ int64_t panel_start(int64_t number, int64_t units) { return smaller(Panels(units
 
 extern const Functions INSTRUCTION_SET = {
     TEXT(INSTRUCTION_SET), WIDTH, LANES, cells, sizeof cells / sizeof *cells, pack, pack_transposed,
-    weight_gradient, input_gradient, gradient_memory, number_of_panels, panel_start,
+    weight_gradient, input_gradient, bias_gradient, gradient_memory, number_of_panels, panel_start,
 };
 
 }  // namespace recurrence

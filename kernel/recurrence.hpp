@@ -92,8 +92,9 @@ struct Functions {
   void (*pack)(const float* matrix, int64_t rows, int64_t units, int64_t blocks, float* packed);
   void (*pack_transposed)(const float* matrix, int64_t rows, int64_t columns, float* packed);
   void (*weight_gradient)(const Gradient&, int64_t first_strip, int64_t last_strip, void* memory);
-  void (*input_gradient)(const Gradient&, int64_t first_panel, int64_t last_panel, void* memory);
-  int64_t (*gradient_memory)(const Shape&, int64_t strips);  // bytes that either needs
+  void (*input_gradient)(const Gradient&, int64_t first_strip, int64_t last_strip, void* memory);
+  void (*bias_gradient)(const Gradient&, int64_t first_panel, int64_t last_panel);
+  int64_t (*gradient_memory)(int64_t strips);  // bytes that the first two need
   int64_t (*panels)(int64_t units, int64_t blocks);
   int64_t (*panel_start)(int64_t panel, int64_t units);
 };

@@ -16,7 +16,7 @@ struct Scan {
   Trials trials;
   int64_t width, panels;  // of a padded row of units; of the transposed weights
   int32_t* rows;  // those that have a part in this step, first those that need a product
-  Lists state, inputs;  // of each block of them, and of each
+  Lists state, inputs;  // of each block of them
   float *delta, *delta_after, *held;
   Plasticity plasticity;
 
@@ -26,7 +26,7 @@ struct Scan {
         panels(Panels(s.units).number()),
         rows(memory.take<int32_t>(trials.count)),
         state(memory, parts(trials.count, ROWS), Cell::BLOCKS * s.units),
-        inputs(memory, trials.count, s.neurons),
+        inputs(memory, parts(trials.count, ROWS), s.neurons),
         delta(memory.take<float>(trials.count * Cell::BLOCKS * s.units)),
         delta_after(memory.take<float>(trials.count * Cell::BLOCKS * s.units)),
         held(memory.take<float>(trials.count * width)),
@@ -42,12 +42,10 @@ int64_t scan_memory(const Shape& s, int64_t trials) {
   return static_cast<int64_t>(memory.at);
 }
 
-// Rows that a tile handles, and the columns of its product.
+// Rows that a tile handles, and the columns of their products.
 struct Block {
   const int32_t* rows;
-  int64_t first;  // place of the first row
-  const int32_t* columns;
-  int64_t count;
+  Columns state, inputs;
 };
 
 // One block of trials and one panel of units, at step t. The same places of the next step are prefetched, since a step
@@ -58,43 +56,45 @@ TILE void forward_tile(const Forward& f, const Cell& cell, const Scan<Cell>& of,
   constexpr int V = U * Cell::BLOCKS, WHOLE = Cell::APART ? V - U : V;
   const Shape& s = f.shape;
   const float* bias = f.bias + panel.number * WIDTH;
-  const float* input_panel = f.input_weights + panel.number * s.neurons * WIDTH;
   const float* last[R];
   for (int i = 0; i < R; i++) last[i] = f.activity + ((t - 1) * s.trials + of.trial(block.rows[i])) * s.units;
   Vector sums[R][V];
   for (int i = 0; i < R; i++)
     for (int v = 0; v < V; v++) sums[i][v] = v < WHOLE ? load(bias + v * LANES) : Vector{};
-  multiply<R, V>(block.columns, block.count, f.recurrent_weights + panel.number * s.units * WIDTH,
+  multiply<R, V>(block.state, f.recurrent_weights + panel.number * s.units * WIDTH,
                  [&last](int i, int64_t, int64_t k) { return last[i][k]; }, sums);
+  Vector apart[R][U] = {};
+  const float* inputs[R];
+  for (int i = 0; i < R; i++) {
+    inputs[i] = f.inputs + (t * s.trials + of.trial(block.rows[i])) * s.neurons;
+    for (int v = WHOLE; v < V; v++) {
+      apart[i][v - WHOLE] = sums[i][v];
+      sums[i][v] = load(bias + v * LANES);
+    }
+  }
+  multiply<R, V>(block.inputs, f.input_weights + panel.number * s.neurons * WIDTH,
+                 [&inputs](int i, int64_t, int64_t k) { return inputs[i][k]; }, sums);
   for (int i = 0; i < R; i++) {
     const int64_t row = block.rows[i], at = t * s.trials + of.trial(row);
-    Vector sum[1][V], apart[U] = {}, of_last[U] = {}, result[U];
-    for (int v = 0; v < V; v++) sum[0][v] = sums[i][v];
-    for (int v = WHOLE; v < V; v++) {
-      apart[v - WHOLE] = sum[0][v];
-      sum[0][v] = load(bias + v * LANES);
-    }
-    const float* inputs = f.inputs + at * s.neurons;
-    multiply<1, V>(of.inputs.of(block.first + i), of.inputs.count[block.first + i], input_panel,
-                   [inputs](int, int64_t, int64_t k) { return inputs[k]; }, sum);
+    Vector of_last[U] = {}, result[U];
     if constexpr (Cell::NOISY) {
       if (f.noise) {
         Vector noise[U];
         load_row<U>(f.noise + at * s.units + panel.first, panel.units, noise);
-        for (int v = 0; v < U; v++) sum[0][v] += noise[v];
+        for (int v = 0; v < U; v++) sums[i][v] += noise[v];
       }
     }
     if constexpr (Cell::PLASTIC) {
       Vector before[U];
       load_row<U>(of.plasticity.before(s, f.activity, t, of.trials, row) + panel.first, panel.units, before);
-      for (int v = 0; v < U; v++) sum[0][v] += of.plasticity.strength[row] * before[v];
+      for (int v = 0; v < U; v++) sums[i][v] += of.plasticity.strength[row] * before[v];
     }
     if constexpr (Cell::LEAKS)
       if (t) load_row<U>(last[i] + panel.first, panel.units, of_last);
     for (int u = 0; u < U; u++) {
       Vector inputs_of[Cell::BLOCKS], kept[Cell::KEPT + 1];
-      for (int b = 0; b < Cell::BLOCKS; b++) inputs_of[b] = sum[0][b * U + u];
-      result[u] = cell.forward(inputs_of, apart[u], of_last[u], kept);
+      for (int b = 0; b < Cell::BLOCKS; b++) inputs_of[b] = sums[i][b * U + u];
+      result[u] = cell.forward(inputs_of, apart[i][u], of_last[u], kept);
       for (int j = 0; j < Cell::KEPT; j++) {
         float* to = f.kept + (at * Cell::KEPT + j) * of.width + panel.first + u * LANES;
         store(to, kept[j]);
@@ -119,7 +119,6 @@ void forward(const Forward& f, const Trials& trials, void* start) {
     for (int64_t r = 0; r < trials.count; r++) {
       const int64_t at = t * s.trials + of.trial(r);
       if (takes_step(f.mask, at)) {
-        of.inputs.template list<1>(count, {f.inputs + at * s.neurons}, s.neurons);
         of.rows[count++] = static_cast<int32_t>(r);
         if constexpr (Cell::PLASTIC) of.plasticity.overlap(cell, s, f.activity, t, trials, r, false);
         continue;
@@ -132,11 +131,14 @@ void forward(const Forward& f, const Trials& trials, void* start) {
       of.state.list_blocks(blocks, s.units, [&](int64_t n) {
         return f.activity + ((t - 1) * s.trials + of.trial(of.rows[n])) * s.units;
       });
+    of.inputs.list_blocks(blocks, s.neurons, [&](int64_t n) {
+      return f.inputs + (t * s.trials + of.trial(of.rows[n])) * s.neurons;
+    });
     for (int64_t p = 0; p < panels.number(); p++) {
       const Panel panel = panels[p];
       for (int64_t i = 0; i < blocks.pieces; i++) {
         const Part b = blocks[i];
-        const Block block{of.rows + b.first, b.first, of.state.of(i), t ? of.state.count[i] : 0};
+        const Block block{of.rows + b.first, t ? of.state[i] : Columns{}, of.inputs[i]};
         with_rows(b.size, [&](auto R) {
           with_vectors<VECTORS / Cell::BLOCKS>(panel.vectors, [&](auto U) {
             forward_tile<Cell, R.value, U.value>(f, cell, of, t, block, panel);
@@ -186,7 +188,7 @@ TILE void backward_tile(const Backward& g, const Cell& cell, const Scan<Cell>& o
   Vector sums[R][V];
   for (int i = 0; i < R; i++)
     for (int v = 0; v < V; v++) sums[i][v] = Vector{};
-  multiply<R, V>(block.columns, block.count, g.transposed_weights + panel.number * n_inputs * WIDTH,
+  multiply<R, V>(block.state, g.transposed_weights + panel.number * n_inputs * WIDTH,
                  [&from](int i, int64_t, int64_t k) { return from[i][k]; }, sums);
   for (int i = 0; i < R; i++) {
     const int64_t row = block.rows[i], at = t * s.trials + of.trial(row), place = row * of.width + panel.first;
@@ -258,7 +260,7 @@ void backward(const Backward& g, const Trials& trials, void* start) {
         const bool has_product = i < blocks.pieces;
         Part b = has_product ? blocks[i] : rest[i - blocks.pieces];
         if (!has_product) b.first += products;
-        const Block block{of.rows + b.first, b.first, of.state.of(i), has_product ? of.state.count[i] : 0};
+        const Block block{of.rows + b.first, has_product ? of.state[i] : Columns{}, {}};
         with_rows(b.size, [&](auto R) {
           with_vectors<VECTORS>(panel.vectors, [&](auto V) {
             backward_tile<Cell, R.value, V.value>(g, cell, of, t, block, panel, after, delta);

@@ -217,7 +217,8 @@ class Check {
   }
 
   void check_gradients() const {
-    const int64_t strips = (s.units + recurrence::ROWS - 1) / recurrence::ROWS;
+    const auto strips_of = [](int64_t number) { return (number + recurrence::ROWS - 1) / recurrence::ROWS; };
+    const int64_t strips = strips_of(s.units), of_neurons = strips_of(s.neurons), of_biases = of.cell.blocks * panels;
     Floats recurrent(s.units * of.columns), of_inputs(s.neurons * of.columns), of_bias(of.columns);
     std::vector<int32_t> steps;
     for (size_t i = 0; i < of.mask.size(); i++)
@@ -227,10 +228,13 @@ class Check {
                                         masked ? int64_t(steps.size()) : s.steps * s.trials, of.inputs.data(),
                                         activity.data(), delta.data(), recurrent.data(), of_inputs.data(),
                                         of_bias.data()};
-    std::vector<char> memory(kernel.gradient_memory(s, strips));
+    std::vector<char> memory(kernel.gradient_memory(std::max(strips, of_neurons)));
     kernel.weight_gradient(gradient, 0, strips / 2, memory.data());
     kernel.weight_gradient(gradient, strips / 2, strips, memory.data());
-    kernel.input_gradient(gradient, 0, of.cell.blocks * panels, memory.data());
+    kernel.input_gradient(gradient, 0, of_neurons / 2, memory.data());
+    kernel.input_gradient(gradient, of_neurons / 2, of_neurons, memory.data());
+    kernel.bias_gradient(gradient, 0, of_biases / 2);
+    kernel.bias_gradient(gradient, of_biases / 2, of_biases);
     for (int64_t column = 0; column < of.columns; column++) {
       const int64_t block = column / s.units, j = column % s.units;
       for (int64_t k = 0; k < s.units; k++)
