@@ -1,9 +1,15 @@
-"""What an HDF5 file would unpack to, found out before anything of it is unpacked, and without other files."""
+"""What an HDF5 file would unpack to, found out before anything of it is unpacked, and without other files.
+
+Run as a script, it reads the files that it is sent, because the HDF5 library can crash on a damaged one, or go round in
+circles: see :mod:`~.probe`. It then imports nothing of this package.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import math
+import struct
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +17,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .reading import most_for
-
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SUPERBLOCK = 64
 """Bytes at the beginning of an HDF5 file that are looked at first."""
 _END = {0: 40, 1: 44, 2: 28, 3: 28}
 """Where a superblock of each version says how long the file is; before it come three or two other addresses."""
+
+
+REQUEST = struct.Struct("<QQQ")
+"""What precedes each file that the script is sent: its size, bytes to which it may unpack, seconds of computing."""
 
 
 def used(superblock: bytes) -> int:
@@ -42,13 +50,17 @@ def used(superblock: bytes) -> int:
     return int.from_bytes(superblock[_END[version] : _END[version] + width], "little")
 
 
-def check_contents(data: bytes) -> None:
+def check_contents(data: bytes, most: int, *, read: bool = False) -> None:
     """Raise an error for an HDF5 file that unpacks to too much, or whose contents lie in other files.
 
     Parameters
     ----------
     data
         The file.
+    most
+        Bytes to which it may unpack.
+    read
+        Whether all of it is read as well.
 
     Raises
     ------
@@ -60,7 +72,7 @@ def check_contents(data: bytes) -> None:
     Texts of variable length take 16 bytes each in an array, but may all be one text as long as the file. They are
     therefore read and counted in parts, and lists of them in attributes, which cannot be read in parts, kept short.
     """
-    most, unpacked = most_for(len(data)), 0
+    unpacked = 0
     with h5py.File(io.BytesIO(data)) as file:
         for name in file:
             if not isinstance(file.get(name, getlink=True), h5py.HardLink):
@@ -69,6 +81,8 @@ def check_contents(data: bytes) -> None:
         file.visititems(lambda _, found: objects.append(found))
         for item in objects:
             _check_attributes(item, len(data), most)
+            if read:
+                dict(item.attrs)
             if not isinstance(item, h5py.Dataset):
                 continue
             if item.is_virtual or item.external:
@@ -78,6 +92,8 @@ def check_contents(data: bytes) -> None:
                 unpacked += _length_of_texts(item, len(data), most - unpacked)
             if unpacked > most:
                 raise _too_much(len(data), unpacked)
+            if read:
+                item[()]
 
 
 def _check_attributes(item: Any, size: int, most: int) -> None:
@@ -116,3 +132,35 @@ def _parts(shape: tuple[int, ...], most: int) -> Iterator[tuple[int | slice, ...
 
 def _too_much(size: int, unpacked: int) -> ValueError:
     return ValueError(f"its {size:,} bytes unpack to {unpacked:,}")
+
+
+def _answer_requests() -> None:
+    """Check each file that comes from standard input, and write a line of JSON about it: what is wrong, or null."""
+    requests, answers = sys.stdin.buffer, sys.stdout
+    while head := requests.read(REQUEST.size):
+        size, most, seconds = REQUEST.unpack(head)
+        _limit(most, seconds)
+        wrong = None
+        try:
+            check_contents(requests.read(size), most, read=True)
+        except Exception as error:  # on a damaged file, the HDF5 library raises almost any exception
+            wrong = str(error) or type(error).__name__
+        print(json.dumps(wrong), file=answers, flush=True)
+
+
+def _limit(memory: int, seconds: int) -> None:
+    """Limit what is taken from now on, if the system can."""
+    try:
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        computed = math.ceil(used.ru_utime + used.ru_stime) + seconds
+        for which, most in ((resource.RLIMIT_CPU, computed), (resource.RLIMIT_AS, 2**30 + 2 * memory)):
+            _, hard = resource.getrlimit(which)
+            resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    except (ImportError, ValueError, OSError):
+        pass
+
+
+if __name__ == "__main__":
+    _answer_requests()

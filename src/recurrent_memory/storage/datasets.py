@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import warnings
@@ -15,6 +16,7 @@ from ..errors import DamagedResultError, first_line
 from .arrays import CHECKSUM, checksum, remedy
 from .atomic import write_atomically
 from .bounds import SUPERBLOCK, check_contents, used
+from .probe import check_apart
 from .reading import most_for, read_bytes
 
 if TYPE_CHECKING:
@@ -25,6 +27,18 @@ CHECKSUM_OF = "checksum_of"
 """Name of the attribute that says which variables and attributes the checksum is of, as JSON."""
 COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
 """How large arrays are written: with HDF5's own checksum, so that other readers notice damage too."""
+
+
+def _seal(content: bytes) -> bytes:
+    """Return what is written after the end of an HDF5 file, which the library leaves out: these bytes are as written.
+
+    A file without it is not damaged, but may be: somebody has changed it, or another program made it.
+    """
+    return b"\nrecurrent-memory sha256 " + hashlib.sha256(content).hexdigest().encode() + b"\n"
+
+
+_SEAL = len(_seal(b""))
+"""Bytes of a seal."""
 
 
 _AS_WRITTEN: dict[str, Any] = {"engine": "h5netcdf", "phony_dims": "access", "decode_times": False}
@@ -110,7 +124,10 @@ def save_dataset(
 
     def write(temporary: Path) -> None:
         with _Enduring(temporary, "r+") as file:
-            file.write(dataset.to_netcdf(engine="h5netcdf", encoding=encoding))
+            content = bytes(dataset.to_netcdf(engine="h5netcdf", encoding=encoding))
+            file.write(content)
+            if add is None and used(content[:SUPERBLOCK]) == len(content):
+                file.write(_seal(content))
             file.check(path)
             if add is not None:
                 add(file, lambda: file.check(path))
@@ -151,14 +168,18 @@ def load_dataset(path: Path) -> xr.Dataset:
         length = used(superblock)
     except ValueError as error:
         raise DamagedResultError(f"{path} is damaged or not NetCDF ({error}).\n{remedy(path)}") from None
-    data = read_bytes(path, head=length)
+    content = read_bytes(path, head=length + _SEAL)
+    data, is_as_written = content[:length], content[length:] == _seal(content[:length])
+    del content
     try:
-        check_contents(data)
+        most = most_for(len(data))
+        # What is as it was written reads well; of the rest, HDF5 may crash or never end.
+        (check_contents if is_as_written else check_apart)(data, most)
         # From memory: HDF5 would lock the file, which fails if another program has it open, or without locks.
         with warnings.catch_warnings(), xarray.open_dataset(io.BytesIO(data), **_AS_WRITTEN) as file:
             # Of odd fill values and the like, one for each variable: what is read is checked by whoever needs it.
             warnings.simplefilter("ignore", xarray.SerializationWarning)
-            if file.nbytes > most_for(len(data)):  # decoding can widen numbers
+            if file.nbytes > most:  # decoding can widen numbers
                 raise ValueError(f"its {len(data):,} bytes unpack to {file.nbytes:,}")
             dataset = _with_own_dimensions(file.load())
     except Exception as error:  # on a damaged file, the HDF5 layers raise almost any exception
