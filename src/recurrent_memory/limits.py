@@ -39,10 +39,15 @@ def memory(root: Path = Path("/")) -> Memory:
     """
     machine = psutil.virtual_memory()
     found = [Memory(int(machine.total), int(machine.available)), *_of_groups(root)]
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
+    if (soft := addresses()) is not None:
         found.append(Memory(soft, soft - psutil.Process().memory_info().vms))
     return Memory(min(of.total for of in found), max(0, min(of.free for of in found)))
+
+
+def addresses() -> int | None:
+    """Return the bytes of addresses that this process may use (``ulimit -v``), or None if there is no limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def beyond(needed: int, total: int) -> str:

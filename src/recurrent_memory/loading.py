@@ -113,6 +113,8 @@ def is_single_network(path: Path) -> bool:
 
 
 def _import(imports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> None:
+    if not isinstance(imports, str | os.PathLike | Iterable):
+        raise InputError(f"`imports` must be the path of a file, or a list of some, got {imports!r}.")
     for file in [imports] if isinstance(imports, str | os.PathLike) else imports:
         check_path("imports", file)
         import_file(expanded(file))

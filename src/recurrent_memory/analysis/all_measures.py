@@ -13,11 +13,11 @@ import xarray as xr
 
 from ..errors import InputError, first_line
 from .activity import check_min_rate, read_recording
+from .arguments import check_count, check_seed
 from .asymmetry import forward_asymmetry
 from .chance import ACTIVITY_MEASURES, against_chance, number_of, unit_of
 from .connectivity import peak_order
 from .nulls import NULLS
-from .splits import check_count
 
 OF_WEIGHTS = ("forward_asymmetry",)
 """Names of the measures that also need the recurrent weights; surrogates of activity say nothing about these."""
@@ -88,6 +88,9 @@ def measure_all(
     """
     names = ACTIVITY_MEASURES.names() if measures is None and weights is None else measure_names(measures)
     check_count("n", n, 1)
+    check_seed(seed)
+    if on_progress is not None and not callable(on_progress):
+        raise InputError(f"`on_progress` must be a function, or None, got {on_progress!r}.")
     if min_rate is not None:
         check_min_rate(min_rate)
     null = None if null is None else NULLS.spelled(null)

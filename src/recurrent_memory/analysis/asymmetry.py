@@ -9,8 +9,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ..errors import InputError
+from .arguments import check_count, check_seed, is_number, read_numbers
 from .connectivity import PeakOrder
-from .splits import check_count
 from .summaries import scalar
 from .weights import read_weights
 
@@ -64,8 +64,9 @@ def forward_asymmetry(
     """
     matrix = read_weights(weights)
     check_count("n_permutations", n_permutations, 0)
-    if not 0 < bin_width < np.inf:
-        raise InputError(f"`bin_width` must be a number of steps above 0, got {bin_width}.")
+    check_seed(seed)
+    if not (is_number(bin_width) and 1e-6 <= bin_width < np.inf):
+        raise InputError(f"`bin_width` must be a number of steps, 1e-6 or more, got {bin_width!r}.")
     peaks = _read_peaks(peak_times, len(matrix))
     units = np.flatnonzero(peaks >= 0)
     bins = np.floor(peaks[units] / bin_width).astype(np.int64)
@@ -143,10 +144,7 @@ def _read_peaks(peak_times: Any, n_units: int) -> Float[np.ndarray, " unit"]:
     if isinstance(peak_times, PeakOrder) and peak_times.peak_time is not None:
         active, known = np.asarray(peak_times), peak_times.peak_time
         peak_times = np.where(np.isin(np.arange(known.size), active), known, -1)
-    try:
-        found = np.asarray(peak_times, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`peak_times` can't be read as numbers: {error}") from None
+    found = read_numbers("peak_times", peak_times)
     if found.shape != (n_units,) or np.isinf(found).any():
         raise InputError(
             f"`peak_times` must be one number for each of the {n_units} units, NaN for those without a peak, got the "

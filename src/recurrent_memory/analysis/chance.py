@@ -28,13 +28,13 @@ from threadpoolctl import threadpool_limits
 from ..errors import InputError, suggestion
 from ..registry import Registry
 from .activity import Recording, read_recording
+from .arguments import check_count, check_seed
 from .blocks import blocks
 from .consistency import peak_consistency
 from .decoding import time_decoding
 from .nulls import NULLS, Null
 from .sequences import ridge_to_background, sqi, transient_index
 from .sequentiality import sequentiality_index
-from .splits import check_count
 from .summaries import mean_of_defined, percentile_interval, scalar
 
 MEMORY = 2**31
@@ -136,7 +136,7 @@ def against_chance(
     """
     check_count("n", n, 1)
     check_count("n_bootstrap", n_bootstrap, 0)
-    check_count("seed", seed, 0)
+    check_seed(seed)
     if alternative not in ALTERNATIVES:
         raise InputError(f"`alternative` must be one of {', '.join(ALTERNATIVES)}, got {alternative!r}.")
     entry = _checked(_entry(measure), options)

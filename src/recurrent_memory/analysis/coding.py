@@ -10,9 +10,10 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ..errors import InputError
+from .arguments import check_count, check_seed, is_number, read_labels
 from .linear_decoders import discriminants, regression
 from .samples import about_units, complete_trials
-from .splits import check_count, folds, numbered_groups
+from .splits import folds, numbered_groups
 from .summaries import scalar
 
 Kind = Literal["category", "continuous", "circular"]
@@ -82,6 +83,7 @@ def cross_temporal_decoding(
     (True, 1.0)
     """
     _check(kind, period, penalty, n_folds)
+    check_seed(seed)
     recording, values = complete_trials("cross_temporal_decoding", activity, mask, steps)
     wanted = _read_label(label, kind, period, len(values))
     fold = _folds(wanted, groups, n_folds, np.random.default_rng(seed))
@@ -195,11 +197,9 @@ def _folds(wanted: _Wanted, groups: Any, n_folds: int, rng: np.random.Generator)
 
 
 def _read_label(label: Any, kind: Kind, period: float, n_trials: int) -> _Wanted:
-    found = np.asarray(label)
+    found = read_labels("label", label)
     if found.shape != (n_trials,):
         raise InputError(f"`label` must hold one entry for each of the {n_trials} trials, got the shape {found.shape}.")
-    if found.dtype.kind in "fc" and not np.isfinite(found).all():
-        raise InputError("`label` holds NaN or infinite numbers: leave those trials out.")
     if kind != "category" and found.dtype.kind not in "biuf":
         raise InputError(f"`label` must hold numbers if it is {kind}, got {found.dtype}.")
     if len(values := np.unique(found)) < 2:
@@ -220,5 +220,5 @@ def _check(kind: str, period: float, penalty: float, n_folds: int) -> None:
     if kind not in SCORES:
         raise InputError(f"`kind` must be one of {', '.join(SCORES)}, got {kind!r}.")
     for name, value in (("period", period), ("penalty", penalty)):
-        if not 0 < value < np.inf:
-            raise InputError(f"`{name}` must be a number above 0, got {value}.")
+        if not (is_number(value) and 0 < value < np.inf):
+            raise InputError(f"`{name}` must be a number above 0, got {value!r}.")

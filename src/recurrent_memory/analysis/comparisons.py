@@ -16,7 +16,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ..errors import InputError, suggestion
-from .splits import check_count
+from .arguments import check_count, check_seed
 from .summaries import percentile_interval
 
 Values = Float[np.ndarray, " network"]
@@ -73,8 +73,11 @@ def compare(
     (['comp - de1'], 0.03125)
     """
     check_count("n", n, 1)
+    check_seed(seed)
     table, others = _table(dataset, measure, between, pair_by)
     levels = list(dict.fromkeys(table[between].tolist()))
+    if not levels:
+        raise InputError(f"No network has a value of {measure!r}: there is nothing to compare.")
     if len(levels) < 2:
         raise InputError(f"`between` = {between!r} has one value, {levels[0]}, but at least two are compared.")
     rows = {}
@@ -96,10 +99,15 @@ class _Contrast(NamedTuple):
     counts: dict[str, int]
 
 
-def _table(dataset: xr.Dataset, measure: str, between: str, pair_by: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _table(dataset: Any, measure: str, between: str, pair_by: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Return the networks that have a value, one a row, and the other settings that they may differ in."""
+    if not isinstance(dataset, xr.Dataset):
+        kind = type(dataset).__name__
+        raise InputError(f"`dataset` must be a data set of many networks, as `collect` returns, got {kind}.")
     if measure not in dataset.data_vars:
-        raise InputError(f"The data set has no measure {measure!r}.{suggestion(measure, map(str, dataset.data_vars))}")
+        raise InputError(
+            f"The data set has no measure {measure!r}.{suggestion(str(measure), map(str, dataset.data_vars))}"
+        )
     values = dataset[measure]
     for name, wanted in (("between", between), ("pair_by", pair_by)):
         if wanted is not None and (wanted not in values.coords or not values.coords[wanted].dims):

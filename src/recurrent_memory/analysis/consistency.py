@@ -10,8 +10,9 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from .activity import Recording, active_units, check_min_rate, peak_times, read_recording
+from .arguments import check_count, check_seed
 from .blocks import first_step_of
-from .splits import check_count, halves, numbered_groups
+from .splits import halves, numbered_groups
 from .summaries import left_out, mean_of_defined, scalar
 
 NUMBERS = 2**23
@@ -71,6 +72,7 @@ def peak_consistency(
     """
     check_min_rate(min_rate)
     check_count("n_splits", n_splits, 1)
+    check_seed(seed)
     recording = read_recording(activity, mask=mask, steps=steps)
     groups = numbered_groups(groups, recording.values.shape[0])
     first = halves(np.random.default_rng(seed), groups, n_splits)

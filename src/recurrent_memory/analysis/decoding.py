@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 
 from ..errors import InputError
 from .activity import Recording, active_units, check_min_rate, read_recording
-from .splits import check_count, folds, numbered_groups
+from .arguments import check_count, check_seed
+from .splits import folds, numbered_groups
 from .summaries import left_out, mean_of_defined, scalar
 
 FLOOR = 1e-3
@@ -73,6 +74,7 @@ def time_decoding(
     if min_rate is not None:
         check_min_rate(min_rate)
     check_count("n_folds", n_folds, 2)
+    check_seed(seed)
     recording = read_recording(activity, mask=mask, steps=steps)
     _check_length(recording)
     numbers = numbered_groups(groups, recording.values.shape[0])

@@ -18,7 +18,7 @@ import xarray as xr
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..errors import InputError, first_line
-from .splits import check_count
+from .arguments import check_count, is_number
 from .summaries import scalar
 
 Step = Callable[..., Array]
@@ -220,9 +220,14 @@ def _about(units: str, long_name: str) -> dict[str, str]:
 
 def _checked_step(step: Step, inputs: Any, start: Float[Array, "start unit"]) -> Step:
     """Return the function of the state alone; raise `InputError` if it changes the shape."""
+    if not callable(step):
+        raise InputError(f"`step` must be a function of a state (unit,) that returns the next one, got {step!r}.")
     if inputs is not None:
         # Not closed over as a constant: jitted code would hold a copy of it.
-        given = jax.tree.map(jnp.asarray, inputs)
+        try:
+            given = jax.tree.map(jnp.asarray, inputs)
+        except TypeError as error:
+            raise InputError(f"`inputs` must be numbers: {first_line(error)}.") from None
         of_two, step = step, lambda state: of_two(state, given)
     try:
         after = jax.eval_shape(step, start[0])
@@ -232,6 +237,9 @@ def _checked_step(step: Step, inputs: Any, start: Float[Array, "start unit"]) ->
             f"of NumPy do ({first_line(error)}).\n"
             "Use `jax.numpy` instead of `numpy`, and `jax.numpy.where` instead of `if`."
         ) from None
+    except TypeError as error:  # of what it takes, or of what it returns
+        of_what = "a state" if inputs is None else "a state and `inputs`"
+        raise InputError(f"`step` must be a function of {of_what}, (unit,), in JAX: {first_line(error)}.") from None
     if getattr(after, "shape", None) != start.shape[1:]:
         raise InputError(
             f"`step` must return a state of the shape {start.shape[1:]} that it was given, got {after}.\n"
@@ -253,9 +261,9 @@ def _read_states(states: Any) -> Float[Array, "start unit"]:
 
 
 def _check(tolerance: float, slow: float, distance: float, margin: float, max_iterations: int) -> None:
-    if not 0 <= tolerance <= slow < np.inf:
+    if not (is_number(tolerance) and is_number(slow) and 0 <= tolerance <= slow < np.inf):
         raise InputError(f"0 <= `tolerance` <= `slow` is needed, got {tolerance} and {slow}.")
     for name, value in (("distance", distance), ("margin", margin)):
-        if not 0 <= value < np.inf:
-            raise InputError(f"`{name}` must be a finite number, 0 or more, got {value}.")
+        if not (is_number(value) and 0 <= value < np.inf):
+            raise InputError(f"`{name}` must be a finite number, 0 or more, got {value!r}.")
     check_count("max_iterations", max_iterations, 1)

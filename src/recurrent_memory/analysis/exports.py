@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from ..errors import InputError
 from .activity import Recording, read_recording
+from .arguments import read_labels
 from .samples import whole_units
 
 
@@ -160,14 +161,12 @@ def _labels(activity: Any, by: Any, n_trials: int) -> np.ndarray:
             has = f"the data set has {', '.join(names)}" if names else "give a data set that has it"
             raise InputError(f"There is no {by!r} to tell conditions apart by: {has}, or give one entry per trial.")
         by = activity[by].values
-    labels = np.asarray(by)
+    labels = read_labels("by", by)
     if labels.ndim == 0 or len(labels) != n_trials:
         raise InputError(
             f"`by` must hold one entry for each of the {n_trials} trials, (trial, …), got the shape {labels.shape}."
         )
     labels = labels.reshape(n_trials, -1)
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InputError("`by` holds NaN or infinite numbers: leave those trials out.")
     return labels
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ..errors import InputError
-from .splits import check_count
+from .arguments import check_count, is_number, read_numbers
 from .summaries import scalar
 from .weights import read_weights
 
@@ -193,8 +193,8 @@ def _result(
 
 
 def _check(decay: float, n_steps: int | None, n_persistent: int, n_units: int) -> None:
-    if not 0 < decay < np.inf:
-        raise InputError(f"`decay` must be a number above 0, got {decay} (1: activity fades by the weights alone).")
+    if not (is_number(decay) and 0 < decay < np.inf):
+        raise InputError(f"`decay` must be a number above 0, got {decay!r} (1: activity fades by the weights alone).")
     if n_steps is not None:
         check_count("n_steps", n_steps, 1)
     check_count("n_persistent", n_persistent, 1)
@@ -203,7 +203,7 @@ def _check(decay: float, n_steps: int | None, n_persistent: int, n_units: int) -
 
 
 def _read_readout(readout: Any, n_units: int) -> Float[np.ndarray, "unit output"]:
-    found = np.eye(n_units) if readout is None else np.asarray(readout, dtype=np.float64)
+    found = np.eye(n_units) if readout is None else read_numbers("readout", readout)
     if found.ndim != 2 or found.shape[0] != n_units or found.size == 0 or not np.isfinite(found).all():
         raise InputError(
             f"`readout` must be finite numbers of the shape ({n_units}, number of outputs), got {found.shape}: weights "
@@ -214,7 +214,7 @@ def _read_readout(readout: Any, n_units: int) -> Float[np.ndarray, "unit output"
 
 def _read_vectors(vectors: Any) -> xr.DataArray:
     if not isinstance(vectors, xr.DataArray):
-        values = np.asarray(vectors, dtype=np.float64)
+        values = read_numbers("vectors", vectors)
         vectors = xr.DataArray(values, dims=(*(f"axis_{n}" for n in range(values.ndim - 1)), *["unit"][: values.ndim]))
     if "unit" not in vectors.dims:
         raise InputError(
@@ -227,7 +227,7 @@ def _read_vectors(vectors: Any) -> xr.DataArray:
 
 
 def _read_modes(modes: Any, n_units: int) -> Modes:
-    found = np.atleast_2d(np.asarray(modes, dtype=np.float64))
+    found = np.atleast_2d(read_numbers("modes", modes))
     if found.ndim != 2 or found.shape[1] != n_units or not np.isfinite(found).all():
         raise InputError(f"`modes` must be finite, (mode, unit) with {n_units} units, got the shape {found.shape}.")
     if np.linalg.matrix_rank(found) < len(found):

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Complex, Float, Int
 
 from ..errors import InputError
-from .splits import check_count
+from .arguments import check_count
 from .summaries import scalar
 from .weights import DIMS, read_weights
 

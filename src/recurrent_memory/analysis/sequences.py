@@ -17,6 +17,7 @@ from scipy.special import xlogy
 
 from ..errors import InputError
 from .activity import Recording, check_min_rate, check_steps, read_recording, refuse_negative
+from .arguments import is_number
 from .blocks import Block, Peaks, Shape, blocks, inside_bins, ridge_and_background, shape_of
 from .summaries import left_out, mean_of_defined, over_trials, scalar, summarize_reasons
 from .variants import symmetric_window
@@ -190,7 +191,7 @@ def ridge_to_background(
     """
     walk = _Walk.of_rates("ridge_to_background", activity, steps, mask, min_rate, average=True)
     _check_window(window)
-    if not 0 <= background_floor < np.inf:
+    if not (is_number(background_floor) and 0 <= background_floor < np.inf):
         raise InputError(
             f"`background_floor` must be a finite number, 0 or more, got {background_floor} (0: no floor)."
         )

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Int
 
 from ..errors import InputError
 from .activity import check_min_rate, read_recording
+from .arguments import is_number
 from .summaries import left_out, mean_of_defined, summarize_reasons
 from .terms import PSEUDOCOUNT, Terms, terms_of
 from .variants import VARIANTS, Variant
@@ -121,7 +122,7 @@ class _Settings:
                 f"`window` must be odd with variant {self.variant.name!r}, got {self.window}: it lies symmetrically "
                 "around the peak (5 is the usual width)."
             )
-        if not 0 <= self.background_floor < np.inf:
+        if not (is_number(self.background_floor) and 0 <= self.background_floor < np.inf):
             raise InputError(
                 f"`background_floor` must be a finite number, 0 or more, got {self.background_floor} "
                 "(0: no floor, as published)."

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from ..errors import InputError
+from .arguments import read_labels
 
 
 def numbered_groups(groups: Any, n_trials: int) -> Int[np.ndarray, " trial"]:
@@ -15,7 +16,7 @@ def numbered_groups(groups: Any, n_trials: int) -> Int[np.ndarray, " trial"]:
     if groups is None:
         found = np.arange(n_trials)
     else:
-        labels = np.asarray(groups)
+        labels = read_labels("groups", groups)
         if labels.shape != (n_trials,):
             raise InputError(
                 f"`groups` must hold one label for each of the {n_trials} trials, got shape {labels.shape}."
@@ -40,9 +41,3 @@ def folds(rng: np.random.Generator, groups: Int[np.ndarray, " trial"], n_folds: 
     """Return the fold of each trial, from 0; folds have as many groups as each other, or one more."""
     n_groups = int(groups.max()) + 1
     return np.asarray((rng.permutation(n_groups) % min(n_folds, n_groups))[groups])
-
-
-def check_count(name: str, value: Any, least: int) -> None:
-    """Raise `InputError` if a setting is not a whole number, or too low."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise InputError(f"`{name}` must be a whole number, {least} or more, got {value!r}.")

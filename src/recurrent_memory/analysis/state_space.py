@@ -9,8 +9,8 @@ import xarray as xr
 from jaxtyping import Float
 
 from .activity import Recording, read_recording
+from .arguments import check_count
 from .samples import about_units, centred_points, whole_units
-from .splits import check_count
 from .summaries import scalar
 
 ROUNDING = 1e-12

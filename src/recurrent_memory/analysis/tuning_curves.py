@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from ..errors import InputError
 from .activity import Recording
+from .arguments import check_count, is_number, read_labels
 from .samples import about_units, complete_trials, whole_units
-from .splits import check_count
 from .summaries import mean_of_defined, scalar
 
 MOST_VALUES = 12
@@ -128,19 +128,17 @@ def _read_stimulus(
     stimulus: Any, n_bins: int | None, period: float | None, n_trials: int
 ) -> tuple[np.ndarray, Int[np.ndarray, " trial"]]:
     """Return the stimuli (values, or middles of bins), and the place of each trial's stimulus among them."""
-    found = np.asarray(stimulus)
+    found = read_labels("stimulus", stimulus)
     if found.shape != (n_trials,):
         raise InputError(f"`stimulus` must hold one entry for each of the {n_trials} trials, got {found.shape}.")
-    is_number = found.dtype.kind in "iuf"
-    if is_number and not np.isfinite(found).all():
-        raise InputError("`stimulus` holds NaN or infinite numbers: leave those trials out.")
-    if not is_number and (n_bins is not None or period is not None):
+    numeric = found.dtype.kind in "iuf"
+    if not numeric and (n_bins is not None or period is not None):
         raise InputError(f"`n_bins` and `period` are for a stimulus that is a number; this one is {found.dtype}.")
     if n_bins is not None:
-        check_count("n_bins", n_bins, 2)
-    if period is not None and not 0 < period < np.inf:
-        raise InputError(f"`period` must be a number above 0, got {period}.")
-    if not is_number or (n_bins is None and np.unique(found).size <= MOST_VALUES):
+        check_count("n_bins", n_bins, 2, most=10_000)
+    if period is not None and not (is_number(period) and 0 < period < np.inf):
+        raise InputError(f"`period` must be a number above 0, got {period!r}.")
+    if not numeric or (n_bins is None and np.unique(found).size <= MOST_VALUES):
         names, place = np.unique(found if period is None else found % period, return_inverse=True)
         return names, place.astype(np.int64)
     numbers = found.astype(np.float64) if period is None else found % period

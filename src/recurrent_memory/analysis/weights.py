@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ..errors import InputError
+from .arguments import read_numbers
 
 DIMS = ("source", "target_unit")
 """Dimensions of the recurrent weights of a result: (from, to)."""
@@ -24,10 +25,7 @@ def read_weights(weights: Any) -> Float[np.ndarray, "unit unit"]:
         weights = weights["recurrent_weights"]
     if isinstance(weights, xr.DataArray) and set(weights.dims) == set(DIMS):
         weights = weights.transpose(*DIMS)
-    try:
-        matrix = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`weights` can't be read as a matrix of numbers (from, to): {error}") from None
+    matrix = read_numbers("weights", weights)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         blocks = "\nOf a gru, give the candidate's weights alone: the last N of the 3·N columns."
         raise InputError(

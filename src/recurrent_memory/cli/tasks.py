@@ -65,7 +65,7 @@ def _conditions() -> Table:
     for column in ("condition", "what it changes"):
         table.add_column(column, no_wrap=True)
     for name, condition in known.CONDITIONS.items():
-        table.add_row(name, (inspect.getdoc(condition) or "").splitlines()[0])
+        table.add_row(name, (inspect.getdoc(condition) or "").partition("\n")[0])
     for name, values in OWN_CONDITIONS.items():
         table.add_row(name, f"Short for {', '.join(f'{field} = {value}' for field, value in values.items())}.")
     return table

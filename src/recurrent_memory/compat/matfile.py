@@ -12,6 +12,7 @@ from .. import analysis, evaluation
 from ..errors import InputError
 from ..networks import Network
 from ..runs.analysed import Recorded, chosen, of_dataset
+from ..storage.paths import expanded
 from .matcontent import GRU, OUR_BLOCKS, attributes_of, trials, weights
 from .matreader import MatFile, read_mat
 from .matwriter import write_mat
@@ -188,7 +189,7 @@ def load_mat(path: Path) -> xr.Dataset:
     >>> load_mat(path).attrs["task"], load_mat(path).attrs["lambda0"]
     ('de1', -0.98)
     """
-    path = Path(path)
+    path = expanded(path)
     found = read_mat(path, FIELDS)
     of_two_tasks = "hidResps" not in found.kinds and "infloss_test_second" in found.kinds
     needed = ["all_params_list"] if of_two_tasks else ["hidResps", "inpResps", "all_params_list"]

@@ -16,9 +16,9 @@ import xarray as xr
 from .. import storage
 from ..analysis.activity import check_min_rate
 from ..analysis.all_measures import measure_all, measure_names
+from ..analysis.arguments import check_count, check_seed
 from ..analysis.nulls import NULLS
 from ..analysis.readers import read
-from ..analysis.splits import check_count
 from ..errors import DamagedResultError, FileError, InputError, first_line
 from ..experiment import Experiment
 from ..storage.reading import check_holes, most_for
@@ -75,7 +75,7 @@ class Analysis:
     def __post_init__(self) -> None:
         """Raise an `InputError` if a setting is not allowed, and spell names as they are registered."""
         check_count("n", self.n, 1)
-        check_count("seed", self.seed, 0)
+        check_seed(self.seed)
         if self.min_rate is not None:
             check_min_rate(self.min_rate)
         object.__setattr__(self, "measures", None if self.measures is None else measure_names(self.measures))

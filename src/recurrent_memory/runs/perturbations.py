@@ -14,6 +14,7 @@ import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from .. import analysis
+from ..analysis.arguments import check_count, check_seed
 from ..errors import InputError
 from ..networks.gated import GRUCell
 from ..tasks import AbstractTask
@@ -126,7 +127,9 @@ def lesions_by_peak(
     InputError
         If there are fewer active units than groups, or a setting is not allowed.
     """
-    _check_counts(n_groups=n_groups, n_control=n_control)
+    check_count("n_groups", n_groups, 1)
+    check_count("n_control", n_control, 0)
+    check_seed(seed)
     steps = None if epoch is None else steps_of(net.task, epoch)
     intact = net.test(n_batches, key=key)
     order: Any = analysis.peak_order(intact, mask=intact["mask"], steps=steps, min_rate=min_rate)
@@ -183,7 +186,8 @@ def schur_cuts(
     -----
     Of a `gru`, the candidate's weights are cut; its gates stay as they are.
     """
-    _check_counts(n_control=n_control)
+    check_count("n_control", n_control, 0)
+    check_seed(seed)
     weights, columns = _recurrent(net)
     parts = analysis.schur_parts(weights[:, columns], n_blocks)
     matrix, modes = parts["weights"].values, parts["weights"].sel(part="modes").values
@@ -308,10 +312,3 @@ def _listed(name: str, given: Any) -> list[Any]:
     if not values or any(values.count(one) > 1 for one in values):
         raise InputError(f"`{name}` = {given!r} is not allowed: give one or more different values, as in a list.")
     return values
-
-
-def _check_counts(**counts: Any) -> None:
-    for name, value in counts.items():
-        least = 0 if name == "n_control" else 1
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise InputError(f"`{name}` = {value!r} is not allowed: give a whole number, {least} or more.")

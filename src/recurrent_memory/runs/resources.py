@@ -17,6 +17,8 @@ from ..experiment import Experiment
 from ..registry import Registry
 from . import programs
 
+LEAST_ADDRESSES = 2_300_000_000
+"""Bytes of addresses with which a small network can be trained: 2.15 GB are enough on two cores, 1.95 GB are not."""
 SHARE_OF_MEMORY = 0.8
 """Share of the free memory that a plan may use."""
 
@@ -132,6 +134,12 @@ def check_that_it_fits(experiment: Experiment) -> None:
     InputError
         If it does not fit.
     """
+    limit = limits.addresses()
+    if limit is not None and limit < LEAST_ADDRESSES:
+        raise InputError(
+            f"`ulimit -v` allows {limit / 1e9:.1f} GB of addresses, but libraries and threads alone take about "
+            f"{LEAST_ADDRESSES / 1e9:.1f} GB (estimate), few of them memory: raise it, or limit memory by other means."
+        )
     total = memory().total
     for e in experiment.stages:
         needed = max(estimated_bytes(e), result_bytes(e))

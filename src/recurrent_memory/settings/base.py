@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -53,6 +53,15 @@ class Settings(BaseModel):
             cls.__doc__ = with_fields(own or inherited[0] or "", cls.model_fields)
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def __new__(cls, /, *given: Any, **_: Any) -> Self:
+        """Say how fields are given, if some are given without their names."""
+        if given:
+            field = next(iter(cls.model_fields), "name")
+            raise InputError(
+                f"{cls.__name__} takes fields by their names, as in {cls.__name__}({field}=…), got {given[0]!r}."
+            )
+        return super().__new__(cls)
 
     def __init__(self, /, **values: Any) -> None:  # a file may have a field `self`
         try:

@@ -24,6 +24,8 @@ _END = {0: 40, 1: 44, 2: 28, 3: 28}
 """Where a superblock of each version says how long the file is; before it come three or two other addresses."""
 
 
+LINK = "is a link to something else"
+"""What is wrong with an entry that is in another place, or in another file."""
 REQUEST = struct.Struct("<QQQ")
 """What precedes each file that the script is sent: its size, bytes to which it may unpack, seconds of computing."""
 
@@ -76,7 +78,7 @@ def check_contents(data: bytes, most: int, *, read: bool = False) -> None:
     with h5py.File(io.BytesIO(data)) as file:
         for name in file:
             if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{name!r} is a link to something else")
+                raise ValueError(f"{name!r} {LINK}")
         objects: list[Any] = [file]
         file.visititems(lambda _, found: objects.append(found))
         for item in objects:

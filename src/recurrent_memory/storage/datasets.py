@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import h5py
 import numpy as np
 
-from ..errors import DamagedResultError, first_line
+from ..errors import DamagedResultError, UnreadableFileError, first_line
 from .arrays import CHECKSUM, checksum, remedy
 from .atomic import write_atomically
-from .bounds import SUPERBLOCK, check_contents, used
+from .bounds import LINK, SUPERBLOCK, check_contents, used
 from .probe import check_apart
 from .reading import most_for, read_bytes
 
@@ -162,8 +163,6 @@ def load_dataset(path: Path) -> xr.Dataset:
     0.31
     """
     superblock = read_bytes(path, head=SUPERBLOCK)
-    import xarray
-
     try:
         length = used(superblock)
     except ValueError as error:
@@ -175,19 +174,44 @@ def load_dataset(path: Path) -> xr.Dataset:
         most = most_for(len(data))
         # What is as it was written reads well; of the rest, HDF5 may crash or never end.
         (check_contents if is_as_written else check_apart)(data, most)
-        # From memory: HDF5 would lock the file, which fails if another program has it open, or without locks.
-        with warnings.catch_warnings(), xarray.open_dataset(io.BytesIO(data), **_AS_WRITTEN) as file:
-            # Of odd fill values and the like, one for each variable: what is read is checked by whoever needs it.
-            warnings.simplefilter("ignore", xarray.SerializationWarning)
-            if file.nbytes > most:  # decoding can widen numbers
-                raise ValueError(f"its {len(data):,} bytes unpack to {file.nbytes:,}")
-            dataset = _with_own_dimensions(file.load())
+        dataset = _dataset_in(data, most)
     except Exception as error:  # on a damaged file, the HDF5 layers raise almost any exception
+        if LINK in str(error):
+            raise UnreadableFileError(
+                f"{path} cannot be read: {first_line(error)}, which is not followed.\n"
+                "Remove it, as `del file[name]` does in h5py; everything else is as it was."
+            ) from None
         raise DamagedResultError(f"{path} is damaged or not NetCDF ({first_line(error)}).\n{remedy(path)}") from None
     noted, of = dataset.attrs.pop(CHECKSUM, None), dataset.attrs.pop(CHECKSUM_OF, None)
     if noted is not None and noted != _checksum_of(dataset, of):
         raise DamagedResultError(f"{path} is damaged: its contents do not match its checksum.\n{remedy(path)}")
     return dataset
+
+
+def _dataset_in(data: bytes, most: int) -> xr.Dataset:
+    """Read a file; variables that somebody has added stay as they are in it if their attributes make no sense."""
+    try:
+        return _decoded(data, most)
+    except Exception:
+        with h5py.File(io.BytesIO(data)) as file:
+            ours = json.loads(file.attrs.get(CHECKSUM_OF, "{}")).get("variables")
+            added = [name for name in file if ours is not None and name not in ours]
+        if not added:
+            raise
+    dataset, plain = _decoded(data, most, drop_variables=added), _decoded(data, most, decode_cf=False)
+    return dataset.assign({name: plain[name].variable for name in added if name in plain})
+
+
+def _decoded(data: bytes, most: int, **changes: Any) -> xr.Dataset:
+    import xarray
+
+    # From memory: HDF5 would lock the file, which fails if another program has it open, or without locks.
+    with warnings.catch_warnings(), xarray.open_dataset(io.BytesIO(data), **_AS_WRITTEN, **changes) as file:
+        # Of odd fill values and the like, one for each variable: what is read is checked by whoever needs it.
+        warnings.simplefilter("ignore", xarray.SerializationWarning)
+        if file.nbytes > most:  # decoding can widen numbers
+            raise ValueError(f"its {len(data):,} bytes unpack to {file.nbytes:,}")
+        return _with_own_dimensions(file.load())
 
 
 def open_dataset(path: Path) -> xr.Dataset:

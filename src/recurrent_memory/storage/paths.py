@@ -39,6 +39,8 @@ def expanded(path: str | os.PathLike[str], folder: str | os.PathLike[str] = "") 
     >>> str(expanded("$SCRATCH/runs"))
     '/scratch/me/runs'
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"A path is needed, as text or as a pathlib.Path, got {path!r}.")
     text = os.fspath(path)
     if len(os.fsencode(text)) > LONGEST_PATH or any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(text).parts):
         raise InputError(
