@@ -100,5 +100,5 @@ def test_errors() -> None:
         forward_asymmetry(np.eye(3), [1, 2, 3], bin_width=0.0)
     with pytest.raises(InputError, match="`n_permutations`"):
         forward_asymmetry(np.eye(3), [1, 2, 3], -1)
-    with pytest.raises(InputError, match="can't be read as numbers"):
+    with pytest.raises(InputError, match="must hold real numbers, got text"):
         forward_asymmetry(np.eye(3), ["a", "b", "c"])

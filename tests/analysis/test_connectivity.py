@@ -151,7 +151,7 @@ class TestConnectivityProfile:
         [
             (np.ones((3, 4)), [0], r"must be a square matrix \(from, to\), got the shape \(3, 4\)"),
             (np.array([[np.nan, 1], [1, 1]]), [0], "holds 1 NaN or infinite numbers of 4"),
-            ([["a"]], [0], "can't be read as a matrix of numbers"),
+            ([["a"]], [0], "must hold real numbers, got text"),
             (np.ones((3, 3)), [0, 0], "must name each unit at most once, from 0 to 2"),
             (np.ones((3, 3)), [0, 3], "got 2 positions from 0 to 3"),
             (np.ones((3, 3)), [-1, 1], "got 2 positions from -1 to 1"),

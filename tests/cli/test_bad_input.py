@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,6 +111,32 @@ def test_names_a_setting_of_jax_with_which_it_does_not_start(
     )  # fmt: skip
     assert_refused(done.returncode, done.stderr, (setting,))
     assert contents(tmp_path) == {}
+
+
+def test_names_a_platform_that_jax_has_not_got(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "recurrent_memory", "train", *words(small_experiment())],
+        cwd=tmp_path, env={**environment, "JAX_PLATFORMS": "cuda"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert_refused(done.returncode, done.stderr, ("JAX_PLATFORMS",))
+
+
+def test_refuses_too_few_addresses_for_the_libraries(tmp_path: Path) -> None:
+    given = " ".join(map(shlex.quote, words(small_experiment())))
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -v 1500000; {shlex.quote(sys.executable)} -m recurrent_memory train {given}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert_refused(done.returncode, done.stderr, ("ulimit -v", "1.5 GB"))
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("words", [("tasks",), ("train", "--help"), ("sweep", "--help")])
+def test_works_without_docstrings(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-OO", "-m", "recurrent_memory", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [("trian",), ("show",), ("show", "nowhere"), ("tasks", "de1")])

@@ -20,7 +20,7 @@ import xarray as xr
 from safetensors import SafetensorError
 
 from recurrent_memory import storage
-from recurrent_memory.errors import FileError, InputError
+from recurrent_memory.errors import FileError, InputError, UnreadableFileError
 from recurrent_memory.runs.run import run
 from recurrent_memory.storage.atomic import append_line, create
 from small import contents, small_experiment
@@ -333,6 +333,8 @@ ADDED: dict[str, Callable[[h5py.File], object]] = {
     "group": lambda file: file.create_group("mine").create_dataset("x", data=1),
     "loop": lambda file: operator.setitem(file.create_group("mine"), "up", file["/"]),
     "no date": lambda file: file.create_dataset("mine", data=1.0).attrs.update(units="days since 2000-13-45"),
+    "no factor": lambda file: file.create_dataset("mine", data=[0, 1]).attrs.update(scale_factor="x"),
+    "no fill value": lambda file: file.create_dataset("mine", data=[0, 1]).attrs.update(_FillValue="abc"),
     "units": lambda file: file["loss"].attrs.update(units="seconds"),
 }
 
@@ -350,3 +352,26 @@ def test_what_another_program_has_added_is_no_damage(add: Callable[[h5py.File], 
     xr.testing.assert_equal(storage.load_dataset(tmp_path / "result.nc").drop_vars("mine", errors="ignore"), kept)
     with storage.open_dataset(tmp_path / "result.nc") as opened:
         xr.testing.assert_equal(opened.drop_vars("mine", errors="ignore"), kept)
+
+
+def test_what_is_added_with_attributes_of_no_sense_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "result.nc"
+    storage.save_dataset(path, xr.Dataset({"loss": ("iteration", np.arange(3.0))}))
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("mine", data=[0, 1]).attrs["scale_factor"] = "x"
+    found = storage.load_dataset(path)["mine"]
+    assert found.values.tolist() == [0, 1]
+    assert found.attrs["scale_factor"] == "x"
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/nowhere"), h5py.ExternalLink("other.h5", "/x")])
+def test_an_added_link_is_named_and_no_damage(link: Any, tmp_path: Path) -> None:
+    path, kept = tmp_path / "result.nc", xr.Dataset({"loss": 0.3})
+    storage.save_dataset(path, kept)
+    with h5py.File(path, "r+") as file:
+        file["mine"] = link
+    with pytest.raises(UnreadableFileError, match=r"'mine' is a link to something else[\s\S]*Remove it"):
+        storage.load_dataset(path)
+    with h5py.File(path, "r+") as file:
+        del file["mine"]
+    xr.testing.assert_equal(storage.load_dataset(path), kept)

@@ -88,9 +88,6 @@ def measure_all(
     """
     names = ACTIVITY_MEASURES.names() if measures is None and weights is None else measure_names(measures)
     check_count("n", n, 1)
-    check_seed(seed)
-    if on_progress is not None and not callable(on_progress):
-        raise InputError(f"`on_progress` must be a function, or None, got {on_progress!r}.")
     if min_rate is not None:
         check_min_rate(min_rate)
     null = None if null is None else NULLS.spelled(null)
@@ -101,7 +98,7 @@ def measure_all(
     progress = _Progress(on_progress, per_measure=1 if null is None else n + 2, measures=len(names))
     chance = None if null is None else {"null": null, "n": n, "seed": seed, "threads": threads}
     rows = [_row(name, given, steps, min_rate, chance, weights, progress) for name in names]
-    settings = {"null": null or "none", "n": 0 if null is None else n, "seed": seed}
+    settings = {"null": null or "none", "n": 0 if null is None else n, "seed": check_seed(seed)}
     return _table(names, rows, settings, with_null=null is not None)
 
 

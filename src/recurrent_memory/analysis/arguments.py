@@ -25,10 +25,16 @@ def check_count(name: str, value: Any, least: int, most: int = MOST) -> None:
         raise InputError(f"`{name}` must be a whole number, at most {most:,}, got {value:,}.")
 
 
-def check_seed(seed: Any) -> None:
-    """Raise `InputError` if a seed is not a whole number that generators take and data sets can hold."""
+def check_seed(seed: Any) -> int:
+    """Return a seed; raise `InputError` unless it is a whole number that generators take and data sets can hold."""
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed <= MOST_SEED:
         raise InputError(f"`seed` must be a whole number from 0 to 2^63 - 1, got {seed!r}.")
+    return int(seed)
+
+
+def generator(seed: Any, *stream: int) -> np.random.Generator:
+    """Return the generator of a seed, or of one of its streams; raise `InputError` if the seed is none."""
+    return np.random.default_rng([check_seed(seed), *stream] if stream else check_seed(seed))
 
 
 def is_number(value: Any) -> bool:

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ..errors import InputError
-from .arguments import check_count, check_seed, is_number, read_numbers
+from .arguments import check_count, generator, is_number, read_numbers
 from .connectivity import PeakOrder
 from .summaries import scalar
 from .weights import read_weights
@@ -64,7 +64,6 @@ def forward_asymmetry(
     """
     matrix = read_weights(weights)
     check_count("n_permutations", n_permutations, 0)
-    check_seed(seed)
     if not (is_number(bin_width) and 1e-6 <= bin_width < np.inf):
         raise InputError(f"`bin_width` must be a number of steps, 1e-6 or more, got {bin_width!r}.")
     peaks = _read_peaks(peak_times, len(matrix))
@@ -74,7 +73,7 @@ def forward_asymmetry(
     units, bins = units[np.argsort(bins, kind="stable")], np.sort(bins)
     chosen = matrix[np.ix_(units, units)]
     difference = bins[None, :] - bins[:, None]
-    drawn = _permuted(chosen, difference > 0, n_permutations, np.random.default_rng(seed))
+    drawn = _permuted(chosen, difference > 0, n_permutations, generator(seed))
     about = {"bin_width": bin_width, "n_permutations": n_permutations, "seed": seed, "reason": _reason(bins)}
     return _result(chosen, difference, drawn).assign_attrs(n_left_out=len(matrix) - units.size, **about)
 

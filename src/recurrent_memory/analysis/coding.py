@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ..errors import InputError
-from .arguments import check_count, check_seed, is_number, read_labels
+from .arguments import check_count, generator, is_number, read_labels
 from .linear_decoders import discriminants, regression
 from .samples import about_units, complete_trials
 from .splits import folds, numbered_groups
@@ -83,10 +83,9 @@ def cross_temporal_decoding(
     (True, 1.0)
     """
     _check(kind, period, penalty, n_folds)
-    check_seed(seed)
     recording, values = complete_trials("cross_temporal_decoding", activity, mask, steps)
     wanted = _read_label(label, kind, period, len(values))
-    fold = _folds(wanted, groups, n_folds, np.random.default_rng(seed))
+    fold = _folds(wanted, groups, n_folds, generator(seed))
     score = wanted.score(*_decoded(values.swapaxes(0, 1), wanted, fold, penalty))
     about = {"kind": kind, "period": period, "n_folds": int(fold.max()) + 1, "penalty": penalty, "seed": seed}
     found = _result(score, wanted.n_classes, kind, recording.first)

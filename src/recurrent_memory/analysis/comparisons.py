@@ -16,7 +16,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ..errors import InputError, suggestion
-from .arguments import check_count, check_seed
+from .arguments import check_count, generator
 from .summaries import percentile_interval
 
 Values = Float[np.ndarray, " network"]
@@ -73,16 +73,11 @@ def compare(
     (['comp - de1'], 0.03125)
     """
     check_count("n", n, 1)
-    check_seed(seed)
     table, others = _table(dataset, measure, between, pair_by)
-    levels = list(dict.fromkeys(table[between].tolist()))
-    if not levels:
-        raise InputError(f"No network has a value of {measure!r}: there is nothing to compare.")
-    if len(levels) < 2:
-        raise InputError(f"`between` = {between!r} has one value, {levels[0]}, but at least two are compared.")
+    levels = _levels(table, measure, between)
     rows = {}
     for number, (second, first) in enumerate(itertools.combinations(levels, 2)):
-        rng = np.random.default_rng([seed, number])
+        rng = generator(seed, number)
         samples = _samples(table, measure, between, (first, second), pair_by, others)
         rows[f"{first} - {second}"] = _contrast(rng, samples, n, pair_by is not None)
     attrs = {"measure": measure, "between": between, "pair_by": pair_by or "nothing", "n": n, "seed": seed}
@@ -120,6 +115,16 @@ def _table(dataset: Any, measure: str, between: str, pair_by: str | None) -> tup
     frame = values.rename("_value").to_dataframe().reset_index()
     frame[measure] = frame["_value"].astype(np.float64)
     return frame[[*columns, measure]].dropna(subset=[measure]), others
+
+
+def _levels(table: pd.DataFrame, measure: str, between: str) -> list[Any]:
+    """Return the values of the setting, of networks that have a value of the measure."""
+    levels = list(dict.fromkeys(table[between].tolist()))
+    if not levels:
+        raise InputError(f"No network has a value of {measure!r}: there is nothing to compare.")
+    if len(levels) < 2:
+        raise InputError(f"`between` = {between!r} has one value, {levels[0]}, but at least two are compared.")
+    return levels
 
 
 def _samples(

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from .activity import Recording, active_units, check_min_rate, peak_times, read_recording
-from .arguments import check_count, check_seed
+from .arguments import check_count, generator
 from .blocks import first_step_of
 from .splits import halves, numbered_groups
 from .summaries import left_out, mean_of_defined, scalar
@@ -72,10 +72,9 @@ def peak_consistency(
     """
     check_min_rate(min_rate)
     check_count("n_splits", n_splits, 1)
-    check_seed(seed)
     recording = read_recording(activity, mask=mask, steps=steps)
     groups = numbered_groups(groups, recording.values.shape[0])
-    first = halves(np.random.default_rng(seed), groups, n_splits)
+    first = halves(generator(seed), groups, n_splits)
     average = recording.average()
     active = active_units(average, min_rate)
     one, other = (_peaks(recording, half, active) for half in (first, ~first))

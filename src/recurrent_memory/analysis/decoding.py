@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from ..errors import InputError
 from .activity import Recording, active_units, check_min_rate, read_recording
-from .arguments import check_count, check_seed
+from .arguments import check_count, generator
 from .splits import folds, numbered_groups
 from .summaries import left_out, mean_of_defined, scalar
 
@@ -74,11 +74,10 @@ def time_decoding(
     if min_rate is not None:
         check_min_rate(min_rate)
     check_count("n_folds", n_folds, 2)
-    check_seed(seed)
     recording = read_recording(activity, mask=mask, steps=steps)
     _check_length(recording)
     numbers = numbered_groups(groups, recording.values.shape[0])
-    fold = folds(np.random.default_rng(seed), numbers, n_folds)
+    fold = folds(generator(seed), numbers, n_folds)
     active = _units(recording, min_rate)
     decoded = _decode(_centred(recording, active), recording.steps, fold)
     return _result(recording, active, decoded, min_rate, {"seed": seed, "n_folds": int(fold.max()) + 1})

@@ -96,7 +96,7 @@ class RunFolder:
             there, here = (of.model_dump(mode="json") for of in (found, experiment))
             changed = [name for name in {**there, **here} if there.get(name) != here.get(name)]
             if changed == ["code"]:
-                files = ", ".join(experiment.own_files) or "the code that it uses"
+                files = ", ".join([*experiment.own_files, "or code that it uses"]).removeprefix("or ")
                 raise InputError(
                     f"{self.path} holds a run of other code: {files} has changed since it was started.\n"
                     "Give a new folder, or restore the code."

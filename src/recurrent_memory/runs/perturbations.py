@@ -14,7 +14,7 @@ import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from .. import analysis
-from ..analysis.arguments import check_count, check_seed
+from ..analysis.arguments import check_count, generator
 from ..errors import InputError
 from ..networks.gated import GRUCell
 from ..tasks import AbstractTask
@@ -129,7 +129,6 @@ def lesions_by_peak(
     """
     check_count("n_groups", n_groups, 1)
     check_count("n_control", n_control, 0)
-    check_seed(seed)
     steps = None if epoch is None else steps_of(net.task, epoch)
     intact = net.test(n_batches, key=key)
     order: Any = analysis.peak_order(intact, mask=intact["mask"], steps=steps, min_rate=min_rate)
@@ -139,7 +138,7 @@ def lesions_by_peak(
             f"{min_rate:g}). Give fewer groups, or a lower `min_rate`."
         )
     units = np.asarray(order)
-    groups, rng = np.array_split(units, n_groups), np.random.default_rng(seed)
+    groups, rng = np.array_split(units, n_groups), generator(seed)
     draws = [np.array_split(rng.permutation(units), n_groups) for _ in range(n_control)]
 
     def test(group: np.ndarray) -> xr.Dataset:
@@ -187,13 +186,12 @@ def schur_cuts(
     Of a `gru`, the candidate's weights are cut; its gates stay as they are.
     """
     check_count("n_control", n_control, 0)
-    check_seed(seed)
     weights, columns = _recurrent(net)
     parts = analysis.schur_parts(weights[:, columns], n_blocks)
     matrix, modes = parts["weights"].values, parts["weights"].sel(part="modes").values
     names = parts["part"].values.tolist()[1:] if n_blocks > 1 else []
     cuts = {"feedforward": matrix[1:].sum(axis=0), "modes": modes, **dict(zip(names, matrix[1:], strict=False))}
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     turns = [_rotation(rng, modes) for _ in range(n_control)]
     draws = [[turn @ cut @ turn.T for cut in cuts.values()] for turn in turns]
 

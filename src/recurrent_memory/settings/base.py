@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -54,7 +54,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
-    def __new__(cls, /, *given: Any, **_: Any) -> Self:
+    def __new__(cls: type[Own], /, *given: Any, **_: Any) -> Own:
         """Say how fields are given, if some are given without their names."""
         if given:
             field = next(iter(cls.model_fields), "name")
