@@ -397,7 +397,7 @@ def test_a_measure_without_a_value_says_so() -> None:
 
 
 def test_negative_seeds_and_what_is_no_measure_are_refused() -> None:
-    with pytest.raises(InputError, match="`seed` must be a whole number from 0 to 2.63 - 1, got -1"):
+    with pytest.raises(InputError, match=r"`seed` must be a whole number from 0 to 2\^63 - 1, got -1"):
         against_chance("sqi", noise(), seed=-1)
     no_measure: Any = 3
     with pytest.raises(InputError, match="`measure` must be the name of a measure, or a function of activity, got 3"):
