@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import h5py
 import pytest
 import xarray as xr
 
-from recurrent_memory.errors import DamagedResultError
+from recurrent_memory.errors import DamagedResultError, UnreadableFileError
 from recurrent_memory.storage import load_dataset, probe, save_dataset
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGXCPU"), reason="needs limits on computing time")
@@ -88,6 +89,21 @@ def test_a_crash_of_the_library_is_damage(endless: Path) -> None:
     with pytest.raises(DamagedResultError, match="HDF5 library crashes on it, with signal 11"):
         load_dataset(endless)
     thread.join()
+
+
+def test_a_reader_that_is_ended_says_nothing_of_the_file(endless: Path) -> None:
+    thread = when_there_is_a_reader(lambda process: os.kill(process, signal.SIGKILL))
+    with pytest.raises(UnreadableFileError, match=r"cannot be read: .* was ended.* left as it is"):
+        load_dataset(endless)
+    thread.join()
+
+
+def test_a_reader_that_cannot_be_started_says_nothing_of_the_file(
+    endless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(UnreadableFileError, match="cannot be read: no process to read it can be had: No such file"):
+        load_dataset(endless)
 
 
 def test_a_reader_that_was_lost_is_replaced(whole: Path) -> None:

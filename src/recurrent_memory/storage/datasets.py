@@ -17,8 +17,8 @@ from ..errors import DamagedResultError, UnreadableFileError, first_line
 from .arrays import CHECKSUM, checksum, remedy
 from .atomic import write_atomically
 from .bounds import LINK, SUPERBLOCK, check_contents, used
-from .probe import check_apart
-from .reading import most_for, read_bytes
+from .probe import NoAnswerError, check_apart
+from .reading import most_for, read_bytes, unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,6 +175,8 @@ def load_dataset(path: Path) -> xr.Dataset:
         # What is as it was written reads well; of the rest, HDF5 may crash or never end.
         (check_contents if is_as_written else check_apart)(data, most)
         dataset = _dataset_in(data, most)
+    except (NoAnswerError, MemoryError) as error:
+        raise unreadable(path, error) from None
     except Exception as error:  # on a damaged file, the HDF5 layers raise almost any exception
         if LINK in str(error):
             raise UnreadableFileError(

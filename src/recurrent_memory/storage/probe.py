@@ -24,6 +24,10 @@ WALL_PER_SECOND = 10
 """On a machine that is busy, reading may take so much longer."""
 
 
+class NoAnswerError(RuntimeError):
+    """Nothing is known about a file, which may be whole."""
+
+
 class _Reader:
     """The other process."""
 
@@ -47,14 +51,16 @@ class _Reader:
             sent.write(data)
             sent.flush()
         if not select.select([answers], [], [], seconds * WALL_PER_SECOND)[0]:
-            self.process.kill()
+            raise NoAnswerError(f"no answer within {seconds * WALL_PER_SECOND} s, perhaps because the machine is busy")
         line = answers.readline()
         if line:
             wrong = json.loads(line)
             return None if wrong is None else str(wrong)
         code = self.process.wait()
-        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        if code == -signal.SIGXCPU:
             return f"reading it takes more than {seconds} s"
+        if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
+            raise NoAnswerError("the process that was to read it was ended, perhaps for want of memory")
         return f"the HDF5 library crashes on it, with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
 
     def end(self) -> None:
@@ -87,14 +93,19 @@ def check_apart(data: bytes, most: int) -> None:
     ------
     ValueError
         If it cannot be read: see also :func:`~.bounds.check_contents`.
+    NoAnswerError
+        If the other process could not be started, or was ended from outside: that says nothing of the file.
     """
     global _reader
     with _one_at_a_time:
-        if _reader is None or _reader.owner != os.getpid() or _reader.process.poll() is not None:
-            _end()
-            _reader = _Reader()
         try:
+            if _reader is None or _reader.owner != os.getpid() or _reader.process.poll() is not None:
+                _end()
+                _reader = _Reader()
             wrong = _reader.check(data, most)
+        except OSError as error:
+            _end()
+            raise NoAnswerError(f"no process to read it can be had: {error.strerror or error}") from None
         except BaseException:  # a half request, or an answer that nobody has read
             _end()
             raise
