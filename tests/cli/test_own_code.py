@@ -70,7 +70,7 @@ def test_a_run_of_changed_code_is_refused(command: Any, my_lab: Path, tmp_path: 
     write(my_lab.parent, rate=0.1)
     outcome = command(*given)
     assert outcome.code == 2
-    assert "my_lab.py has changed since" in outcome.err
+    assert "my_lab.py, or code that it uses, has changed since" in outcome.err
     assert "Give a new folder" in outcome.err
 
 
@@ -164,4 +164,4 @@ def test_a_script_that_changes_a_task_never_gets_an_old_result(my_lab: Path, tmp
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
     assert first.stdout == again.stdout
     assert other.returncode != 0
-    assert "script.py has changed since" in other.stderr
+    assert "script.py, or code that it uses, has changed since" in other.stderr

@@ -150,7 +150,9 @@ def test_a_run_folder_of_other_code_is_refused(my_lab: Path, tmp_path: Path) -> 
     place.describe(half())
     place.check_free_for(half())
     import_file(write(my_lab.parent, rate=0.1))
-    with pytest.raises(InputError, match=r"run of other code: my_lab\.py has changed .*\nGive a new folder"):
+    with pytest.raises(
+        InputError, match=r"run of other code: my_lab\.py, or code that it uses, has changed .*\nGive a new folder"
+    ):
         place.check_free_for(half())
 
 

@@ -96,9 +96,10 @@ class RunFolder:
             there, here = (of.model_dump(mode="json") for of in (found, experiment))
             changed = [name for name in {**there, **here} if there.get(name) != here.get(name)]
             if changed == ["code"]:
-                files = ", ".join([*experiment.own_files, "or code that it uses"]).removeprefix("or ")
+                files = "".join(f"{file}, " for file in experiment.own_files) + "or code that it uses,"
                 raise InputError(
-                    f"{self.path} holds a run of other code: {files} has changed since it was started.\n"
+                    f"{self.path} holds a run of other code: {files.removeprefix('or ')} has changed since it was "
+                    "started.\n"
                     "Give a new folder, or restore the code."
                 )
             if changed:
