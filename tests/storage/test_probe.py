@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -93,7 +95,7 @@ def test_a_crash_of_the_library_is_damage(endless: Path) -> None:
 
 def test_a_reader_that_is_ended_says_nothing_of_the_file(endless: Path) -> None:
     thread = when_there_is_a_reader(lambda process: os.kill(process, signal.SIGKILL))
-    with pytest.raises(UnreadableFileError, match=r"cannot be read: .* was ended.* left as it is"):
+    with pytest.raises(UnreadableFileError, match=r"cannot be read: .* has ended.* left as it is"):
         load_dataset(endless)
     thread.join()
 
@@ -104,6 +106,27 @@ def test_a_reader_that_cannot_be_started_says_nothing_of_the_file(
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(UnreadableFileError, match="cannot be read: no process to read it can be had: No such file"):
         load_dataset(endless)
+
+
+@pytest.mark.parametrize("megabytes", [250, 400])
+def test_too_little_memory_says_nothing_of_the_file(megabytes: int, tmp_path: Path) -> None:
+    path = tmp_path / "large.nc"
+    large = xr.Dataset({"loss": ("time", np.zeros(20_000_000))})
+    large.to_netcdf(path, engine="h5netcdf", encoding={"loss": {"zlib": True}})
+    del large
+    code = (
+        "import resource, sys, pathlib\n"
+        "from recurrent_memory.storage import load_dataset\n"
+        "most = int(sys.argv[2]) * 10**6\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
+        "load_dataset(pathlib.Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(megabytes)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode != 0
+    assert "MemoryError" in done.stderr or "UnreadableFileError" in done.stderr
+    assert "damaged" not in done.stderr
 
 
 def test_a_reader_that_was_lost_is_replaced(whole: Path) -> None:

@@ -26,6 +26,7 @@ _END = {0: 40, 1: 44, 2: 28, 3: 28}
 
 LINK = "is a link to something else"
 """What is wrong with an entry that is in another place, or in another file."""
+NO_MEMORY = "there is not enough memory for it"
 REQUEST = struct.Struct("<QQQ")
 """What precedes each file that the script is sent: its size, bytes to which it may unpack, seconds of computing."""
 
@@ -145,6 +146,8 @@ def _answer_requests() -> None:
         wrong = None
         try:
             check_contents(requests.read(size), most, read=True)
+        except MemoryError:  # sizes were checked before
+            wrong = NO_MEMORY
         except Exception as error:  # on a damaged file, the HDF5 library raises almost any exception
             wrong = str(error) or type(error).__name__
         print(json.dumps(wrong), file=answers, flush=True)

@@ -50,18 +50,22 @@ class _Reader:
             sent.write(bounds.REQUEST.pack(len(data), most, seconds))
             sent.write(data)
             sent.flush()
-        if not select.select([answers], [], [], seconds * WALL_PER_SECOND)[0]:
+        has_answer = select.poll()  # `select` itself takes only the first 1,024 open files of a process
+        has_answer.register(answers, select.POLLIN)
+        if not has_answer.poll(1000 * seconds * WALL_PER_SECOND):
             raise NoAnswerError(f"no answer within {seconds * WALL_PER_SECOND} s, perhaps because the machine is busy")
         line = answers.readline()
         if line:
             wrong = json.loads(line)
+            if wrong == bounds.NO_MEMORY:
+                raise NoAnswerError(bounds.NO_MEMORY)
             return None if wrong is None else str(wrong)
         code = self.process.wait()
         if code == -signal.SIGXCPU:
             return f"reading it takes more than {seconds} s"
-        if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
-            raise NoAnswerError("the process that was to read it was ended, perhaps for want of memory")
-        return f"the HDF5 library crashes on it, with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+        if code >= 0 or code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
+            raise NoAnswerError("the process that was to read it has ended, perhaps for want of memory")
+        return f"the HDF5 library crashes on it, with signal {-code}"
 
     def end(self) -> None:
         """End the process, unless it belongs to the process of which this one is a copy."""
