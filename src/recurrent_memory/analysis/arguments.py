@@ -45,7 +45,7 @@ def is_number(value: Any) -> bool:
     >>> is_number(np.float32(0.5)), is_number("0.5"), is_number(True)
     (True, False, False)
     """
-    return isinstance(value, Real | np.floating | np.integer) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def read_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:

@@ -166,8 +166,7 @@ def _labels(activity: Any, by: Any, n_trials: int) -> np.ndarray:
         raise InputError(
             f"`by` must hold one entry for each of the {n_trials} trials, (trial, …), got the shape {labels.shape}."
         )
-    labels = labels.reshape(n_trials, -1)
-    return labels
+    return labels.reshape(n_trials, -1)
 
 
 def _conditions(labels: np.ndarray, bins: Any) -> tuple[Int[np.ndarray, " trial"], np.ndarray | None]:

@@ -27,6 +27,7 @@ _END = {0: 40, 1: 44, 2: 28, 3: 28}
 LINK = "is a link to something else"
 """What is wrong with an entry that is in another place, or in another file."""
 NO_MEMORY = "there is not enough memory for it"
+"""What the script says then: the file may be whole."""
 REQUEST = struct.Struct("<QQQ")
 """What precedes each file that the script is sent: its size, bytes to which it may unpack, seconds of computing."""
 

@@ -30,7 +30,7 @@ COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fle
 """How large arrays are written: with HDF5's own checksum, so that other readers notice damage too."""
 
 
-def _seal(content: bytes) -> bytes:
+def _seal(content: bytes | memoryview) -> bytes:
     """Return what is written after the end of an HDF5 file, which the library leaves out: these bytes are as written.
 
     A file without it is not damaged, but may be: somebody has changed it, or another program made it.
@@ -125,9 +125,9 @@ def save_dataset(
 
     def write(temporary: Path) -> None:
         with _Enduring(temporary, "r+") as file:
-            content = bytes(dataset.to_netcdf(engine="h5netcdf", encoding=encoding))
+            content = dataset.to_netcdf(engine="h5netcdf", encoding=encoding)
             file.write(content)
-            if add is None and used(content[:SUPERBLOCK]) == len(content):
+            if add is None and used(bytes(content[:SUPERBLOCK])) == len(content):
                 file.write(_seal(content))
             file.check(path)
             if add is not None:
@@ -168,7 +168,8 @@ def load_dataset(path: Path) -> xr.Dataset:
     except ValueError as error:
         raise DamagedResultError(f"{path} is damaged or not NetCDF ({error}).\n{remedy(path)}") from None
     content = read_bytes(path, head=length + _SEAL)
-    data, is_as_written = content[:length], content[length:] == _seal(content[:length])
+    data = content[:length]
+    is_as_written = content[length:] == _seal(data)
     del content
     try:
         most = most_for(len(data))
