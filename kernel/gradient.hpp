@@ -92,27 +92,29 @@ TILE void gradient_tile(float* weights, int64_t stride, int64_t units, const Col
   for (int i = 0; i < R; i++) store_row<V>(weights + i * stride, units, sums[i]);
 }
 
-// Strips are of ROWS units each, those that the weights come from.
-inline void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last_strip, void* start) {
-  const Shape& s = g.shape;
-  const int64_t strips = last_strip - first_strip, size = s.steps * s.trials * WIDTH, stride = g.blocks * s.units;
-  const Panels panels(s.units);
+// The gradient of all weights that come from some strips: `pack` finds their entries at some steps, and `delta` is the
+// gradient of the targets in a panel of a block. Steps before number `begin` add nothing.
+template <class Pack, class Delta>
+INLINE void gradient_of_strips(const Gradient& g, float* weights, int64_t all, int64_t first_strip, int64_t last_strip,
+                               int64_t begin, void* start, Pack pack, Delta delta) {
+  const int64_t strips = last_strip - first_strip, stride = g.blocks * g.shape.units;
+  const Panels panels(g.shape.units);
   Memory memory(start);
   const GradientMemory of(memory, strips);
-  int64_t begin = 0;
-  while (begin < g.count && step(g, begin) < s.trials) begin++;  // no activity comes before the first step
   for (int64_t n = begin; n < g.count || n == begin; n += DEPTH) {
-    pack_strips(g, first_strip, strips, n, smaller(DEPTH, g.count - n), of);
+    pack(g, first_strip, strips, n, smaller(DEPTH, g.count - n), of);
     for (int64_t p = 0; p < g.blocks * panels.number(); p++) {
       const int64_t block = p / panels.number();
       const Panel panel = panels[p - block * panels.number()];
+      const float* of_targets = delta(block, panel);
       for (int64_t i = 0; i < strips; i++) {
-        const Strip strip(first_strip + i, s.units);
-        float* to = g.recurrent_weights + strip.first * stride + block * s.units + panel.first;
+        if (!of.counts[i] && n > begin) continue;
+        const Strip strip(first_strip + i, all);
+        float* to = weights + strip.first * stride + block * g.shape.units + panel.first;
         with_rows(strip.size, [&](auto R) {
           with_vectors<VECTORS>(panel.vectors, [&](auto V) {
             gradient_tile<R.value, V.value>(to, stride, panel.units, {of.indices + i * DEPTH, of.counts[i]},
-                                            of.values + i * DEPTH * ROWS, g.delta + p * size, n == begin);
+                                            of.values + i * DEPTH * ROWS, of_targets, n == begin);
           });
         });
       }
@@ -120,42 +122,29 @@ inline void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last
   }
 }
 
-// Gradients of what a block's units are driven by, for a panel of them.
-INLINE const float* of_drive(const Gradient& g, int64_t block, const Panel& panel) {
+// One of the gradients of a unit's inputs, for a panel of units.
+INLINE const float* panel_of(const Gradient& g, int64_t number, const Panel& panel) {
   const Shape& s = g.shape;
-  const int64_t number = block + 1 == g.blocks ? g.deltas - 1 : block;
   return g.delta + (number * Panels(s.units).number() + panel.number) * s.steps * s.trials * WIDTH;
+}
+
+// That of what a block's units are driven by.
+INLINE const float* of_drive(const Gradient& g, int64_t block, const Panel& panel) {
+  return panel_of(g, block + 1 == g.blocks ? g.deltas - 1 : block, panel);
+}
+
+// Strips are of ROWS units each, those that the weights come from.
+inline void weight_gradient(const Gradient& g, int64_t first_strip, int64_t last_strip, void* start) {
+  int64_t begin = 0;
+  while (begin < g.count && step(g, begin) < g.shape.trials) begin++;  // no activity comes before the first step
+  gradient_of_strips(g, g.recurrent_weights, g.shape.units, first_strip, last_strip, begin, start, pack_strips,
+                     [&](int64_t block, const Panel& panel) { return panel_of(g, block, panel); });
 }
 
 // Strips are of ROWS input neurons each.
 inline void input_gradient(const Gradient& g, int64_t first_strip, int64_t last_strip, void* start) {
-  const Shape& s = g.shape;
-  const int64_t stride = g.blocks * s.units;
-  const int64_t strips = last_strip - first_strip;
-  const Panels panels(s.units);
-  Memory memory(start);
-  const GradientMemory of(memory, strips);
-  for (int64_t k = first_strip * ROWS; k < smaller(last_strip * ROWS, s.neurons); k++)
-    for (int64_t j = 0; j < stride; j++) g.input_weights[k * stride + j] = 0;
-  for (int64_t n = 0; n < g.count; n += DEPTH) {
-    pack_inputs(g, first_strip, strips, n, smaller(DEPTH, g.count - n), of);
-    for (int64_t p = 0; p < g.blocks * panels.number(); p++) {
-      const int64_t block = p / panels.number();
-      const Panel panel = panels[p - block * panels.number()];
-      const float* delta = of_drive(g, block, panel);
-      for (int64_t i = 0; i < strips; i++) {
-        if (!of.counts[i]) continue;
-        const Strip strip(first_strip + i, s.neurons);
-        float* to = g.input_weights + strip.first * stride + block * s.units + panel.first;
-        with_rows(strip.size, [&](auto R) {
-          with_vectors<VECTORS>(panel.vectors, [&](auto V) {
-            gradient_tile<R.value, V.value>(to, stride, panel.units, {of.indices + i * DEPTH, of.counts[i]},
-                                            of.values + i * DEPTH * ROWS, delta, false);
-          });
-        });
-      }
-    }
-  }
+  gradient_of_strips(g, g.input_weights, g.shape.neurons, first_strip, last_strip, 0, start, pack_inputs,
+                     [&](int64_t block, const Panel& panel) { return of_drive(g, block, panel); });
 }
 
 // Gradients of biases: panels of the first block, then of the next.
