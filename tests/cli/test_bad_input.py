@@ -113,13 +113,15 @@ def test_names_a_setting_of_jax_with_which_it_does_not_start(
     assert contents(tmp_path) == {}
 
 
-def test_names_a_platform_that_jax_has_not_got(tmp_path: Path) -> None:
+@pytest.mark.parametrize("platform", ["cuda", "foo"])
+def test_names_a_platform_that_jax_has_not_got(platform: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     done = subprocess.run(
         [sys.executable, "-m", "recurrent_memory", "train", *words(small_experiment())],
-        cwd=tmp_path, env={**environment, "JAX_PLATFORMS": "cuda"}, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env={**environment, "JAX_PLATFORMS": platform}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    assert_refused(done.returncode, done.stderr, ("JAX_PLATFORMS",))
+    assert_refused(done.returncode, done.stderr, ("JAX cannot use this device", "JAX_PLATFORMS"))
+    assert contents(tmp_path) == {}
 
 
 def test_refuses_too_few_addresses_for_the_libraries(tmp_path: Path) -> None:

@@ -81,8 +81,6 @@ def _refused_by_jax() -> int:
 
 def _explain(error: Exception) -> int:
     """Print an expected error and return its exit code; raise any other error again."""
-    import os
-
     import click
 
     from ..errors import InputError, plain
@@ -98,24 +96,16 @@ def _explain(error: Exception) -> int:
             err=True,
         )
         return 1
+    # Wherever JAX was first asked for a device.
     if isinstance(error, RuntimeError) and "Unable to initialize backend" in str(error):
-        what = plain(str(error).partition("(set ")[0].strip(), lines=1)
-        click.echo(f"Error: JAX cannot use this device: {what}\nUnset JAX_PLATFORMS, or set it to cpu.", err=True)
-        return 2
-    if isinstance(error, AssertionError) and os.environ.get("JAX_PLATFORMS") and _is_of_jax(error):
-        platforms = plain(os.environ["JAX_PLATFORMS"], lines=1)
-        click.echo(
-            f"Error: JAX has none of the devices that JAX_PLATFORMS={platforms} asks for.\n"
-            "Unset JAX_PLATFORMS, or set it to cpu.",
-            err=True,
-        )
-        return 2
+        from ..runs.resources import no_device
+
+        return _explain(no_device(error))
+    if isinstance(error, AssertionError):
+        from ..runs.resources import check_device
+
+        try:
+            check_device()
+        except InputError as cause:
+            return _explain(cause)
     raise error
-
-
-def _is_of_jax(error: Exception) -> bool:
-    """Return whether an error was raised in JAX."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    return frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("jax.")

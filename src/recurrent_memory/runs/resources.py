@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from .. import limits
-from ..errors import InputError, counted
+from ..errors import InputError, counted, plain
 from ..experiment import Experiment
 from ..registry import Registry
 from . import programs
@@ -126,8 +127,32 @@ def memory() -> limits.Memory:
     return found
 
 
+def check_device() -> None:
+    """Refuse to go on if JAX has not got the devices that it is set to use.
+
+    Raises
+    ------
+    InputError
+        If it has not.
+    """
+    import jax
+
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter, without words, for a platform of which it knows
+        raise no_device(error) from None
+
+
+def no_device(error: Exception) -> InputError:
+    """Return what to say about an error of JAX when it was asked for a device."""
+    what = plain(str(error).partition("(set ")[0].strip(), lines=1)
+    if not what:
+        what = f"there is none of the platforms JAX_PLATFORMS={plain(os.environ.get('JAX_PLATFORMS', ''), lines=1)}."
+    return InputError(f"JAX cannot use this device: {what}\nUnset JAX_PLATFORMS, or set it to cpu.")
+
+
 def check_that_it_fits(experiment: Experiment) -> None:
-    """Refuse an experiment that can't fit into the memory of this machine, however much of it is free.
+    """Refuse an experiment that can't be run on this machine, for want of a device or of memory, however much is free.
 
     Raises
     ------
@@ -140,6 +165,7 @@ def check_that_it_fits(experiment: Experiment) -> None:
             f"`ulimit -v` allows {limit / 1e9:.1f} GB of addresses, but libraries and threads alone take about "
             f"{LEAST_ADDRESSES / 1e9:.1f} GB (estimate), few of them memory: raise it, or limit memory by other means."
         )
+    check_device()  # only now: JAX starts threads, whose addresses there may not be
     total = memory().total
     for e in experiment.stages:
         needed = max(estimated_bytes(e), result_bytes(e))
