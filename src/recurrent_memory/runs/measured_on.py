@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Shaped
 from .. import evaluation
 from ..evaluation import mispaired_cd1
 from ..evaluation.history import History
-from ..tasks import AbstractTask
+from ..tasks import AbstractTask, PopulationTask
 from ..training import Answers
 
 
@@ -169,9 +169,17 @@ def answered(task: AbstractTask, answers: Answers, readout_step: int, batch_size
     for name, way in VARIANTS.items():
         if not way.concerns(task):
             continue
-        if (way.variant, way.causal) not in judged:
-            given = evaluation.given(task, answers, readout_step, way.variant, causal=way.causal)
+        causal = way.causal and not _all_is_seen(task, readout_step)
+        if (way.variant, causal) not in judged:
+            given = evaluation.given(task, answers, readout_step, way.variant, causal=causal)
             errors = evaluation.judge(task, given, way.variant)
-            judged[way.variant, way.causal] = Answered(task, *given, errors, batch_size)
-        found[name] = replace(judged[way.variant, way.causal], variant=name)
+            judged[way.variant, causal] = Answered(task, *given, errors, batch_size)
+        found[name] = replace(judged[way.variant, causal], variant=name)
     return found
+
+
+def _all_is_seen(task: AbstractTask, readout_step: int) -> bool:
+    """Return whether the observer of a population task has seen every step of every display by the read-out step."""
+    if not isinstance(task, PopulationTask) or type(task).observe is not PopulationTask.observe:
+        return False  # an observer of the user's own may take the read-out step itself into account
+    return task.steps_seen(task.n_steps + readout_step + 1) == task.steps_seen()
