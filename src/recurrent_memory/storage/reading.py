@@ -7,13 +7,12 @@ that is away. Damaged is what was read and is not what it should be.
 from __future__ import annotations
 
 import errno
-import json
 import os
-import re
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from ..errors import DamagedResultError, FileError, UnreadableFileError
 
@@ -21,7 +20,6 @@ MOST_TEXT = 64 * 2**20
 """Bytes of a text file that is read; ours are far smaller."""
 MOST_UNPACKED, MOST_PACKED = 256 * 2**20, 100
 """A file may unpack to so many bytes, and this many times its size; results are packed about fivefold."""
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 MOST_LEVELS = 50
 """Levels of lists and tables in a file; ours have ten at most. Code that walks through them needs a few frames each."""
 _NESTED = (dict, list, tuple)
@@ -141,12 +139,10 @@ def parse_json(text: str, path: Path) -> Any:
     [1, 2]
     """
     try:
-        found = json.loads(text)
+        found = from_json(text)  # two to four times as fast as `json`; refuses halves of characters and 200 levels
         what = "it is nested too deep" if is_deep(found) else ""
-        if _HALF.search(text):
-            json.dumps(found, ensure_ascii=False).encode()  # fails for half of a character, which no file could hold
-    except (ValueError, RecursionError) as error:
-        what = "it is nested too deep" if isinstance(error, RecursionError) else "it is not JSON"
+    except ValueError as error:
+        what = "it is nested too deep" if "recursion" in str(error) else "it is not JSON"
     if what:
         raise DamagedResultError(f"{path} is damaged: {what}.")
     return found
@@ -164,12 +160,9 @@ def is_deep(value: Any, most: int = MOST_LEVELS) -> bool:
     for _ in range(most):
         if not level:
             return False
-        level = [one for part in level for one in _parts(part) if isinstance(one, _NESTED)]
+        parts = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [one for part in parts for one in part if isinstance(one, _NESTED)]
     return bool(level)
-
-
-def _parts(value: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
 
 
 def not_a_file(path: Path, mode: int) -> DamagedResultError:
