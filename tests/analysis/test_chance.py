@@ -236,6 +236,37 @@ def test_intervals_over_trials_are_those_of_the_mean_of_trials() -> None:
     )
 
 
+@pytest.mark.parametrize("measure", ["sequentiality_index", "sqi", "transient_index"])
+def test_intervals_over_units_hold_what_networks_of_such_units_have(measure: str) -> None:
+    # A sample with replacement has units twice, which peak in the same bin: its entropy is lower.
+    time, n_units = np.arange(60)[:, None], 30
+
+    def network(seed: int) -> Activity:
+        rng = np.random.default_rng(seed)
+        bumps = np.exp(-0.5 * ((time - rng.uniform(5, 55, n_units)) / rng.uniform(2, 6, n_units)) ** 2)
+        return (rng.uniform(0.5, 2, n_units) * bumps + rng.uniform(0.05, 0.2, n_units))[None]
+
+    function = ACTIVITY_MEASURES[measure].function
+    expected = np.mean([chance.number_of(function(network(seed), min_rate=0.0)) for seed in range(1000, 1200)])
+    held = 0
+    for seed in range(40):
+        found = against_chance(measure, network(seed), n=1, n_bootstrap=60, threads=1, min_rate=0.0)
+        low, high = found["unit_interval"].values
+        assert low < found["value"] < high
+        held += low <= expected <= high
+    assert held >= 34  # of 40; 95 % are 38
+
+
+def test_a_single_trial_or_unit_has_no_interval() -> None:
+    found = against_chance("sqi", noise()[:1], n=2, n_bootstrap=5)
+    assert np.isnan(found["trial_interval"]).all()
+    assert found["trial_interval"].attrs["reason"] == "a single trial does not say how much trials differ"
+    assert np.isfinite(found["unit_interval"]).all()
+    one = against_chance(lambda activity: activity.mean(), noise()[:, :, :1], n=2, n_bootstrap=5)
+    assert np.isnan(one["unit_interval"]).all()
+    assert "unit" in one["unit_interval"].attrs["reason"]
+
+
 def test_only_the_measured_entries_are_random() -> None:
     activity = noise()
     mask = np.ones(SHAPE[:2], bool)
@@ -295,7 +326,7 @@ def test_infinite_surrogates_count_for_p_and_not_for_the_mean() -> None:
     values = iter([2.0, -np.inf, 1.0, 3.0, -np.inf])
     found = against_chance(lambda _: next(values), np.ones((2, 3, 4)), n=4, n_bootstrap=0, threads=1)
     assert (float(found["null_mean"]), float(found["null_sd"])) == (2.0, np.sqrt(2))
-    assert float(found["z"]) == 0.0
+    assert np.isnan(found["z"])
     assert float(found["p"]) == 2 / 5
     assert (int(found["n_infinite"]), int(found["n_undefined"])) == (2, 0)
     assert "2 of 4 surrogates are infinite" in found.attrs["reason"]

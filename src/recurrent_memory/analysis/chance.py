@@ -35,7 +35,7 @@ from .decoding import time_decoding
 from .nulls import NULLS, Null
 from .sequences import ridge_to_background, sqi, transient_index
 from .sequentiality import sequentiality_index
-from .summaries import mean_of_defined, percentile_interval, scalar
+from .summaries import centred_interval, mean_of_defined, scalar
 
 MEMORY = 2**31
 """Bytes of surrogates at a time."""
@@ -118,9 +118,9 @@ def against_chance(
     -------
     `value` of the measure; `null_mean` and `null_sd` over surrogates; `effect`, value - null_mean; `z`, effect /
     null_sd; `p`, whose attribute `resolution` is its lowest possible value; `n_undefined` and `n_infinite`, numbers of
-    surrogates that have no value, and are left out, or ±∞, and count for p alone; `trial_interval` and `unit_interval`
-    (bound), 95 % percentile intervals over samples of trials and of units; `null_value` (draw). Attributes: settings,
-    `reason` (what is wrong, else "").
+    surrogates that have no value, and are left out, or ±∞, and count for p alone (z is then NaN); `trial_interval` and
+    `unit_interval` (bound), 95 % percentile intervals over samples of trials and of units, moved so that the median of
+    the samples is the value; `null_value` (draw). Attributes: settings, `reason` (what is wrong, else "").
 
     Raises
     ------
@@ -144,7 +144,9 @@ def against_chance(
     whole, part = read_recording(activity, mask=mask), read_recording(activity, mask=mask, steps=steps)
     draws = _Case(entry, whole, part, given, seed).draw(NULLS.find(null), n, n_bootstrap, threads)
     settings = {"measure": entry.name, "null": NULLS.spelled(null), "n": n, "seed": seed, "alternative": alternative}
-    return _result(draws, {**settings, "steps": [part.first, part.first + part.steps.shape[1]]})
+    n_trials, _, n_units = whole.values.shape
+    sizes = {"trial": n_trials, "unit": n_units}
+    return _result(draws, sizes, {**settings, "steps": [part.first, part.first + part.steps.shape[1]]})
 
 
 class _Draws(NamedTuple):
@@ -270,12 +272,14 @@ def _made(null: Null, rng: np.random.Generator, block: np.ndarray) -> np.ndarray
     return made
 
 
-def _result(draws: _Draws, settings: dict[str, Any]) -> xr.Dataset:
+def _result(draws: _Draws, n_sampled: dict[str, int], settings: dict[str, Any]) -> xr.Dataset:
     value, unit = number_of(draws.found), unit_of(draws.found)
     variables = _compared(value, draws.surrogates, settings["alternative"], unit)
     for name, sample in (("trial", draws.trials), ("unit", draws.units)):
         about = {"units": unit, "long_name": f"95 % bootstrap interval over {name}s", "n_bootstrap": sample.size}
-        variables[f"{name}_interval"] = ("bound", percentile_interval(sample), about)
+        if n_sampled[name] == 1:  # all samples are the same
+            sample, about["reason"] = np.full(1, np.nan), f"a single {name} does not say how much {name}s differ"
+        variables[f"{name}_interval"] = ("bound", centred_interval(value, sample), about)
     about = {"units": unit, "long_name": f"{settings['measure']} of surrogates"}
     variables["null_value"] = ("draw", draws.surrogates, about)
     attrs = {**settings, "reason": _reason(draws.found, value, draws.surrogates)}
@@ -288,7 +292,8 @@ def _compared(value: float, drawn: Draws, alternative: str, unit: str) -> dict[s
     mean = float(finite.mean()) if finite.size else np.nan
     sd = float(finite.std(ddof=1)) if finite.size > 1 else np.nan
     effect = value - mean
-    z = effect / sd if sd > SAME * abs(mean) else np.nan
+    # Where some surrogates are infinite, mean and deviation of the others say nothing of how unusual a value is.
+    z = effect / sd if sd > SAME * abs(mean) and finite.size == defined.size and np.isfinite(value) else np.nan
     variables = {
         "value": scalar(value, unit, "Value"),
         "null_mean": scalar(mean, unit, "Mean over surrogates"),
@@ -320,7 +325,7 @@ def _reason(found: Any, value: float, drawn: Draws) -> str:
     if not np.isnan(value) and defined.size and np.isclose(defined, value, rtol=SAME, atol=0).all():
         reasons.append("the surrogates have the same value: this null leaves the measure as it is")
     elif n_infinite:
-        reasons.append(f"{n_infinite} of {drawn.size} surrogates are infinite, and not part of their mean")
+        reasons.append(f"{n_infinite} of {drawn.size} surrogates are infinite: p counts them, their mean and z do not")
     return "; ".join(filter(None, reasons))
 
 

@@ -26,6 +26,21 @@ def percentile_interval(drawn: Float[np.ndarray, " draw"]) -> Float[np.ndarray, 
     return np.asarray(np.quantile(defined, [0.025, 0.975], method="inverted_cdf"))  # without arithmetic on infinities
 
 
+def centred_interval(value: float, drawn: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " 2"]:
+    """Return the 95 % percentiles of the draws, moved so that their median is the value; NaN if no draw is defined.
+
+    Copies in a bootstrap sample are no new evidence: a unit that is drawn twice peaks twice in the same bin, so that
+    the entropy of samples is lower than that of the activity itself. In made-up networks of 12 and 50 units, the
+    percentiles hold the expected index in 50 to 60 % of cases, and moved in 90 to 97 %.
+    """
+    defined = drawn[~np.isnan(drawn)]
+    if not defined.size:
+        return np.full(2, np.nan)
+    middle = np.quantile(defined, 0.5, method="inverted_cdf")
+    bias = middle - value if np.isfinite(middle) and np.isfinite(value) else 0.0
+    return percentile_interval(defined) - bias
+
+
 def summarize_reasons(reasons: list[str]) -> str:
     """Return, for example, "3 of 4 trials: no unit is active enough", joined by "; ", commonest first."""
     # The number of units varies from trial to trial, and would split reasons that are otherwise equal.
