@@ -144,9 +144,7 @@ def against_chance(
     whole, part = read_recording(activity, mask=mask), read_recording(activity, mask=mask, steps=steps)
     draws = _Case(entry, whole, part, given, seed).draw(NULLS.find(null), n, n_bootstrap, threads)
     settings = {"measure": entry.name, "null": NULLS.spelled(null), "n": n, "seed": seed, "alternative": alternative}
-    n_trials, _, n_units = whole.values.shape
-    sizes = {"trial": n_trials, "unit": n_units}
-    return _result(draws, sizes, {**settings, "steps": [part.first, part.first + part.steps.shape[1]]})
+    return _result(draws, {**settings, "steps": [part.first, part.first + part.steps.shape[1]]})
 
 
 class _Draws(NamedTuple):
@@ -156,6 +154,8 @@ class _Draws(NamedTuple):
     surrogates: Draws
     trials: Draws
     units: Draws
+    single: frozenset[str]
+    """Of which of ``"trial"`` and ``"unit"`` there is only one."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,9 @@ class _Case:
             trials = self.trial_means(found, n_bootstrap)
             if trials is None:
                 trials = _array(pool.map(self.resampled_trials, range(n_bootstrap)))
-            return _Draws(found, surrogates, trials, _array(pool.map(self.resampled_units, range(n_bootstrap))))
+            units = _array(pool.map(self.resampled_units, range(n_bootstrap)))
+        single = frozenset(name for name in ("trial", "unit") if self.whole.values.sizes[name] == 1)
+        return _Draws(found, surrogates, trials, units, single)
 
     def measure(self, values: np.ndarray, entries: np.ndarray, **more: Any) -> Any:
         """Return what the measure returns for some activity."""
@@ -272,12 +274,12 @@ def _made(null: Null, rng: np.random.Generator, block: np.ndarray) -> np.ndarray
     return made
 
 
-def _result(draws: _Draws, n_sampled: dict[str, int], settings: dict[str, Any]) -> xr.Dataset:
+def _result(draws: _Draws, settings: dict[str, Any]) -> xr.Dataset:
     value, unit = number_of(draws.found), unit_of(draws.found)
     variables = _compared(value, draws.surrogates, settings["alternative"], unit)
     for name, sample in (("trial", draws.trials), ("unit", draws.units)):
         about = {"units": unit, "long_name": f"95 % bootstrap interval over {name}s", "n_bootstrap": sample.size}
-        if n_sampled[name] == 1:  # all samples are the same
+        if name in draws.single:  # all samples are the same
             sample, about["reason"] = np.full(1, np.nan), f"a single {name} does not say how much {name}s differ"
         variables[f"{name}_interval"] = ("bound", centred_interval(value, sample), about)
     about = {"units": unit, "long_name": f"{settings['measure']} of surrogates"}
