@@ -176,3 +176,30 @@ def test_the_users_mask_is_left_alone() -> None:
 def test_steps_that_are_not_two_whole_numbers_are_refused(steps: Any) -> None:
     with pytest.raises(InputError, match=r"`steps` must be two whole numbers \(first, stop\), such as \(0, 20\), got"):
         inspect.unwrap(check_steps)(steps, 20)
+
+
+def test_the_mask_of_a_data_set_is_used_unless_another_is_given() -> None:
+    rates = np.random.default_rng(0).random((3, 12, 5)) + 0.1
+    mask = np.ones((3, 12), bool)
+    mask[1, 7:] = False
+    dims = ("trial", "time", "unit")
+    found = xr.Dataset({"activity": (dims, rates), "mask": (dims[:2], mask)})
+    exact = {"variant": "exact", "window": 3}
+    for other in (found, found.transpose("unit", "time", "trial")):
+        assert sequentiality_index(other, **exact).identical(sequentiality_index(found.activity, mask=mask, **exact))
+    everything = sequentiality_index(rates, **exact)["sequentiality_index"]
+    assert sequentiality_index(found, **exact)["sequentiality_index"] != everything
+    assert sequentiality_index(found, mask=np.ones_like(mask), **exact)["sequentiality_index"] == everything
+    assert np.isnan(read_activity(found)[1, 7:]).all()
+
+
+@pytest.mark.parametrize("mask", [np.ones((3, 12)), np.ones(12, bool), np.float64(1)])
+def test_a_variable_of_that_name_that_is_no_mask_is_left_alone(mask: Any) -> None:
+    dims = ("trial", "time", "unit")
+    found = xr.Dataset(
+        {
+            "activity": (dims, np.ones((3, 12, 5))),
+            "mask": (dims[: np.ndim(mask)] if np.ndim(mask) != 1 else ("time",), mask),
+        }
+    )
+    assert not np.isnan(read_activity(found)).any()

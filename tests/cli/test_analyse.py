@@ -120,6 +120,7 @@ def test_steps_of_a_variable_delay_count_only_where_they_exist(command: Any, tmp
     assert command("analyse", tmp_path / "run", "--measures", "sqi", "-o", "analysis.nc").code == 0
     expected = alone("sqi", result["activity"], mask=result["mask"])
     assert float(values("analysis.nc").sel(measure="sqi")) == pytest.approx(expected, nan_ok=True)
+    assert alone("sqi", result) == pytest.approx(expected, nan_ok=True)  # a data set's own mask
 
 
 def test_steps_and_threshold_can_be_chosen(command: Any, finished: Path) -> None:

@@ -18,6 +18,10 @@ ROUNDING = 1e-6
 """Activity below zero by less than this part of the largest is rounding, as after a filter in float32."""
 
 
+MASK = "mask"
+"""Variable of a data set, (trial, time), that is True for the steps that a trial has."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """The steps of a recording that are measured, and what each trial has of them.
@@ -74,7 +78,8 @@ def read_activity(activity: Any, *, mask: Any = None) -> xr.DataArray:
         `xarray.Dataset` with a variable `activity`, whose dimensions may come in any order and be called neuron, step,
         epoch and so on (`analysis.dims.SYNONYMS`). `analysis.READERS` lists all kinds.
     mask
-        (trial, time), True for the steps that count; None: all. NumPy's own masks mean the opposite.
+        (trial, time), True for the steps that count; None: the variable `mask` of a data set that has one, else all.
+        NumPy's own masks mean the opposite.
 
     Returns
     -------
@@ -116,7 +121,7 @@ def read_recording(activity: Any, *, mask: Any = None, steps: tuple[int, int] | 
         )
     numbers = xr.DataArray(np.ma.getdata(values), dims=DIMS, coords=_own_coords(labelled))
     first, stop = check_steps(steps, values.shape[1])
-    kept = _kept_steps(mask, numbers)
+    kept = _kept_steps(_own_mask(activity) if mask is None else mask, numbers)
     kept[:, :first] = kept[:, stop:] = False
     kept, units = _without_masked(values, kept)
     _refuse_non_finite(numbers.values, kept, units)
@@ -180,6 +185,12 @@ def refuse_negative(recording: Recording, measure: str) -> None:
             f"`{measure}` needs rates of at least 0, but `activity` holds {_counted(bad, 'numbers below zero')}.\n"
             "Give the rates, not z-scores or differences from a baseline."
         )
+
+
+def _own_mask(activity: Any) -> xr.DataArray | None:
+    """Return the mask of a data set, such as a result, whose trials may have shorter delays than the longest."""
+    own = activity.get(MASK) if isinstance(activity, xr.Dataset) else None
+    return own if own is not None and own.ndim == 2 and own.dtype == bool else None
 
 
 def _kept_steps(mask: Any, activity: xr.DataArray) -> Bool[np.ndarray, "trial time"]:
