@@ -4,6 +4,7 @@ from . import compat as compat
 from . import evaluation as evaluation
 from . import figures as figures
 from . import networks as networks
+from . import own_code as own_code
 from . import sweeps as sweeps
 from . import tasks as tasks
 from . import training as training

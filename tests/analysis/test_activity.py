@@ -184,7 +184,7 @@ def test_the_mask_of_a_data_set_is_used_unless_another_is_given() -> None:
     mask[1, 7:] = False
     dims = ("trial", "time", "unit")
     found = xr.Dataset({"activity": (dims, rates), "mask": (dims[:2], mask)})
-    exact = {"variant": "exact", "window": 3}
+    exact: dict[str, Any] = {"variant": "exact", "window": 3}
     for other in (found, found.transpose("unit", "time", "trial")):
         assert sequentiality_index(other, **exact).identical(sequentiality_index(found.activity, mask=mask, **exact))
     everything = sequentiality_index(rates, **exact)["sequentiality_index"]

@@ -404,10 +404,28 @@ def test_networks_that_the_file_holds_are_not_measured_again(command: Any, file:
 def test_other_settings_are_measured_anew(command: Any, file: Path, measured: list[str], other: list[str]) -> None:
     one = [file, "--set", "seed=0", "--set", "task=de1", *FEW]
     assert command("analyse", *one, "-o", "analysis.nc").code == 0
+    before = Path("analysis.nc").read_bytes()
     done = command("analyse", *one, *other, "-o", "analysis.nc")
     assert done.code == 0
-    assert "holds another analysis" in done.err
+    assert "held another analysis" in done.err
     assert len(measured) == 2
+    assert Path("analysis.1.nc").read_bytes() == before  # hours of work, perhaps
+
+
+def test_a_part_of_a_sweep_does_not_take_the_place_of_the_whole(command: Any, file: Path, measured: list[str]) -> None:
+    one = [file, "--set", "task=de1", *FEW, "-o", "analysis.nc"]
+    assert command("analyse", *one).code == 0
+    whole, n = xr.load_dataset("analysis.nc"), len(measured)
+    done = command("analyse", *one, "--where", "seed == 0")
+    assert done.code == 0, done.err
+    assert "(where: everything)" in done.err
+    part = xr.load_dataset("analysis.nc")
+    assert (part.attrs["where"], part.sizes["network"], len(measured)) == ("seed == 0", n // 2, n + n // 2)
+    xr.testing.assert_identical(whole, xr.load_dataset("analysis.1.nc"))
+    assert command("analyse", *one, "--where", "seed == 0").code == 0
+    assert len(measured) == n + n // 2  # it goes on with the part
+    refused = command("analyse", *one, "--where", "seed == 99")
+    assert (refused.code, "holds for no network" in refused.err) == (2, True)
 
 
 def test_an_interrupted_analysis_keeps_what_is_done(file: Path, tmp_path: Path, measured: list[str]) -> None:
@@ -520,3 +538,27 @@ def test_help_imports_neither_jax_nor_scipy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_another_analysis_of_one_recording_is_kept(command: Any) -> None:
+    np.save("one.npy", planted(True, n_trials=4, n_units=10))
+    np.save("two.npy", planted(False, n_trials=4, n_units=10))
+    words = ("--measures", "sqi", "-o", "a.nc")
+    assert command("analyse", "one.npy", *words).code == 0
+    first = xr.load_dataset("a.nc")
+    assert "held another" not in command("analyse", "one.npy", *words).err
+    assert not Path("a.1.nc").exists()
+    assert (
+        "held another analysis (source: one.npy), which is kept as a.1.nc" in command("analyse", "two.npy", *words).err
+    )
+    xr.testing.assert_identical(first, xr.load_dataset("a.1.nc"))
+    assert "a.2.nc" in command("analyse", "two.npy", *words, "--min-rate", "0").err
+
+
+def test_activity_of_which_no_measure_has_a_value_is_refused(command: Any) -> None:
+    np.save("one.npy", planted(True, n_trials=1, n_units=10))
+    for words in (("--min-rate", "1000"), ("--measures", "peak_consistency")):
+        done = command("analyse", "one.npy", *words, "-o", "a.nc")
+        assert done.code == 2
+        assert "has a value, so nothing was written: " in done.err
+        assert [path.name for path in Path().iterdir()] == ["one.npy"]

@@ -49,6 +49,13 @@ def test_hedges_g_is_the_one_of_two_groups() -> None:
     assert found.size_low < found.size < found.size_high
 
 
+def test_with_one_degree_of_freedom_there_is_no_g() -> None:
+    found = of_contrast(np.array([1.0, 2.0]), np.zeros(2, int), np.arange(2), np.ones(1), rng=rng())
+    assert found.effect == 1.5
+    assert found.freedom == pytest.approx(1)
+    assert np.isnan([found.size, found.size_low, found.size_high]).all()
+
+
 def test_power_is_that_of_the_paired_t_test() -> None:
     values = rng().normal(size=20)
     found = of_contrast(values, np.repeat([0, 1], 10), np.tile(np.arange(10), 2), np.array([1.0, -1.0]), rng=rng())

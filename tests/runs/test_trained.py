@@ -224,6 +224,11 @@ def test_other_weights(net: TrainedNetwork) -> None:
     w["W_rec"][:] = np.nan
     assert np.isfinite(net.weights.W_rec).all()  # copies
     assert_same_weights(net.with_weights(**{str(name): array for name, array in net.weights.items()}), net)
+    turned = {str(name): array.T for name, array in net.weights.items()}  # their dimensions say what is what
+    assert_same_weights(net.with_weights(**turned), net)
+    assert_same_weights(net.with_weights(W_rec=xr.DataArray(net.weights.W_rec.values)), net)
+    with pytest.raises(InputError, match=r"`W_rec` has the dimensions \(source, to\), but .* \(source, target_unit\)"):
+        net.with_weights(W_rec=net.weights.W_rec.rename(target_unit="to"))
     with pytest.raises(InputError, match=r"no weights 'W_res'. Do you mean W_rec.*\? Its weights: W_rec, W_in"):
         net.with_weights(W_res=1)
     with pytest.raises(InputError, match=r"`W_out` has the shape \(8,\), but the network needs \(8, 1\)"):

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from ..errors import InputError, counted, first_line, plain
 from .options import formats_option, import_values_option
 from .paths import PATH, RUN
-from .sweep_file import SETTINGS, SweepFile, check_output, networks_of
+from .sweep_file import SETTINGS, SweepFile, check_output, selected, where_option
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,13 +101,14 @@ def _names(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
 @click.option(
     "--at-once", type=click.IntRange(min=1), help="Networks of a sweep measured at once  [default: one per core]"
 )
+@where_option
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="As for `sweep`; may be repeated")
 @import_values_option
 @formats_option
 def analyse(
     source: Path, out: Path, measures: tuple[str, ...] | None, null: str | None, surrogates: int, seed: int,
     steps: tuple[int, int] | None, min_rate: float | None, variable: str | None, at_once: int | None,
-    overrides: tuple[str, ...], imports: tuple[Path, ...], formats: tuple[str, ...],
+    where: str | None, overrides: tuple[str, ...], imports: tuple[Path, ...], formats: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Measure whether activity is a sequence, and whether more so than by chance.
 
@@ -118,7 +119,7 @@ def analyse(
     sweep, FILE-activity.png. Names that end in _delay are of the delay alone.
 
     If a sweep's analysis is stopped, or the sweep grows, the same command measures only the networks that FILE.nc
-    lacks.
+    lacks. If FILE.nc holds another analysis, that one is kept as FILE.1.nc.
 
     \b
     Examples:
@@ -139,10 +140,12 @@ def analyse(
     if source.suffix == ".toml":
         if variable is not None:
             raise InputError("`--variable` is for files with several arrays, not for a sweep.")
-        found, recorded = _sweep(SweepFile(source, overrides, imports), out, analysis, at_once), None
+        found, recorded = _sweep(SweepFile(source, overrides, imports), out, analysis, at_once, where), None
     else:
-        if overrides or at_once is not None:
-            raise InputError("`--set` and `--at-once` are for sweeps: leave them out, or give a sweep's .toml file.")
+        if overrides or at_once is not None or where is not None:
+            raise InputError(
+                "`--set`, `--where` and `--at-once` are for sweeps: leave them out, or give a sweep's .toml file."
+            )
         found, recorded = _one(source, out, analysis, variable)
     pictures = _draw(found, recorded, out, formats)
     click.echo(f"files: {', '.join(map(str, [out, *pictures]))}")
@@ -176,11 +179,11 @@ def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> t
     from .. import compat, storage
     from ..errors import InterruptedRunError
     from ..loading import is_single_network, load
-    from ..runs import analysed
+    from ..runs import analysed, written
     from .display import Display
     from .process import interruptible
 
-    analysed.load_analysis(out)  # raises if it is something else
+    before = written.load_analysis(out)  # raises if it is something else
     if is_single_network(source):
         recorded = analysed.of_dataset(load(source).test(), source, variable)
     else:
@@ -193,13 +196,19 @@ def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> t
             display.update_measuring(done)
 
         found = analysed.analyse(recorded, analysis, on_progress=look_up).assign_attrs(source=str(source))
+        if not found["value"].notnull().any():
+            reasons = dict.fromkeys(found["reason"].values.tolist())
+            raise InputError(f"No measure of {source} has a value, so nothing was written: {'; '.join(reasons)}.")
+        other = "" if before is None else written.difference(before, found.attrs, of_sweep=False)
+        if other:
+            display.message(f"{out} held another analysis ({other}), which is kept as {written.set_aside(out)}")
         storage.save_dataset(out, found)
     _print(f"{source}: {counted(int(found['n_trials'][0]), 'trial')}", found, _rows(found))
     return found, recorded
 
 
-def _sweep(of: SweepFile, out: Path, analysis: Analysis, at_once: int | None) -> xr.Dataset:
-    """Analyse all finished networks of a sweep."""
+def _sweep(of: SweepFile, out: Path, analysis: Analysis, at_once: int | None, where: str | None) -> xr.Dataset:
+    """Analyse the finished networks of a sweep."""
     from .. import sweeps
     from .display import Display
     from .process import interruptible
@@ -208,11 +217,12 @@ def _sweep(of: SweepFile, out: Path, analysis: Analysis, at_once: int | None) ->
     with interruptible("The same command resumes from there.") as should_stop, Display() as display:
         shown: Any = {"on_progress": display.update_analysis, "on_message": display.message}
         found = sweeps.analyse(
-            networks_of(sweep),
+            selected(of, sweep, where),
             store,
             out,
             analysis,
             source=str(of.file),
+            where=where or "",
             should_stop=should_stop,
             at_once=at_once,
             **shown,

@@ -13,7 +13,7 @@ import xarray as xr
 from .. import storage
 from ..errors import InputError
 from ..experiment import Experiment
-from ..runs import analysed
+from ..runs import written
 from .contents import Failed
 from .curves import CURVES, Binned
 from .recreate import train_command
@@ -224,7 +224,7 @@ def read_analysis(path: Path) -> xr.Dataset:
     ...     print(error)
     There is no file nothing.nc: `recurrent-memory analyse` makes it.
     """
-    found = analysed.load_analysis(path)
+    found = written.load_analysis(path)
     if found is None:
         raise InputError(f"There is no file {path}: `recurrent-memory analyse` makes it.")
     return found

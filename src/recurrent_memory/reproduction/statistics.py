@@ -174,7 +174,8 @@ def _estimate(
     deviation = math.sqrt(squares.sum() / count.sum())
     drawn = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=DRAWS)
     effects = effect + drawn @ parts
-    small = 1 - 3 / (4 * within - 1)  # Hedges' correction
+    # Hedges' correction; with a single degree of freedom, no unbiased estimate exists.
+    small = 1 - 3 / (4 * within - 1) if within > 1 else math.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         sizes = small * effects / np.sqrt((drawn @ squares) / (drawn @ count))
         size = float(small * np.divide(effect, deviation))

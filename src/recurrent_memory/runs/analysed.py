@@ -363,36 +363,3 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
         if "allow_pickle" in what:
             what = "it holds Python objects, not numbers: pad the trials to one length, and add a `mask`"
         raise DamagedResultError(f"{path} cannot be read as arrays of NumPy ({what}).") from None
-
-
-def load_analysis(path: Path) -> xr.Dataset | None:
-    """Read an analysis that is already there, which a new one may replace.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    The analysis; None if there is no such file.
-
-    Raises
-    ------
-    InputError
-        If there is a file, and it is anything else: it is not overwritten.
-
-    Examples
-    --------
-    >>> load_analysis(Path("no_such_file.nc")) is None
-    True
-    """
-    if not path.exists():
-        return None
-    try:
-        found = storage.load_dataset(path)
-    except FileError as error:
-        raise InputError(f"{path} exists and is not an analysis ({first_line(error)}): give another name.") from None
-    if found.attrs.get("format") != FORMAT:
-        raise InputError(f"{path} exists and is not an analysis: give another name.")
-    return found

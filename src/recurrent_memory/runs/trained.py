@@ -187,7 +187,8 @@ class TrainedNetwork:
         Parameters
         ----------
         **weights
-            Arrays by the names of :attr:`weights`, of the same shapes. Names, shapes and values are checked.
+            Arrays by the names of :attr:`weights`, of the same shapes; the dimensions of labelled ones may come in any
+            order. Names, shapes and values are checked.
 
         Returns
         -------

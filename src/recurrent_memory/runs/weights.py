@@ -127,7 +127,8 @@ def replaced(network: Network, weights: Mapping[str, Any]) -> Network:
     network
         The network.
     weights
-        New arrays by the names of :func:`arrays_of`, of the same shapes; anything that NumPy can read.
+        New arrays by the names of :func:`arrays_of`, of the same shapes; anything that NumPy can read. The dimensions
+        of a labelled array may come in any order.
 
     Returns
     -------
@@ -136,16 +137,16 @@ def replaced(network: Network, weights: Mapping[str, Any]) -> Network:
     Raises
     ------
     InputError
-        If a name is unknown, or an array has another shape or is not finite numbers.
+        If a name is unknown, or an array has another shape, other dimensions, or is not finite numbers.
     """
     known = flatten(eqx.filter(network, eqx.is_array))
     full = {_short(name, known): name for name in known}
-    made = {}
+    made, dims = {}, {str(name): of.dims for name, of in labelled(network).items()}
     for name, given in weights.items():
         if name not in full:
             closest = nearest(name, full)
             raise InputError(f"The network has no weights {name!r}.{closest} Its weights: {', '.join(full)}.")
-        made[full[name]] = _checked(name, given, known[full[name]])
+        made[full[name]] = _checked(name, _in_order(name, given, dims[name]), known[full[name]])
 
     def pick(path: tuple[Any, ...], leaf: Any) -> Any:
         return made.get(jax.tree_util.keystr(path, simple=True, separator="."), leaf)
@@ -153,6 +154,18 @@ def replaced(network: Network, weights: Mapping[str, Any]) -> Network:
     dynamic, static = eqx.partition(network, eqx.is_array)
     new: Network = eqx.combine(jax.tree_util.tree_map_with_path(pick, dynamic), static)
     return new
+
+
+def _in_order(name: str, given: Any, dims: tuple[Any, ...]) -> Any:
+    """Return a labelled array with its dimensions in the order of the network's weights; anything else as it is."""
+    if not isinstance(given, xr.DataArray | xr.Variable) or given.dims == tuple(f"dim_{i}" for i in range(given.ndim)):
+        return given
+    if set(given.dims) != set(dims):
+        raise InputError(
+            f"`{name}` has the dimensions ({', '.join(map(str, given.dims))}), but those of the network are "
+            f"({', '.join(map(str, dims))}): rename them, or give the plain array, `.values`."
+        )
+    return given.transpose(*dims)
 
 
 def _checked(name: str, given: Any, old: np.ndarray) -> jax.Array:

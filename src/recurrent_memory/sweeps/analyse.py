@@ -16,7 +16,7 @@ import xarray as xr
 from .. import storage
 from ..analysis.all_measures import TEXTS
 from ..errors import InputError, InterruptedRunError, counted, first_line
-from ..runs import analysed, resources
+from ..runs import analysed, resources, written
 from ..runs.analysed import Analysis
 from ..runs.result import versions
 from .collect.dataset import fields_of
@@ -34,28 +34,27 @@ ABOUT = ("units", "epoch")
 
 def analyse(
     networks: Sequence[Network], store: Store, out: str | os.PathLike[str], analysis: Analysis, *, source: str = "",
-    on_progress: Callable[[float, int], None] = lambda done, total: None,
+    where: str = "", at_once: int | None = None, on_progress: Callable[[float, int], None] = lambda done, total: None,
     on_message: Callable[[str], None] = lambda _: None, should_stop: Callable[[], bool] = lambda: False,
-    at_once: int | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Measure whether the activity of each finished network is a sequence, and write all into one file.
 
     Parameters
     ----------
     networks, store
-        All networks of a sweep, and the store with their results. Activity that a result lacks is made again.
+        The networks of a sweep, and the store with their results. Activity that a result lacks is made again.
     out
         NetCDF file to write. Networks that it holds already are not measured again if the settings are the same.
-    analysis, source
-        What is measured, and where the networks are from, for the attributes of the data set.
+    analysis, source, where
+        What is measured, where the networks are from, and the expression that chose them (for attributes).
+    at_once
+        Networks measured at once; None: one for each core, as far as memory goes.
     on_progress
         Called a few times a second with the number of networks measured so far, fractions included, and the total.
     on_message
-        Called with one line if the file is begun anew, and for each reason why networks cannot be measured.
+        Called with one line if the file held another analysis, and for each reason why networks cannot be measured.
     should_stop
         Called often; once it returns True, what is measured is saved, and the rest is left.
-    at_once
-        Networks measured at once; None: one for each core, as far as memory goes.
 
     Returns
     -------
@@ -65,7 +64,7 @@ def analyse(
     Raises
     ------
     InputError
-        If no network has finished or can be measured, or the file is something else than an analysis.
+        If no network has finished or can be measured, or the file is no analysis.
     InterruptedRunError
         If `should_stop` said so.
 
@@ -79,7 +78,8 @@ def analyse(
     ...     print(error)
     No network has finished yet, so there is nothing to measure.
     """
-    output = _Output(Path(out), networks, store.finished(), {**analysis.attributes(), "source": source}, on_message)
+    attrs = {**analysis.attributes(), "source": source, written.WHERE: where}
+    output = _Output(Path(out), networks, store.finished(), attrs, on_message)
     work = _Work(store, analysis, should_stop, lambda done: on_progress(output.done + done, output.total))
     try:
         with resources.settled():
@@ -152,7 +152,7 @@ class _Output:
     ) -> None:  # fmt: skip
         self._path, self._networks, self._attrs = path, networks, {**attrs, **versions()}
         self._chosen = listed(network for network in networks if network.identity in finished)
-        before = analysed.load_analysis(path)
+        before = written.load_analysis(path)
         if not self._chosen:
             raise InputError("No network has finished yet, so there is nothing to measure.")
         self._rows: list[xr.Dataset] = []
@@ -165,11 +165,11 @@ class _Output:
 
     def _continue(self, before: xr.Dataset, on_message: Callable[[str], None]) -> None:
         """Keep the networks of an earlier analysis, if it has the same settings."""
-        settings = [name for name in self._attrs if name != "source" and not name.startswith("version_")]
-        other = [name for name in settings if str(before.attrs.get(name)) != str(self._attrs[name])]
-        if other or "network" not in before.dims:
-            told = ", ".join(f"{name}: {before.attrs.get(name)}" for name in other) or "of one network"
-            on_message(f"{self._path} holds another analysis ({told}), which is replaced")
+        other = written.difference(before, self._attrs, of_sweep=True)
+        if other:
+            on_message(
+                f"{self._path} held another analysis ({other}), which is kept as {written.set_aside(self._path)}"
+            )
             return
         wanted = np.isin(before["identity"].values.astype(str), [network.identity for network in self._chosen])
         self._add(before.isel(network=wanted).drop_encoding())
