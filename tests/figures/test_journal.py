@@ -115,6 +115,15 @@ def test_letters_are_in_the_corners_and_hide_nothing() -> None:
         assert not [word for word, other in every_word if word != letter and box.overlaps(other)]
 
 
+def test_in_a_wide_place_the_colours_of_a_matrix_are_beside_it() -> None:
+    figure = figures.panel([PARTS["recurrent_weights"]], height=60)
+    FigureCanvasAgg(figure).draw()
+    matrix = figure.axes[0]
+    bar, place = matrix.child_axes[0].get_window_extent(), matrix.get_window_extent()
+    assert 0 < bar.x0 - place.x1 < 0.1 * place.width
+    assert place.y0 <= bar.y0 < bar.y1 <= place.y1
+
+
 def test_letters_of_ones_own() -> None:
     draw = PARTS["average_heatmap"]
     assert [part.texts[0].get_text() for part in figures.panel([draw, draw], letters="AB").subfigs] == ["A", "B"]
@@ -137,6 +146,8 @@ def test_words_stay_inside_a_column(name: str) -> None:
         (lambda draw: figures.panel([]), "`pictures` must be functions"),
         (lambda draw: figures.panel([draw], columns=3), "`columns` = 3 is not allowed"),
         (lambda draw: figures.panel([draw], height=1000), "`height` = 1000 is not allowed"),
+        (lambda draw: figures.panel([draw] * 4, "abcd", columns=1), "too little room for these pictures side by side"),
+        (lambda draw: figures.panel([draw], height=20), "183 × 20 mm, has too little room"),
         (lambda draw: figures.panel([draw] * 2, "a"), "does not fit 2 pictures"),
         (lambda draw: figures.panel([draw] * 2, "ab;a"), "does not fit 2 pictures"),
         (lambda draw: figures.panel([draw] * 2, "ab;ba"), "the places of 'a' are no rectangle"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import string
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
@@ -19,6 +21,8 @@ ROW = 0.75
 """Height of a row, relative to the width of one of its pictures."""
 LETTER_SIZE = 8.0
 """Points."""
+LEAST = (15.0, 10.0)
+"""Width and height (millimetres) of axes below which the words at neighbouring ones run into each other."""
 
 
 def panel(
@@ -50,7 +54,7 @@ def panel(
     Raises
     ------
     InputError
-        If there is no picture, a value is not allowed, or the layout does not fit the pictures.
+        If there is no picture, a value is not allowed, the layout does not fit the pictures, or they have no room.
 
     Examples
     --------
@@ -78,7 +82,29 @@ def panel(
             draw(ax=part.subplots())
             if number < len(letters):
                 part.text(0, 1, letters[number], ha="left", va="top", weight="bold", fontsize=LETTER_SIZE)
+        _check_room(figure, columns)
         return figure
+
+
+def _check_room(figure: Figure, columns: int) -> None:
+    """Refuse pictures whose text leaves no room for themselves, which Matplotlib would draw one over the other."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "constrained_layout not applied")
+        try:
+            figure.draw_without_rendering()
+            fit = True
+        except UserWarning:
+            fit = False
+    width, height = (inches / MM for inches in figure.get_size_inches())
+    sizes = [
+        axes.get_position().size * np.array([width, height]) for axes in figure.axes if axes.get_label() != "<colorbar>"
+    ]
+    if not fit or any(bool((size < np.array(LEAST)).any()) for size in sizes):
+        wider = "" if columns == max(WIDTHS) else f"`columns={max(WIDTHS)}`, "
+        raise InputError(
+            f"The figure, {width:.0f} × {height:.0f} mm, has too little room for these pictures side by side: give "
+            f"{wider}a larger `height`, or a `layout` with fewer in a row, such as 'a;b'."
+        )
 
 
 def _empty(rows: list[str], columns: int, height: float | int | None) -> Picture:

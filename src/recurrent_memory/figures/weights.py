@@ -31,6 +31,8 @@ from .style import (
 
 COLOR_PERCENTILE = 99.0
 """The colours end at this percentile of the absolute weights, so that a few large weights do not wash out the rest."""
+WIDE = 1.0
+"""Width of a matrix's place, relative to its height, above which the bar of its colours is beside it, not below."""
 
 BINS_A_SIDE = 20
 """Approximate number of bins of differences in peak order on either side of zero."""
@@ -150,9 +152,14 @@ def _draw_matrix(axes: Axes, weights: Float[np.ndarray, "unit unit"], order: str
         interpolation="none",
     )
     beyond = bool((others > limit).any())
-    bar = figure_of(axes).colorbar(
-        image, ax=axes, location="bottom", pad=0.02, aspect=30, extend="both" if beyond else "neither"
+    # Below, a bar is as wide as the place of the matrix, which is square.
+    is_wide = axes.bbox.width > WIDE * axes.bbox.height
+    where: dict[str, Any] = (
+        {"cax": axes.inset_axes((1.03, 0, 0.03, 1))}
+        if is_wide
+        else {"ax": axes, "location": "bottom", "pad": 0.02, "aspect": 30}
     )
+    bar = figure_of(axes).colorbar(image, extend="both" if beyond else "neither", **where)
     note = f"; colours end at the {COLOR_PERCENTILE:g}th percentile" if beyond else ""
     bar.set_label(brief(f"Weight (grey: onto itself, left out{note})", "Weight"), fontsize="small")
     axes.set(xlabel=f"To unit, {order}", ylabel=f"From unit, {order}")
