@@ -102,6 +102,8 @@ class InputError(ValueError):
     ----------
     message
         The message; it is shown as :func:`plain` text, because it may repeat what is in a file.
+    for_command
+        What the command line says instead, if the message gives advice about Python; None: the same.
 
     Examples
     --------
@@ -113,8 +115,9 @@ class InputError(ValueError):
     `readout` = 'softmax' is not allowed
     """
 
-    def __init__(self, message: object = "") -> None:
+    def __init__(self, message: object = "", *, for_command: str | None = None) -> None:
         super().__init__(plain(message))
+        self.for_command = str(self) if for_command is None else plain(for_command)
 
 
 class FileError(InputError):

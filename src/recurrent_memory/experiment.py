@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that the command line can build its options f
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -167,18 +168,16 @@ class Experiment(Settings):
 
     @field_validator("snapshots", mode="before")
     @classmethod
-    def _listed(cls, snapshots: Any) -> Any:
+    def _within_training(cls, snapshots: Any, info: Any) -> Any:
         words = snapshots.split(",") if isinstance(snapshots, str) else snapshots
-        is_list = isinstance(words, list | tuple)
-        return [int(w) if isinstance(w, str) and w.strip().isdecimal() else w for w in words] if is_list else words
-
-    @field_validator("snapshots")
-    @classmethod
-    def _within_training(cls, snapshots: tuple[int, ...], info: Any) -> tuple[int, ...]:
+        if not isinstance(words, list | tuple):
+            return words  # which is reported by itself
+        found = [_whole(word) for word in words]
         most = info.data.get("iterations")
-        if most is not None and any(not 0 <= number <= most for number in snapshots):
-            raise ValueError(f"must be numbers of iterations from 0 to `iterations` = {most}")
-        return tuple(sorted(set(snapshots)))
+        if not all(number is not None and 0 <= number <= (math.inf if most is None else most) for number in found):
+            to = "" if most is None else f" to `iterations` = {most}"
+            raise ValueError(f"must be numbers of iterations from 0{to}, as in 0,100,1000")
+        return tuple(sorted(set(found)))
 
     @field_validator("model_options", "optimizer_options", "schedule_options")
     @classmethod
@@ -311,6 +310,14 @@ def variants(field: str) -> Registry[Any]:
 
     registries: tuple[Registry[Any], ...] = (tasks.TASKS, networks.CELLS, training.OPTIMIZERS, training.SCHEDULES)
     return dict(zip(VARIANTS, registries, strict=True))[field]
+
+
+def _whole(word: Any) -> int | None:
+    """Return the whole number that a word or a number stands for; None if it is none."""
+    if isinstance(word, str):
+        return int(word) if word.strip().isdecimal() else None
+    is_whole = isinstance(word, int | float) and not isinstance(word, bool) and word % 1 == 0
+    return int(word) if is_whole else None
 
 
 def _registered(values: Mapping[str, Any]) -> list[Any]:

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from recurrent_memory.analysis import cross_validated_order, peak_order, read_activity, sequentiality_index
+from recurrent_memory.analysis import (
+    ACTIVITY_MEASURES,
+    cross_validated_order,
+    peak_order,
+    read_activity,
+    sequentiality_index,
+)
 from recurrent_memory.analysis.activity import check_steps
 from recurrent_memory.errors import InputError
 
@@ -85,11 +91,12 @@ class TestShortTrials:
         assert not REAL[:, n_steps:].any()
 
     def test_nan_as_padding_gets_an_error_that_says_what_to_do(self) -> None:
-        with pytest.raises(InputError, match=r"if they pad short trials, give `mask`, \(trial, time\), True") as error:
+        with pytest.raises(InputError, match=r"short trials, give a masked array, .*np.ma.masked_invalid") as error:
             sequentiality_index(padded(np.nan))
         assert "first at trial 0, step 45, unit 0" in str(error.value)
-        mask = np.isfinite(padded(np.nan)).all(axis=2)  # as the message says
-        assert round(float(sequentiality_index(padded(np.nan), mask=mask)["sequentiality_index"]), 2) == 4.50
+        assert "add to the file an array `mask`, (trial, time)" in error.value.for_command
+        masked = np.ma.masked_invalid(padded(np.nan))  # as the message says
+        assert round(float(sequentiality_index(masked)["sequentiality_index"]), 2) == 4.50
 
     def test_steps_that_are_not_measured_may_be_anything(self) -> None:
         part = sequentiality_index(padded(np.nan), steps=(0, 45))
@@ -97,7 +104,7 @@ class TestShortTrials:
         assert peak_order(padded(np.nan), steps=(0, 45)).tolist() == peak_order(ACTIVITY[:, :45]).tolist()
 
     def test_too_short_a_trial_is_named(self) -> None:
-        with pytest.raises(InputError, match=r"shorter than the 4 steps measured, got 5.*\nTrial 1 is the shortest"):
+        with pytest.raises(InputError, match=r"its `window` of 5 .* but trial 1 has 4 of the steps 0 … 59"):
             sequentiality_index([ACTIVITY[0], ACTIVITY[1, :4]])
 
 
@@ -137,6 +144,19 @@ class TestMissingUnits:
             sequentiality_index(self.missing())
 
 
+@pytest.mark.parametrize("measure", [measure.function for measure in ACTIVITY_MEASURES.values()])
+def test_each_measure_says_the_same_of_trials_without_a_measured_step(measure: Callable[..., Any]) -> None:
+    mask = np.ones(REAL.shape, bool)
+    mask[2, 20:40] = False
+    with pytest.raises(InputError, match=r"^Trial 2 has no measured step: leave it out\.$"):
+        measure(ACTIVITY, mask=mask, steps=(20, 40))
+    mask[5] = False
+    with pytest.raises(InputError, match=r"^2 of 8 trials have no measured step, the first is trial 2: leave them out"):
+        measure(ACTIVITY, mask=mask, steps=(20, 40))
+    kept = mask[:, 20:40].any(axis=1)
+    measure(ACTIVITY[kept], mask=mask[kept], steps=(20, 40))
+
+
 class TestSingleEntries:
     @pytest.mark.parametrize("measure", [sequentiality_index, peak_order, cross_validated_order, read_activity])
     def test_masked_alone_are_refused(self, measure: Callable[..., Any]) -> None:
@@ -145,7 +165,8 @@ class TestSingleEntries:
         activity = np.ma.masked_array(ACTIVITY, mask)
         with pytest.raises(InputError, match=r"masked in 2 entries of 14400, the first at trial 3, step 10, unit 6"):
             measure(activity)
-        measure(activity, mask=~np.ma.getmaskarray(activity).any(axis=2))  # as the message says
+        activity[np.ma.getmaskarray(activity).any(axis=2)] = np.ma.masked  # as the message says
+        measure(activity)
 
     @pytest.mark.parametrize("where", [np.s_[3, 10, 6], np.s_[3], np.s_[:]], ids=["entry", "trial", "all"])
     def test_nan_alone_and_trials_of_nan_are_refused(self, where: Any) -> None:
@@ -157,7 +178,7 @@ class TestSingleEntries:
     def test_a_trial_that_is_masked_whole(self) -> None:
         mask = np.zeros(ACTIVITY.shape, bool)
         mask[3] = True
-        with pytest.raises(InputError, match=r"0 steps measured.*\nTrial 3 is the shortest; leave out trials"):
+        with pytest.raises(InputError, match=r"^Trial 3 has no measured step: leave it out\.$"):
             sequentiality_index(np.ma.masked_array(ACTIVITY, mask))
 
 

@@ -130,6 +130,14 @@ def test_without_units_there_is_a_reason() -> None:
     assert float(found["n_units"]) == 30
 
 
+@pytest.mark.parametrize("level", [0.0, 0.1, -3.0])
+def test_constant_activity_has_a_reason(level: float) -> None:
+    found = time_decoding(np.full((6, 9, 4), level))
+    assert float(found["time_decoding"]) == 0
+    assert found.attrs["reason"] == "activity does not vary"
+    assert time_decoding(noise()).attrs["reason"] == ""
+
+
 def test_groups_are_held_out_together() -> None:
     activity = np.repeat(noise(shape=(4, 40, 30)), 5, axis=0)  # each trial five times
     groups = np.repeat(np.arange(4), 5)

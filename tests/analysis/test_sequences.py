@@ -198,6 +198,19 @@ class TestSingleUnits:
             found.attrs["reason"] == "4 of 4 trials: a single unit is active: its activity is neither sparse nor dense"
         )
 
+    def test_one_unit_has_a_transient_index_of_zero_and_the_reason_says_why(self) -> None:
+        found = transient_index(noise()[:, :, :1])
+        assert float(found["transient_index"]) == 0
+        assert found.attrs["reason"].startswith("4 of 4 trials: a single unit is active: the entropy of its peak time")
+
+    @pytest.mark.parametrize("measure", MEASURES)
+    def test_units_that_are_constant_in_time_have_no_peak(self, measure: Measure) -> None:
+        assert measure(np.ones((4, 10, 3))).attrs["reason"].endswith("constant in time: none has a peak")
+        assert "no unit is active enough" in measure(np.zeros((4, 10, 3))).attrs["reason"]
+        some = np.ones((4, 10, 3))
+        some[:, 3, 0] = 2
+        assert measure(some).attrs["reason"] == ""
+
     def test_zero_background_is_infinite_and_named(self) -> None:
         activity = np.zeros((2, N_STEPS, 2))
         activity[:, 30] = 10
@@ -228,9 +241,9 @@ class TestAverage:
     ("call", "message"),
     [
         (lambda: sqi(noise(), n_bins=1), "`n_bins` must be a whole number, 2 or more, got 1"),
-        (lambda: sqi(noise()[:, :1]), "at least 2 measured steps, trial 0 has 1: there is no time to divide"),
+        (lambda: sqi(noise()[:, :1]), "`sqi` needs at least 2 measured steps in each trial, but trial 0 has 1"),
         (lambda: transient_index(noise(), window=4), "`window` must be an odd whole number, got 4"),
-        (lambda: transient_index(noise()[:, :5]), "at least 6 measured steps, trial 0 has 5: `window` = 5"),
+        (lambda: transient_index(noise()[:, :5]), "`transient_index` needs more steps .* but each trial has 5 of the"),
         (lambda: transient_index(noise(), delay=(50, 70)), r"\(50, 70\) is not a part of the trial"),
         (lambda: ridge_to_background(noise(), background_floor=-1.0), "`background_floor` must be a finite number"),
         (lambda: ridge_to_background(noise()[:, :3]), "the average over trials has 3"),

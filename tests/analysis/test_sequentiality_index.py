@@ -415,9 +415,10 @@ class TestErrors:
             ({"variant": "published"}, r"`variant` must be one of paper, exact, got 'published'"),
             ({"n_bins": 0}, r"`n_bins` must be from 1 to 10,000, got 0 \(the paper uses 20\)"),
             ({"n_bins": 10**9}, "`n_bins` must be from 1 to 10,000, got 1000000000"),
-            ({"window": 0}, r"`window` must be at least 1 and shorter than the 150 steps measured, got 0"),
-            ({"window": 150}, r"shorter than the 150 steps measured, got 150"),
-            ({"window": 50, "steps": (0, 40)}, r"shorter than the 40 steps measured, got 50"),
+            ({"window": 0}, r"`window` must be at least 1, got 0"),
+            ({"window": 150}, r"its `window` of 150 \(the default is 5\), but each trial has 150 of the steps 0 … 149"),
+            ({"window": 50, "steps": (0, 40)}, "its `window` of 50 .* but each trial has 40 of the steps 0 … 39"),
+            ({"steps": (20, 25)}, "each trial has 5 of the steps 20 … 24: .* a smaller `window`"),
             ({"window": 4, "variant": "exact"}, r"`window` must be odd with variant 'exact', got 4"),
             ({"min_rate": np.nan}, r"`min_rate` must be a finite number, got nan"),
             ({"min_rate": -np.inf}, r"`min_rate` must be a finite number, got -inf"),
@@ -464,6 +465,6 @@ class TestMask:
         with pytest.raises(InputError, match="`mask` must be Boolean and of the shape"):
             sequentiality_index(noise(), mask=mask)
 
-    def test_a_trial_without_steps_is_refused(self) -> None:
-        with pytest.raises(InputError, match="shorter than the 0 steps"):
+    def test_trials_without_steps_are_refused(self) -> None:
+        with pytest.raises(InputError, match="3 of 3 trials have no measured step, the first is trial 0: leave them"):
             sequentiality_index(noise(), mask=np.zeros((3, N_STEPS), bool))

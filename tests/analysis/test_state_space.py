@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from recurrent_memory.analysis import effective_dimension, trajectories
+from recurrent_memory.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -85,11 +86,24 @@ def test_trajectories_are_those_of_singular_values() -> None:
 
 def test_all_components_give_the_activity_back() -> None:
     activity = np.random.default_rng(0).random((2, 30, 6))
-    found = trajectories(activity, 99)
-    assert found.sizes["component"] == 6
+    found = trajectories(activity, 6)
     back = found.trajectory.values @ found.loading.values + found["mean"].values
     np.testing.assert_allclose(back, activity)
     np.testing.assert_allclose(found.explained, 1)
+
+
+def test_more_components_than_there_can_be_are_refused() -> None:
+    activity = np.random.default_rng(0).random((2, 30, 2))
+    assert trajectories(activity).sizes["component"] == 2
+    assert trajectories(np.tile(activity, 2)).sizes["component"] == 3
+    with pytest.raises(
+        InputError, match="`n_components` = 3 is not allowed: there can be at most 2, one for each unit"
+    ):
+        trajectories(activity, 3)
+    gappy = np.ma.array(activity, mask=np.zeros_like(activity, dtype=bool))
+    gappy[1, :, 0] = np.ma.masked
+    with pytest.raises(InputError, match="there can be at most 1, one for each unit that was recorded in all trials"):
+        trajectories(gappy, 2)
 
 
 def test_labels_missing_steps_and_components_of_the_average() -> None:

@@ -238,6 +238,8 @@ def test_what_cannot_be_measured_is_said_in_the_table(command: Any) -> None:
         (["empty"], "not a run folder"),
         (["notes.txt"], ".npz"),
         (["several.npz"], "It has: one, two."),
+        (["several.npz"], "Give its name as `--variable`."),
+        (["padded.npz"], "if they pad short trials, add to the file an array `mask`, (trial, time), True for"),
         (["several.npz", "--variable", "three"], "It has: one, two."),
         (["flat.npy"], "three axes"),
         (["flat.npy", "--variable", "one"], "single array"),
@@ -252,7 +254,7 @@ def test_what_cannot_be_measured_is_said_in_the_table(command: Any) -> None:
         (["RUN", "--steps", "5"], "A:B"),
         (["RUN", "--steps", "9:5"], "A:B"),
         (["RUN", "--steps", "0:500"], "which has 21 steps"),
-        (["RUN", "--min-rate", "nan"], "`min_rate`"),
+        (["RUN", "--min-rate", "nan"], "`--min-rate` must be"),
         (["RUN", "--at-once", "2"], "for sweeps"),
         (["RUN", "--variable", "rates"], "has no variable 'rates'"),
         (["RUN", "-o", "found"], "must end in .nc"),
@@ -268,6 +270,7 @@ def test_bad_input_is_refused_before_anything_is_written(
     Path("notes.txt").write_text("precious")
     Path("notes.nc").write_text("precious")
     np.savez("several.npz", one=np.zeros(3), two=np.zeros(3))
+    np.savez("padded.npz", rates=np.where(np.arange(9)[:, None] < 5, np.zeros((2, 9, 3)), np.nan))
     np.savez("text.npz", activity=np.full((2, 3, 4), "a"))
     np.save("flat.npy", np.zeros((3, 4)))
     np.save("objects.npy", np.array([{}, {}], object))

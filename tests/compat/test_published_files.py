@@ -13,7 +13,7 @@ import xarray as xr
 from scipy.io import loadmat, savemat
 
 import recurrent_memory as rm
-from recurrent_memory.compat import SCRIPTS, compute_SI, load_mat, save_mat
+from recurrent_memory.compat import SCRIPTS, compute_SI, load_mat, mat_recorded, save_mat
 from recurrent_memory.errors import InputError
 from recurrent_memory.evaluation.history import History
 from recurrent_memory.runs.start import initial_network
@@ -178,6 +178,9 @@ def test_files_of_another_kind_are_refused(saved: tuple[Path, xr.Dataset, Any], 
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"not a MATLAB file, or damaged|has no hidResps|has no "):
             load_mat(path)
+    path.write_bytes(b"no MATLAB file")
+    with pytest.raises(InputError, match=r"or damaged \(.*\)\.\nRestore it from a copy, or save it again\."):
+        mat_recorded(path)  # which takes any MATLAB file, not only those of the scripts
     savemat(path, {"x": 1})
     with pytest.raises(InputError, match="has no hidResps, inpResps, all_params_list"):
         load_mat(path)

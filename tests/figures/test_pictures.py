@@ -402,6 +402,16 @@ class TestActivityHeatmap:
         for word in ("Activity in trial 3", "peak of the unit in trial 3", "sorted by peak time", "delay"):
             assert word in words
 
+    @pytest.mark.parametrize("draw", [figures.activity_heatmap, figures.average_heatmap])
+    def test_padding_gets_advice_that_a_picture_can_follow(self, draw: Any) -> None:
+        activity = np.random.default_rng(0).random((4, 12, 5))
+        activity[0, 8:] = np.nan
+        with pytest.raises(InputError, match="give a masked array, such as") as error:
+            draw(activity)
+        assert "`mask`" not in str(error.value)
+        draw(np.ma.masked_invalid(activity))
+        draw([activity[0, :8], *activity[1:]])
+
     def test_activity_that_is_not_finite(self) -> None:
         result = make_result(tiling(40, 4, 0))
         result["activity"].values[0, 0, 0] = np.nan

@@ -555,6 +555,21 @@ def test_wrong_requests(relu: TrainedNetwork) -> None:
         rm.train(relu, iterations=1, learning_rate=0.0)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"learning_rat": 1}, "`learning_rat` is not a setting of `train`. Do you mean learning_rate"),
+        ({"folder": "run"}, "`folder` is not a setting of `train`. Its settings: iterations, learning_rate, start"),
+        ({"task": "de1"}, r"`task` can't change .* run a curriculum, such as `rm.run\(Experiment\(curriculum="),
+        ({"task_options": {"delay_dur": 3}}, "`task_options` can't change when training goes on"),
+        ({"n_hidden": 40}, r"only `learning_rate` can.*\n.* `rm.run\(net.experiment.replace\(n_hidden=…\)\)`"),
+    ],
+)
+def test_what_training_cannot_change_is_refused(relu: TrainedNetwork, setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        rm.train(relu, iterations=3, **setting)
+
+
 def test_training_starts_from_own_weights(relu: TrainedNetwork) -> None:
     own = {"W_out": 2 * relu.weights["W_out"].values}
     assert_same_weights(rm.train(relu, iterations=2, start=own), rm.train(relu.with_weights(**own), iterations=2))

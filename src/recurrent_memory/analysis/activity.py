@@ -173,6 +173,37 @@ def check_min_rate(min_rate: float) -> None:
         )
 
 
+def refuse_empty_trials(recording: Recording) -> None:
+    """Raise `InputError` if a trial has none of the measured steps, so that there is nothing to measure in it."""
+    empty = np.flatnonzero(~recording.steps.any(axis=1))
+    if empty.size == 1:
+        raise InputError(f"Trial {empty[0]} has no measured step: leave it out.")
+    if empty.size:
+        n_trials = recording.steps.shape[0]
+        raise InputError(
+            f"{empty.size} of {n_trials} trials have no measured step, the first is trial {empty[0]}: leave them out."
+        )
+
+
+def refuse_short_trials(recording: Recording, measure: str, window: int, default: int, trial: str = "") -> None:
+    """Raise `InputError` if a trial has no steps outside a window around a peak, which are the background.
+
+    The message is one line, because tables of measures show no more, and says all to someone who gave no window.
+    `trial` is what it calls the trial; "": its number.
+    """
+    n_steps = recording.steps.sum(axis=1)
+    shortest = int(n_steps.argmin())
+    if n_steps[shortest] > window:
+        return
+    last = recording.first + recording.steps.shape[1] - 1
+    all_alike = "each trial" if np.ptp(n_steps) == 0 else f"trial {shortest}"
+    raise InputError(
+        f"`{measure}` needs more steps in each trial than its `window` of {window} (the default is {default}), but "
+        f"{trial or all_alike} has {n_steps[shortest]} of the steps {recording.first} … {last}: measure more steps, "
+        f"leave out short trials, or call `{measure}` with a smaller `window`."
+    )
+
+
 def refuse_negative(recording: Recording, measure: str) -> None:
     """Raise `InputError` if a recording has activity below zero, which a measure of rates has no meaning for."""
     values = recording.values.values
@@ -225,7 +256,7 @@ def _without_masked(
         raise InputError(
             f"`activity` is masked in {_counted(single, 'entries')}, but neither for all units in this step nor "
             "for this unit in the whole trial.\nFill such entries, as by interpolation, or leave these steps out for "
-            "all units: `mask=~np.ma.getmaskarray(activity).any(axis=2)`."
+            "all units: `activity[np.ma.getmaskarray(activity).any(axis=2)] = np.ma.masked`."
         )
     return steps, units
 
@@ -255,18 +286,22 @@ def _refuse_non_finite(
     if not bad.any():
         return
     steps, left, single = _split(bad, kept)
-    advice = "in a recording, drop those trials."
+    # Advice that holds for every function: all take masked arrays, not all a `mask`. A file has no masked arrays.
+    advice = in_file = "in a recording, drop those trials."
     if not single.any() and steps.any(axis=1).all():
-        advice = (
-            "if they pad short trials, give `mask`, (trial, time), True for the steps that have numbers, such as "
-            "np.isfinite(activity).all(axis=2) of an array (trial, time, unit)."
-            if left.all()
-            else "if a unit is missing in some trials, np.ma.masked_invalid(activity) leaves it out there."
-        )
-    raise InputError(
+        if left.all():
+            why = "if they pad short trials, "
+            advice = f"{why}give a masked array, such as np.ma.masked_invalid(activity), or a list of trials."
+            in_file = f"{why}add to the file an array `mask`, (trial, time), True for the steps that have numbers."
+        else:
+            why = "if a unit is missing in some trials, "
+            advice = f"{why}np.ma.masked_invalid(activity) leaves it out there."
+            in_file = f"{why}leave that unit or those trials out of the file."
+    found = (
         f"`activity` holds {_counted(bad, 'NaN or infinite numbers')}.\n"
-        f"All must be finite. A network that diverged can't be measured; {advice}"
+        "All must be finite. A network that diverged can't be measured; "
     )
+    raise InputError(found + advice, for_command=found + in_file)
 
 
 def _counted(chosen: Bool[np.ndarray, "trial time unit"], what: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from .activity import Recording, active_units, check_min_rate, peak_times, read_recording
+from .activity import Recording, active_units, check_min_rate, peak_times, read_recording, refuse_empty_trials
 from .arguments import check_count, generator
 from .blocks import first_step_of
 from .splits import halves, numbered_groups
@@ -73,6 +73,7 @@ def peak_consistency(
     check_min_rate(min_rate)
     check_count("n_splits", n_splits, 1)
     recording = read_recording(activity, mask=mask, steps=steps)
+    refuse_empty_trials(recording)
     groups = numbered_groups(groups, recording.values.shape[0])
     first = halves(generator(seed), groups, n_splits)
     average = recording.average()

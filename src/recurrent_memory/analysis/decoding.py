@@ -9,10 +9,10 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from ..errors import InputError
-from .activity import Recording, active_units, check_min_rate, read_recording
+from .activity import Recording, active_units, check_min_rate, read_recording, refuse_empty_trials
 from .arguments import check_count, generator
 from .splits import folds, numbered_groups
-from .summaries import left_out, mean_of_defined, scalar
+from .summaries import CONSTANT, left_out, mean_of_defined, scalar
 
 FLOOR = 1e-3
 """Least variance of a unit between trials, as a part of the mean total variance: networks may have none."""
@@ -86,9 +86,7 @@ def time_decoding(
 def _check_length(recording: Recording) -> None:
     if recording.steps.shape[1] < 2:
         raise InputError("`time_decoding` needs at least 2 steps, got 1: there is no time to decode.")
-    has_steps = recording.steps.any(axis=1)
-    if not has_steps.all():
-        raise InputError(f"Trial {has_steps.argmin()} has no measured step: leave it out.")
+    refuse_empty_trials(recording)
 
 
 def _units(recording: Recording, min_rate: float | None) -> Bool[np.ndarray, " unit"]:
@@ -124,11 +122,22 @@ def _result(
     attrs = {
         "steps": [first, stop], "min_rate": "none" if min_rate is None else min_rate, **settings,
         "source": "Cueva et al. (2020), PNAS 117:23021–23032; another decoder",
-        "reason": "" if active.any() else f"no unit is active enough (mean above {threshold:g})",
+        "reason": _reason(recording, active, decoded[0], threshold),
         **left_out(n_active, n_units, active.size, threshold),
     }  # fmt: skip
     coords = {"time": np.arange(first, stop), **recording.coords("trial")}
     return xr.Dataset(variables | later, coords=coords, attrs=attrs)
+
+
+def _reason(recording: Recording, active: Bool[np.ndarray, " unit"], decoded: Decoded, threshold: float) -> str:
+    if not active.any():
+        return f"no unit is active enough (mean above {threshold:g})"
+    if (decoded != decoded[0, 0]).any():  # surrogates are many, and this is sooner known than the rest
+        return ""
+    entries, values = recording.entries()[:, :, active], recording.values.values[:, :, active].astype(np.float64)
+    highest = values.max(axis=(0, 1), where=entries, initial=-np.inf)
+    lowest = values.min(axis=(0, 1), where=entries, initial=np.inf)
+    return CONSTANT if (highest <= lowest).all() else ""
 
 
 def _decode(

@@ -16,10 +16,18 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import xlogy
 
 from ..errors import InputError
-from .activity import Recording, check_min_rate, check_steps, read_recording, refuse_negative
+from .activity import (
+    Recording,
+    check_min_rate,
+    check_steps,
+    read_recording,
+    refuse_empty_trials,
+    refuse_negative,
+    refuse_short_trials,
+)
 from .arguments import is_number
 from .blocks import Block, Peaks, Shape, blocks, inside_bins, ridge_and_background, shape_of
-from .summaries import left_out, mean_of_defined, over_trials, scalar, summarize_reasons
+from .summaries import NO_PEAK, left_out, mean_of_defined, over_trials, scalar, summarize_reasons
 from .variants import symmetric_window
 
 Active = Bool[np.ndarray, "trial unit"]
@@ -73,7 +81,7 @@ def sqi(
     """
     walk = _Walk.of_rates("sqi", activity, steps, mask, min_rate, average)
     _check_bins(2 if n_bins is None else n_bins)
-    walk.check_length(2, "there is no time to divide")
+    walk.check_two_steps()
     entropy, sparsity = walk.undefined(), walk.undefined()
     for trials, block, shape, active in walk.blocks():
         entropy[trials] = _peak_entropy(shape.peak, active, block.shape[1], n_bins or block.shape[1])
@@ -134,10 +142,10 @@ def transient_index(
     """
     walk = _Walk.of_rates("transient_index", activity, steps, mask, min_rate, average)
     _check_bins(n_bins)
-    _check_window(window)
-    walk.check_length(window + 1, f"`window` = {window} has to be shorter")
+    walk.check_window(window)
     within = check_steps(delay, walk.recording.n_steps)
     entropy, share, in_delay = _transient_parts(walk, n_bins, window, within)
+    walk.doubt(walk.n_active == 1, "a single unit is active: the entropy of its peak time is 0, and so is the index")
     measures = {
         "transient_index": (np.cbrt(entropy * share * in_delay), "1", "Transient index"),
         "peak_entropy": (entropy, "1", "Entropy of peak times / ln(number of bins)"),
@@ -190,12 +198,11 @@ def ridge_to_background(
     6.0
     """
     walk = _Walk.of_rates("ridge_to_background", activity, steps, mask, min_rate, average=True)
-    _check_window(window)
+    walk.check_window(window)
     if not (is_number(background_floor) and 0 <= background_floor < np.inf):
         raise InputError(
             f"`background_floor` must be a finite number, 0 or more, got {background_floor} (0: no floor)."
         )
-    walk.check_length(window + 1, f"`window` = {window} has to be shorter")
     return _ridges_of_average(walk, window, background_floor)
 
 
@@ -272,25 +279,22 @@ def _check_bins(n_bins: int) -> None:
         raise InputError(f"`n_bins` must be a whole number, 2 or more, got {n_bins!r}.")
 
 
-def _check_window(window: int) -> None:
-    if not isinstance(window, int | np.integer) or window < 1 or window % 2 == 0:
-        raise InputError(
-            f"`window` must be an odd whole number, got {window!r}: it lies symmetrically around the peak."
-        )
-
-
 @dataclass
 class _Walk:
     """The way through the trials of a recording, or through their average, and what it finds on the way."""
 
+    measure: str
     recording: Recording
     min_rate: float
     average: bool
     active: Active = field(init=False)
+    varies: Bool[np.ndarray, " trial"] = field(init=False)
+    """Whether an active unit varies in time."""
     reason: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.active = np.zeros_like(self.recording.units)
+        self.varies = np.zeros(self.active.shape[0], bool)
         self.reason = np.full(self.active.shape[0], "", dtype=object)
 
     @classmethod
@@ -301,7 +305,8 @@ class _Walk:
         check_min_rate(min_rate)
         recording = read_recording(activity, mask=mask, steps=steps)
         refuse_negative(recording, measure)
-        return cls(recording.averaged() if average else recording, min_rate, average)
+        refuse_empty_trials(recording)
+        return cls(measure, recording.averaged() if average else recording, min_rate, average)
 
     @property
     def measured(self) -> tuple[int, int]:
@@ -312,12 +317,27 @@ class _Walk:
     def n_active(self) -> Int[np.ndarray, " trial"]:
         return np.asarray(self.active.sum(axis=1))
 
-    def check_length(self, least: int, why: str) -> None:
-        """Raise `InputError` if a trial has fewer than so many steps."""
+    def check_two_steps(self) -> None:
+        """Raise `InputError` if a trial has a single step."""
         n_steps = self.recording.steps.sum(axis=1)
-        if n_steps.min() < least:
-            where = "the average over trials" if self.average else f"trial {n_steps.argmin()}"
-            raise InputError(f"Each trial needs at least {least} measured steps, {where} has {n_steps.min()}: {why}.")
+        if n_steps.min() < 2:
+            where = self._called_average or f"trial {n_steps.argmin()}"
+            raise InputError(
+                f"`{self.measure}` needs at least 2 measured steps in each trial, but {where} has {n_steps.min()}: "
+                "there is no time to divide."
+            )
+
+    def check_window(self, window: int) -> None:
+        """Raise `InputError` if a window is no odd whole number, or a trial has no steps outside it."""
+        if not isinstance(window, int | np.integer) or window < 1 or window % 2 == 0:
+            raise InputError(
+                f"`window` must be an odd whole number, got {window!r}: it lies symmetrically around the peak."
+            )
+        refuse_short_trials(self.recording, self.measure, window, default=5, trial=self._called_average)
+
+    @property
+    def _called_average(self) -> str:
+        return "the average over trials" if self.average else ""
 
     def undefined(self) -> Trials:
         """Return NaN for each trial."""
@@ -331,7 +351,9 @@ class _Walk:
                 block = np.maximum(block, 0)
                 shape = shape_of(block)
             self.active[trials] = (shape.mean > self.min_rate) & self.recording.units[trials]
+            self.varies[trials] = (self.active[trials] & (shape.highest != shape.lowest)).any(axis=1)
             yield trials, block, shape, self.active[trials]
+        self.doubt(~self.varies, NO_PEAK)
         self.doubt(self.n_active == 0, f"no unit is active enough (mean above {self.min_rate:g})")
 
     def doubt(self, trials: Bool[np.ndarray, " trial"], reason: str) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from ..errors import InputError
-from .activity import check_min_rate, read_recording
+from .activity import Recording, check_min_rate, read_recording, refuse_empty_trials, refuse_short_trials
 from .arguments import is_number
 from .summaries import left_out, mean_of_defined, summarize_reasons
 from .terms import PSEUDOCOUNT, Terms, terms_of
@@ -86,7 +86,8 @@ def sequentiality_index(
     """
     settings = _Settings(_find(variant), min_rate, n_bins, window, background_floor)
     found = read_recording(activity, mask=mask, steps=steps)
-    settings.check(found.steps.sum(axis=1))
+    refuse_empty_trials(found)
+    settings.check(found)
     terms = terms_of(found, **vars(settings))
     result = _summary(terms, found.units, settings.attributes(found.first, found.first + found.steps.shape[1]))
     result = result.assign(_of_units(terms, found.first)) if per_unit else result
@@ -101,22 +102,18 @@ class _Settings:
     window: int
     background_floor: float
 
-    def check(self, steps: Int[np.ndarray, " trial"]) -> None:
+    def check(self, recording: Recording) -> None:
         """Raise `InputError` if a setting is out of range for trials of so many steps."""
         check_min_rate(self.min_rate)
-        n_steps, shortest = int(steps.min()), int(steps.argmin())
         for name, value in (("n_bins", self.n_bins), ("window", self.window)):
             if not isinstance(value, int | np.integer):
                 raise InputError(f"`{name}` must be a whole number, got {value!r}.")
-        most = max(MOST_BINS, int(steps.max()))
+        most = max(MOST_BINS, int(recording.steps.sum(axis=1).max()))
         if not 1 <= self.n_bins <= most:
             raise InputError(f"`n_bins` must be from 1 to {most:,}, got {self.n_bins} (the paper uses 20).")
-        if not 1 <= self.window < n_steps:
-            raise InputError(
-                f"`window` must be at least 1 and shorter than the {n_steps} steps measured, got "
-                f"{self.window}: the steps outside it are the background (the paper uses 5)."
-                + (f"\nTrial {shortest} is the shortest; leave out trials that are too short." if np.ptp(steps) else "")
-            )
+        if self.window < 1:
+            raise InputError(f"`window` must be at least 1, got {self.window} (the paper uses 5).")
+        refuse_short_trials(recording, "sequentiality_index", self.window, default=5)
         if self.variant.needs_odd_window and self.window % 2 == 0:
             raise InputError(
                 f"`window` must be odd with variant {self.variant.name!r}, got {self.window}: it lies symmetrically "

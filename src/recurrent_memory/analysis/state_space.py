@@ -8,15 +8,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from ..errors import InputError
 from .activity import Recording, read_recording
 from .arguments import check_count
 from .samples import about_units, centred_points, whole_units
-from .summaries import scalar
+from .summaries import CONSTANT, scalar
 
 ROUNDING = 1e-12
 """Variances below this part of the mean square of activity are rounding, and count as 0."""
-
-CONSTANT = "activity does not vary"
 
 
 def effective_dimension(
@@ -81,7 +80,7 @@ def effective_dimension(
 
 
 def trajectories(
-    activity: Any, n_components: int = 3, *, steps: tuple[int, int] | None = None, mask: Any = None,
+    activity: Any, n_components: int | None = None, *, steps: tuple[int, int] | None = None, mask: Any = None,
     average: bool = False,
 ) -> xr.Dataset:  # fmt: skip
     """Project activity onto its principal components: the path of each trial through a space of few dimensions.
@@ -91,7 +90,7 @@ def trajectories(
     activity, steps, mask
         As in `effective_dimension`.
     n_components
-        Number of components, at most as many as there are units.
+        Number of components, at most as many as units that are not left out; None: 3, or as many as there are.
     average
         Whether the components are those of the average over trials; each trial is projected onto them even so.
 
@@ -106,7 +105,7 @@ def trajectories(
     Raises
     ------
     InputError
-        If the activity cannot be read, or a setting is out of range.
+        If the activity cannot be read, a setting is out of range, or there are fewer components than are asked for.
 
     Notes
     -----
@@ -121,11 +120,17 @@ def trajectories(
     >>> found.trajectory.shape, float(found.explained.round(6))
     ((1, 50, 2), 1.0)
     """
-    check_count("n_components", n_components, 1)
+    if n_components is not None:
+        check_count("n_components", n_components, 1)
     recording = read_recording(activity, mask=mask, steps=steps)
     points, mean = centred_points(recording)
     of, of_mean = centred_points(recording.averaged()) if average else (points, mean)
-    n_kept = min(n_components, mean.size)
+    n_kept = min(3, mean.size) if n_components is None else n_components
+    if n_kept > mean.size:
+        raise InputError(
+            f"`n_components` = {n_components} is not allowed: there can be at most {mean.size}, one for each unit"
+            + (" that was recorded in all trials." if mean.size < recording.units.shape[1] else ".")
+        )
     _, axes = _components(of, of_mean, 1)
     axes = axes[:n_kept]
     path = points @ axes.T

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+CONSTANT = "activity does not vary"
+NO_PEAK = "all active units are constant in time: none has a peak"
+
 
 def mean_of_defined(values: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "*rows"]:
     """Return the mean over the last axis of what is not NaN; NaN if nothing is, or if both infinities occur."""

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from .activity import ROUNDING, Recording
 from .blocks import Shape, blocks, inside_bins, ridge_and_background, shape_of
-from .summaries import mean_of_defined
+from .summaries import NO_PEAK, mean_of_defined
 from .variants import Variant
 
 OfTrials = Bool[np.ndarray, " trial"]
@@ -19,7 +19,6 @@ OfUnits = Bool[np.ndarray, "trial unit"]
 PSEUDOCOUNT = 0.1
 """Added to each bin of the histogram of peak times, so that the logarithm of an empty bin exists."""
 
-_CONSTANT = "all active units are constant in time: none has a peak"
 _SINGLE = "a single unit is active: the entropy of its peak time is that of the pseudocount"
 _NO_STEP = "the published window of 1 holds no step"
 _FLOOR = "a `background_floor` above 0 makes the index finite"
@@ -153,7 +152,7 @@ def _reasons(
         if doubts.silent[trial]:
             reasons[trial] = f"no unit is active enough (mean above {min_rate:g})"
         elif doubts.constant[trial]:
-            reasons[trial] = _CONSTANT
+            reasons[trial] = NO_PEAK
         elif doubts.no_step[trial]:
             reasons[trial] = _NO_STEP
         elif n_negative:

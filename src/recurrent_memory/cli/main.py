@@ -45,8 +45,10 @@ def _run(command: Callable[[], click.Command], name: str) -> int:
     """Run a command and return its exit code."""
     import click
 
+    loaded = None
     try:
-        code = command().main(prog_name=name, standalone_mode=False)
+        loaded = command()
+        code = loaded.main(prog_name=name, standalone_mode=False)
         return code if isinstance(code, int) else 0  # without standalone mode, `ctx.exit(2)` returns 2
     except click.ClickException as error:
         error.show()
@@ -54,7 +56,7 @@ def _run(command: Callable[[], click.Command], name: str) -> int:
     except click.Abort:
         return 130
     except Exception as error:
-        return _refused_by_jax() or _explain(error)
+        return _refused_by_jax() or _explain(error, loaded)
 
 
 def _refused_by_jax() -> int:
@@ -79,14 +81,14 @@ def _refused_by_jax() -> int:
     return 2
 
 
-def _explain(error: Exception) -> int:
-    """Print an expected error and return its exit code; raise any other error again."""
+def _explain(error: Exception, command: click.Command | None = None) -> int:
+    """Print an expected error of a command and return its exit code; raise any other error again."""
     import click
 
     from ..errors import InputError, plain
 
     if isinstance(error, InputError):
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {_with_flags(error.for_command, command)}", err=True)
         return 2
     if isinstance(error, OSError):
         place = f" ({plain(error.filename, lines=1)})" if error.filename else ""
@@ -109,3 +111,27 @@ def _explain(error: Exception) -> int:
         except InputError as cause:
             return _explain(cause)
     raise error
+
+
+def _with_flags(message: str, command: click.Command | None) -> str:
+    """Return a message of the library with the options of a command in place of the fields that they set."""
+    import re
+
+    import click
+
+    if command is None or ".toml" in message:  # in a file, a field goes by its own name
+        return message
+    for word in sys.argv[1:]:  # to the subcommand that was called
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), word) or command
+    options = {of.name: of for of in command.params if isinstance(of, click.Option)}
+
+    def flag(found: re.Match[str]) -> str:
+        option = options.get(found["name"])
+        if option is None:
+            return found[0]
+        # `model_options.gamma` is set by `--model-option gamma`; `snapshots.0` is one of the values of `--snapshots`.
+        part = f" {found['part']}" if found["part"] and option.metavar == "NAME=VALUE" else ""
+        return f"`{max(option.opts, key=len)}{part}`"
+
+    return re.sub(r"`(?P<name>\w+)(\.(?P<part>\w+))?`", flag, message)

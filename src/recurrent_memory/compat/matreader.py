@@ -126,7 +126,9 @@ def read_mat(path: Path, wanted: Sequence[str]) -> MatFile:
 
 
 def _damaged(path: Path, reason: str) -> DamagedResultError:
-    return DamagedResultError(f"{path} is not a MATLAB file, or damaged ({reason}).\nGive a .mat file of the scripts.")
+    return DamagedResultError(
+        f"{path} is not a MATLAB file, or damaged ({reason}).\nRestore it from a copy, or save it again."
+    )
 
 
 def _reason(code: int, said: str, memory: int, seconds: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DivergedError, InputError
+from ..errors import DivergedError, InputError, nearest
 from ..evaluation import History
 from ..experiment import Experiment
 from ..networks import Network, PerturbedCell
@@ -23,6 +24,9 @@ from .sinks import Sink, Trained
 from .start import check_calls, trainer
 from .trained import TrainedNetwork
 
+_OF_TASK = ("task", "condition", "task_options", "curriculum")
+"""Fields of an experiment that say what is learned."""
+
 
 def train(
     net: TrainedNetwork,
@@ -33,6 +37,7 @@ def train(
     progress: bool = False,
     on_progress: Callable[[session.Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    **others: Any,
 ) -> TrainedNetwork:
     """Train a network further, on fresh trials of its task; lesions and added noise stay.
 
@@ -48,6 +53,8 @@ def train(
         Own weights by the names of ``net.weights``, as for ``net.with_weights(**start)``; None: those of the network.
     progress, on_progress, should_stop
         As for :func:`recurrent_memory.run`.
+    **others
+        Refused: the task, the size of the network and all else stay as they are in ``net.experiment``.
 
     Returns
     -------
@@ -57,7 +64,7 @@ def train(
     Raises
     ------
     InputError
-        If a value is not allowed.
+        If a value is not allowed, or a setting is given that does not exist or stays as it is.
     DivergedError
         If the loss stops being finite.
     InterruptedRunError
@@ -72,6 +79,7 @@ def train(
     >>> rm.train(rm.load("run"), iterations=2).iterations_done
     5
     """
+    _refuse(others)
     net = _started(net, start)
     check_calls(on_progress=on_progress, should_stop=should_stop)
     experiment = _further(net.experiment, iterations, learning_rate)
@@ -83,6 +91,25 @@ def train(
     made = experiment.replace(iterations=done) if iterations else net.experiment
     now = {"network": after.network, "optimizer": after.optimizer, "iterations_done": done}
     return dataclasses.replace(net, experiment=made, **now)
+
+
+def _refuse(others: Mapping[str, Any]) -> None:
+    """Raise `InputError` if there are settings besides those of further training."""
+    for name in others:
+        if name in _OF_TASK:
+            raise InputError(
+                f"`{name}` can't change when training goes on, which is on fresh trials of the same task. For several "
+                'tasks one after the other, run a curriculum, such as `rm.run(Experiment(curriculum=("cd1", "2afc")))`.'
+            )
+        if name in Experiment.model_fields:
+            raise InputError(
+                f"`{name}` can't change when training goes on, only `learning_rate` can, and the weights (`start`).\n"
+                f"For another value, train a new network: `rm.run(net.experiment.replace({name}=…))`."
+            )
+        known = [known for known in signature(train).parameters if known not in ("net", "others")]
+        raise InputError(
+            f"`{name}` is not a setting of `train`.{nearest(name, known)} Its settings: {', '.join(known)}."
+        )
 
 
 def _started(net: Any, start: Any) -> TrainedNetwork:

@@ -8,9 +8,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import InputError, nearest
-from .documented import HAS_PARAMETERS, default_of, with_fields
+from .documented import HAS_PARAMETERS, default_of, in_words, with_fields
 
 Own = TypeVar("Own", bound="Settings")
+
+_OF_TYPE = {
+    *(f"{kind}_{what}" for kind in ("int", "float", "bool") for what in ("parsing", "type")), "int_parsing_size",
+    "int_from_float", "string_type", "dict_type", "mapping_type", "list_type", "tuple_type", "is_instance_of",
+}  # fmt: skip
+"""Pydantic's names for errors about the type of a value."""
 
 MOST_WHOLE = 2**63
 """Whole numbers are smaller, so that files can hold them."""
@@ -147,11 +153,10 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
         )
     if first["type"] == "missing":
         return f"{settings.__name__} needs `{name}`: {settings.model_fields[name].description}"
-    is_path = first["type"] == "path_type"
-    rule = "must be a path, in quotes" if is_path else rule_of(error).replace("valid tuple", "list")
-    if name not in settings.model_fields:
+    field = settings.model_fields.get(name)
+    rule = rule_of(error, "" if field is None else in_words(field.annotation, field.metadata))
+    if field is None:
         return rule
-    field = settings.model_fields[name]
     lines = [f"`{place}` = {first['input']!r} is not allowed: {rule.rstrip('.')}."]
     if field.description:
         default = "" if field.is_required() else f" Default: {default_of(field)}."
@@ -161,6 +166,14 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def rule_of(error: ValidationError) -> str:
-    """Return the rule that a value breaks, such as "must be greater than 0": that of pydantic's first error."""
-    return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+def rule_of(error: ValidationError, allowed: str) -> str:
+    """Return the rule that a value breaks, such as "must be greater than 0": that of pydantic's first error.
+
+    Of a value of the wrong type, pydantic says how it failed to convert it; the values `allowed`, in words, say more.
+    """
+    first = _misspelt_first(error.errors(include_url=False))[0]
+    if first["type"] == "path_type":
+        return "must be a path, in quotes"
+    if first["type"] in _OF_TYPE and allowed:
+        return f"must be {allowed.replace(' | ', ' or ')}"
+    return str(first["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")

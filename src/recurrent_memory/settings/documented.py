@@ -18,6 +18,7 @@ PLAIN = {float: "a number", int: "a whole number", bool: "true | false", str: "a
 WIDTH = 100
 """Longest line of a description."""
 _CONTAINERS = {dict: "a dictionary", tuple: "a list", list: "a list"}
+_SEVERAL = {float: "numbers", int: "whole numbers", str: "words"}
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 _SECTION = re.compile(r"^(?=[A-Z][A-Za-z ]*\n-{3,}$)", re.MULTILINE)
 HAS_PARAMETERS = re.compile(r"^\s*Parameters\n\s*-{3,}$", re.MULTILINE)
@@ -98,5 +99,6 @@ def _type_in_words(kind: Any) -> str:
     if origin in (types.UnionType, typing.Union):
         return ", or ".join(_type_in_words(part) for part in parts if not (part is int and float in parts))
     if origin in _CONTAINERS:
-        return _CONTAINERS[origin]
+        several = _SEVERAL.get(parts[0]) if parts and origin is not dict else None
+        return _CONTAINERS[origin] + (f" of {several}" if several else "")
     return PLAIN.get(kind, "anything" if kind is Any else getattr(kind, "__name__", str(kind)))

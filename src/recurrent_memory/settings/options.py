@@ -206,7 +206,7 @@ def checked_options(
         except ValidationError as error:
             default = "" if known[name].is_required else f" Default: {known[name].default}."
             raise InputError(
-                f"`{place.format(name=name)}` = {value!r} is not allowed: {rule_of(error)}.\n"
+                f"`{place.format(name=name)}` = {value!r} is not allowed: {rule_of(error, known[name].allowed)}.\n"
                 f"`{name}`: {about[name]}.{default}"
             ) from None
     return checked
