@@ -5,7 +5,6 @@ Nothing heavy is imported here, so that the command line can build its options f
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -170,14 +169,16 @@ class Experiment(Settings):
     @classmethod
     def _within_training(cls, snapshots: Any, info: Any) -> Any:
         words = snapshots.split(",") if isinstance(snapshots, str) else snapshots
-        if not isinstance(words, list | tuple):
+        if not isinstance(words, list | tuple) or (most := info.data.get("iterations")) is None:
             return words  # which is reported by itself
-        found = [_whole(word) for word in words]
-        most = info.data.get("iterations")
-        if not all(number is not None and 0 <= number <= (math.inf if most is None else most) for number in found):
-            to = "" if most is None else f" to `iterations` = {most}"
-            raise ValueError(f"must be numbers of iterations from 0{to}, as in 0,100,1000")
-        return tuple(sorted(set(found)))
+        try:
+            found = {int(word) for word in words}
+            are_whole = all(float(word) in found and not isinstance(word, bool) for word in words)
+        except (TypeError, ValueError, OverflowError):
+            are_whole = False
+        if not are_whole or not all(0 <= number <= most for number in found):
+            raise ValueError(f"must be numbers of iterations from 0 to `iterations` = {most}, as in 0,100,1000")
+        return tuple(sorted(found))
 
     @field_validator("model_options", "optimizer_options", "schedule_options")
     @classmethod
@@ -310,14 +311,6 @@ def variants(field: str) -> Registry[Any]:
 
     registries: tuple[Registry[Any], ...] = (tasks.TASKS, networks.CELLS, training.OPTIMIZERS, training.SCHEDULES)
     return dict(zip(VARIANTS, registries, strict=True))[field]
-
-
-def _whole(word: Any) -> int | None:
-    """Return the whole number that a word or a number stands for; None if it is none."""
-    if isinstance(word, str):
-        return int(word) if word.strip().isdecimal() else None
-    is_whole = isinstance(word, int | float) and not isinstance(word, bool) and word % 1 == 0
-    return int(word) if is_whole else None
 
 
 def _registered(values: Mapping[str, Any]) -> list[Any]:

@@ -355,7 +355,12 @@ def unit_of(found: Any) -> str:
 
 def _entry(measure: str | Callable[..., Any]) -> ActivityMeasure:
     if isinstance(measure, str):
-        return ACTIVITY_MEASURES.find(measure)
+        try:
+            return ACTIVITY_MEASURES.find(measure)
+        except InputError as error:
+            raise InputError(
+                f"{error}\nOr give a function of activity, such as rm.analysis.effective_dimension."
+            ) from None
     if not callable(measure):
         raise InputError(f"`measure` must be the name of a measure, or a function of activity, got {measure!r}.")
     return ActivityMeasure(name=str(getattr(measure, "__name__", type(measure).__name__)), function=measure)

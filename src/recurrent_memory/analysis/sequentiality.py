@@ -86,7 +86,6 @@ def sequentiality_index(
     """
     settings = _Settings(_find(variant), min_rate, n_bins, window, background_floor)
     found = read_recording(activity, mask=mask, steps=steps)
-    refuse_empty_trials(found)
     settings.check(found)
     terms = terms_of(found, **vars(settings))
     result = _summary(terms, found.units, settings.attributes(found.first, found.first + found.steps.shape[1]))
@@ -103,7 +102,8 @@ class _Settings:
     background_floor: float
 
     def check(self, recording: Recording) -> None:
-        """Raise `InputError` if a setting is out of range for trials of so many steps."""
+        """Raise `InputError` if a trial has no step, or a setting is out of range for trials of so many steps."""
+        refuse_empty_trials(recording)
         check_min_rate(self.min_rate)
         for name, value in (("n_bins", self.n_bins), ("window", self.window)):
             if not isinstance(value, int | np.integer):

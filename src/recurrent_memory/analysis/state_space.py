@@ -125,12 +125,7 @@ def trajectories(
     recording = read_recording(activity, mask=mask, steps=steps)
     points, mean = centred_points(recording)
     of, of_mean = centred_points(recording.averaged()) if average else (points, mean)
-    n_kept = min(3, mean.size) if n_components is None else n_components
-    if n_kept > mean.size:
-        raise InputError(
-            f"`n_components` = {n_components} is not allowed: there can be at most {mean.size}, one for each unit"
-            + (" that was recorded in all trials." if mean.size < recording.units.shape[1] else ".")
-        )
+    n_kept = _kept(n_components, mean.size, recording)
     _, axes = _components(of, of_mean, 1)
     axes = axes[:n_kept]
     path = points @ axes.T
@@ -141,6 +136,16 @@ def trajectories(
     about = {"n_components": n_kept, "average": str(average), "source": "principal components",
              "reason": CONSTANT if is_constant else ""}  # fmt: skip
     return _labelled(recording, path, share, axes, mean).assign_attrs(about_units(recording) | about)
+
+
+def _kept(n_components: int | None, most: int, recording: Recording) -> int:
+    """Return the number of components, of at most as many as there can be."""
+    if n_components is not None and n_components > most:
+        raise InputError(
+            f"`n_components` = {n_components} is not allowed: there can be at most {most}, one for each unit"
+            + (" that was recorded in all trials." if most < recording.units.shape[1] else ".")
+        )
+    return min(3, most) if n_components is None else n_components
 
 
 def _labelled(

@@ -290,6 +290,8 @@ def chosen(shapes: Mapping[str, Any], path: Path, variable: str | None) -> str:
         return ACTIVITY
     if len(candidates) == 1:
         return candidates[0]
+    if len(possible := [name for name in candidates if len(shapes[name]) == 3]) == 1:  # (trial, time, unit)
+        return possible[0]
     raise InputError(
         f"{path}: which variable is the activity, (trial, time, unit)? Give its name as `variable`.\nIt has: {listing}."
     )
@@ -324,7 +326,7 @@ def _of_netcdf(path: Path, variable: str | None) -> Recorded:
 
 def _of_npz(path: Path, variable: str | None) -> Recorded:
     with _reading(path) as opened, _unpacked(path, opened) as file:
-        activity = file[chosen(dict.fromkeys(file, ""), path, variable)]
+        activity = file[chosen(_shapes(opened), path, variable)]
         mask = file[MASK] if MASK in file and variable != MASK else None
     return Recorded(activity, _truths(mask))
 
@@ -334,6 +336,21 @@ def _of_npy(path: Path, variable: str | None) -> Recorded:
         raise InputError(f"`variable` = {variable!r} is not allowed: {path} holds a single array without a name.")
     with _reading(path) as opened:
         return Recorded(np.load(opened, allow_pickle=False))
+
+
+def _shapes(opened: BinaryIO) -> dict[str, Any]:
+    """Return the shapes of the arrays of an archive that hold numbers, "" of others, from their headers alone."""
+    shapes: dict[str, Any] = {}
+    with zipfile.ZipFile(opened) as archive:
+        for member in archive.namelist():
+            with archive.open(member) as array:
+                version = np.lib.format.read_magic(array)
+                header = (
+                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = header(array)
+            shapes[member.removesuffix(".npy")] = shape if dtype.kind in "biuf" else ""
+    return shapes
 
 
 def _unpacked(path: Path, opened: BinaryIO) -> Any:

@@ -52,9 +52,7 @@ def train(
     start
         Own weights by the names of ``net.weights``, as for ``net.with_weights(**start)``; None: those of the network.
     progress, on_progress, should_stop
-        As for :func:`recurrent_memory.run`.
-    **others
-        Refused: the task, the size of the network and all else stay as they are in ``net.experiment``.
+        As for :func:`recurrent_memory.run`. Any other setting is refused.
 
     Returns
     -------
@@ -64,7 +62,7 @@ def train(
     Raises
     ------
     InputError
-        If a value is not allowed, or a setting is given that does not exist or stays as it is.
+        If a value or a setting is not allowed.
     DivergedError
         If the loss stops being finite.
     InterruptedRunError
@@ -87,9 +85,8 @@ def train(
         trained = _trained(net, experiment, session.Watch(on_progress=show, should_stop=should_stop))
     _check_weights(trained.state.network, experiment, trained.history)
     after = _each_network(_unwrapped, trained.state)
-    done = net.iterations_done + iterations
-    made = experiment.replace(iterations=done) if iterations else net.experiment
-    now = {"network": after.network, "optimizer": after.optimizer, "iterations_done": done}
+    now = {"network": after.network, "optimizer": after.optimizer, "iterations_done": net.iterations_done + iterations}
+    made = experiment.replace(iterations=now["iterations_done"]) if iterations else net.experiment
     return dataclasses.replace(net, experiment=made, **now)
 
 
