@@ -31,6 +31,13 @@ def test_extras_that_are_named_exist() -> None:
     assert named <= set(PROJECT["optional-dependencies"])
 
 
+def test_pages_install_from_a_clone() -> None:
+    """The package is in no registry, so its name alone installs nothing, or another's."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    by_name = {page.name for page in pages if re.search(r"install [^\n]*recurrent-memory", page.read_text("utf-8"))}
+    assert by_name <= {"report.md"}
+
+
 def test_the_citation_is_of_this_version() -> None:
     found = cite.read()
     assert str(found["version"]) == PROJECT["version"]
