@@ -100,6 +100,7 @@ def test_the_recipe_has_the_dependencies_of_the_package() -> None:
     wanted = {re.sub(r"(?=>=)", " ", need, count=1) for need in PROJECT["dependencies"]}
     run = {need.replace("matplotlib-base", "matplotlib") for need in recipe["requirements"]["run"]}
     assert run == wanted | {f"python {PROJECT['requires-python']}"}
+    assert recipe["source"] == {"path": ".."} or recipe["source"].keys() >= {"url", "sha256"}
 
 
 def test_the_workflow_calls_the_scripts_that_exist() -> None:
