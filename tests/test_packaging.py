@@ -110,4 +110,5 @@ def test_the_workflow_calls_the_scripts_that_exist() -> None:
     assert scripts == {".ci/run", ".ci/wheels"}
     assert all((ROOT / script).stat().st_mode & 0o100 for script in scripts)
     tested = jobs["installed"]["strategy"]["matrix"]["python"]
-    assert {f"Programming Language :: Python :: {version}" for version in tested} <= set(PROJECT["classifiers"])
+    declared = {found for found in PROJECT["classifiers"] if re.search(r":: Python :: 3\.\d+$", found)}
+    assert {f"Programming Language :: Python :: {version}" for version in tested} == declared
