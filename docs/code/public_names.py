@@ -46,7 +46,7 @@ PAGES = (
         "reference/trained.md",
         "Trained networks",
         {f"{TOP}.runs.trained": ("TrainedNetwork",)},
-        "What [`rm.load`][recurrent_memory.loading.load] returns; [ask a trained network](../trained-networks.md) "
+        "What [`rm.load`][recurrent_memory.loading.load] returns; [work with a trained network](../trained-networks.md) "
         "shows what it does.",
     ),
     Page("reference/bank.md", "rm.bank", {f"{TOP}.bank": ()}),
