@@ -79,7 +79,9 @@ def _year(work: dict[str, Any]) -> str:
 
 def _address(work: dict[str, Any]) -> str:
     """Return where a release is to be found; empty if the citation file names no address."""
-    return f"https://doi.org/{work['doi']}" if "doi" in work else str(work.get("repository-code") or work.get("url", ""))
+    if "doi" in work:
+        return f"https://doi.org/{work['doi']}"
+    return str(work.get("repository-code") or work.get("url", ""))
 
 
 def _initials(author: dict[str, str]) -> str:
