@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,23 @@ def test_extras_that_are_named_exist() -> None:
     assert named <= set(PROJECT["optional-dependencies"])
 
 
+def test_pages_install_from_a_clone() -> None:
+    """The package is in no registry, so its name alone installs nothing, or another's."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    by_name = {page.name for page in pages if re.search(r"install (-\S+ )*'?recurrent-memory", page.read_text("utf-8"))}
+    assert by_name <= {"report.md"}
+
+
 def test_the_citation_is_of_this_version() -> None:
     found = cite.read()
     assert str(found["version"]) == PROJECT["version"]
     assert found["license"] == PROJECT["license"]
     assert "CITATION.cff" in PROJECT["license-files"]  # so that a wheel has it
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    newest = re.search(r"^## (\S+) – (\S+)$", changes, re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == PROJECT["version"]
+    assert str(found.get("date-released", "unreleased")) == newest[2]
 
 
 @pytest.mark.thorough
@@ -51,7 +64,8 @@ def test_the_citation_is_valid() -> None:
         ("apa", "Orhan, A. E., & Ma, W. J. (2019). A diverse range of factors"),
         ("apa", "Nature Neuroscience, 22, 275–283. doi:10.1038/s41593-018-0314-y"),
         ("bibtex", "@article{orhan2019,\n  author = {Orhan, A. Emin and Ma, Wei Ji},\n"),
-        ("bibtex", f"  version = {{{PROJECT['version']}}}\n}}"),
+        ("bibtex", f"  version = {{{PROJECT['version']}}}"),
+        ("bibtex", "  year = {"),
     ],
 )
 def test_paper_and_package_are_cited(
@@ -62,12 +76,31 @@ def test_paper_and_package_are_cited(
     assert expected in printed.out
 
 
+def test_a_release_is_cited_with_its_year_and_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    undated = {name: value for name, value in cite.read().items() if name != "date-released"}
+    released = undated | {"date-released": date(2031, 5, 4), "repository-code": "https://example.org/code"}
+
+    def printed(package: dict[str, Any], style: str) -> str:
+        monkeypatch.setattr(cite, "read", lambda: package)
+        return call(monkeypatch, capsys, "cite", "--format", style).out
+
+    assert "developers. (n.d.). Recurrent Memory (version" in printed(undated, "apa")
+    assert "  year = {n.d.},\n" in printed(undated, "bibtex")
+    assert "(2031). Recurrent Memory (version" in printed(released, "apa")
+    assert printed(released, "apa").endswith("[Computer software]. https://example.org/code\n")
+    assert "  year = {2031},\n" in printed(released, "bibtex")
+    assert "  url = {https://example.org/code}\n}" in printed(released, "bibtex")
+
+
 def test_the_recipe_has_the_dependencies_of_the_package() -> None:
     recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
     assert recipe["context"]["version"] == PROJECT["version"]
     wanted = {re.sub(r"(?=>=)", " ", need, count=1) for need in PROJECT["dependencies"]}
     run = {need.replace("matplotlib-base", "matplotlib") for need in recipe["requirements"]["run"]}
     assert run == wanted | {f"python {PROJECT['requires-python']}"}
+    assert recipe["source"] == {"path": ".."} or recipe["source"].keys() >= {"url", "sha256"}
 
 
 def test_the_workflow_calls_the_scripts_that_exist() -> None:
@@ -77,4 +110,5 @@ def test_the_workflow_calls_the_scripts_that_exist() -> None:
     assert scripts == {".ci/run", ".ci/wheels"}
     assert all((ROOT / script).stat().st_mode & 0o100 for script in scripts)
     tested = jobs["installed"]["strategy"]["matrix"]["python"]
-    assert {f"Programming Language :: Python :: {version}" for version in tested} <= set(PROJECT["classifiers"])
+    declared = {found for found in PROJECT["classifiers"] if re.search(r":: Python :: 3\.\d+$", found)}
+    assert {f"Programming Language :: Python :: {version}" for version in tested} == declared

@@ -46,8 +46,8 @@ PAGES = (
         "reference/trained.md",
         "Trained networks",
         {f"{TOP}.runs.trained": ("TrainedNetwork",)},
-        "What [`rm.load`][recurrent_memory.loading.load] returns; [ask a trained network](../trained-networks.md) "
-        "shows what it does.",
+        "What [`rm.load`][recurrent_memory.loading.load] returns; [work with a trained "
+        "network](../trained-networks.md) shows what it does.",
     ),
     Page("reference/bank.md", "rm.bank", {f"{TOP}.bank": ()}),
     Page("reference/tasks.md", "rm.tasks", {f"{TOP}.tasks": ()}),

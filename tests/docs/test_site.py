@@ -110,7 +110,7 @@ NEWCOMER = {
     "run a sweep on Slurm": (["on Slurm and other schedulers"], "--slurm"),
     "know the shapes and units that a function takes": (["Reference", "rm.analysis"], "(trial, time, unit)"),
     "cite it": (["how to cite"], "recurrent-memory cite"),
-    "report a fault": (["if something goes wrong"], "recurrent-memory --version --verbose"),
+    "report a bug": (["report a bug"], "recurrent-memory --version --verbose"),
 }
 """What a newcomer looks for: the links to follow from the front page, and what is then to be read."""
 SECTION = """() => {

@@ -66,9 +66,22 @@ def _apa(work: dict[str, Any]) -> str:
     names = [", ".join(names[:-1]) + f", & {names[-1]}"] if len(names) > 1 else names
     who = names[0] if names[0].endswith(".") else f"{names[0]}."
     if work["type"] == "software":
-        return f"{who} {work['title']} (version {work['version']}) [Computer software]."
+        cited = f"{who} ({_year(work)}). {work['title']} (version {work['version']}) [Computer software]."
+        return f"{cited} {_address(work)}".rstrip()
     pages = f"{work['start']}–{work['end']}"
     return f"{who} ({work['year']}). {work['title']}. {work['journal']}, {work['volume']}, {pages}. doi:{work['doi']}"
+
+
+def _year(work: dict[str, Any]) -> str:
+    """Return the year of a release, or "n.d." (no date), as styles have it, for a version that is not released."""
+    return str(work["date-released"])[:4] if "date-released" in work else "n.d."
+
+
+def _address(work: dict[str, Any]) -> str:
+    """Return where a release is to be found; empty if the citation file names no address."""
+    if "doi" in work:
+        return f"https://doi.org/{work['doi']}"
+    return str(work.get("repository-code") or work.get("url", ""))
 
 
 def _initials(author: dict[str, str]) -> str:
@@ -85,7 +98,9 @@ def _bibtex(work: dict[str, Any]) -> str:
     )
     if work["type"] == "software":
         kind, key = "software", "recurrent_memory"
-        fields = {"author": authors, "title": f"{{{work['title']}}}", "version": work["version"]}
+        fields = {"author": authors, "title": f"{{{work['title']}}}", "year": _year(work), "version": work["version"]}
+        if address := _address(work):
+            fields["url"] = address
     else:
         kind, key = "article", f"{work['authors'][0]['family-names'].lower()}{work['year']}"
         fields = {"author": authors, "title": f"{{{work['title']}}}"} | {
