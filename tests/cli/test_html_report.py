@@ -132,7 +132,7 @@ def test_a_missing_library_is_named(command: Any, sweep: Path, monkeypatch: pyte
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jinja2" else known(name))
     outcome = command("report", sweep, "-o", "report.html")
     assert outcome.code == 2
-    assert outcome.err == "Error: A report needs jinja2: pip install 'recurrent-memory[report]'.\n"
+    assert outcome.err == "Error: A report needs jinja2: pip install jinja2.\n"
 
 
 def test_a_watched_sweep_is_written_until_it_is_done(

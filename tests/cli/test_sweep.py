@@ -174,7 +174,7 @@ def test_a_table_as_parquet(command: Any, file: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     outcome = command(*words)
     assert outcome.code == 2
-    assert "recurrent-memory[parquet]" in outcome.err
+    assert "pip install pyarrow" in outcome.err
 
 
 def test_replay_makes_run_folders(command: Any, file: Path, tmp_path: Path) -> None:

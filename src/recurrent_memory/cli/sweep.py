@@ -218,7 +218,7 @@ def collect(of: SweepFile, out: Path, parts: Any, csv: Path | None, parquet: Pat
                 raise InputError(f"`{option}` = {str(path)!r} is not allowed: its name must end in {ending}.")
             check_output(path, of.file)
     if parquet is not None and importlib.util.find_spec("pyarrow") is None:
-        raise InputError("--parquet needs pyarrow: pip install 'recurrent-memory[parquet]', or use --csv.")
+        raise InputError("--parquet needs pyarrow: pip install pyarrow, or use --csv.")
     sweep, store = of.open()
     with Display() as display:
         shown: Any = {"on_progress": display.update_reading, "on_message": display.message}

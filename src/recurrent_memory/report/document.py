@@ -41,7 +41,7 @@ def check_libraries() -> None:
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(f"A report needs {' and '.join(missing)}: pip install 'recurrent-memory[report]'.")
+        raise InputError(f"A report needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
 
 
 def check_replaceable(path: Path) -> None:

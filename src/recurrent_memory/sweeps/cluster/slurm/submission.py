@@ -140,7 +140,7 @@ class _Plan(NamedTuple):
         try:
             import submitit
         except ImportError:
-            raise InputError("Slurm needs submitit: pip install 'recurrent-memory[slurm]'.") from None
+            raise InputError("Slurm needs submitit: pip install submitit.") from None
         try:
             executor = submitit.SlurmExecutor(self.folder / f"array{number}", max_num_timeout=MOST_TIMES)
         except RuntimeError:
