@@ -141,8 +141,8 @@ def test_what_slurm_refuses_is_one_message_and_leaves_no_submission(
 @pytest.mark.parametrize(
     ("words", "fragments"),
     [
-        (("--slurm", "--time", "abc"), ("`time` = 'abc'", "2:00:00")),
-        (("--slurm", "--cpus", "0"), ("`cpus` = 0",)),
+        (("--slurm", "--time", "abc"), ("`--time` = 'abc'", "2:00:00")),
+        (("--slurm", "--cpus", "0"), ("`--cpus` = 0",)),
         (("--slurm", "--slurm-option", "=x"), ("'=x'",)),
         (("--slurm", "--resubmit", "--dry-run"), ("--resubmit", "--dry-run")),
         (("--slurm", "--look-every", "3"), ("--resubmit",)),
