@@ -216,7 +216,7 @@ def test_a_network_has_pictures_and_a_command(visit: Open, report: Path) -> None
     assert page.inner_text(".command code").startswith("recurrent-memory train --task de1")
     assert "sqi" in page.inner_text("#network")
     page.click("nav a[data-view=failures]")
-    page.click("#failures td a >> nth=0")
+    page.click("#failures tbody a >> nth=0")
     assert f"the loss is {EVIL}" in page.inner_text("#network")
 
 
@@ -275,6 +275,23 @@ def test_no_view_is_wider_than_a_phone(visit: Open, report: Path, width: int) ->
         page.wait_for_timeout(300)
         too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert too_wide <= 0, view
+
+
+def test_a_phone_shows_every_cell_and_every_view(visit: Open, report: Path) -> None:
+    page = visit(report, width=375)
+    outside = """(selector) => [...document.querySelectorAll(selector)].filter((of) => of.getClientRects().length)
+        .filter((of) => of.getBoundingClientRect().left < 0 || of.getBoundingClientRect().right > innerWidth)
+        .map((of) => of.textContent)"""
+    assert page.evaluate(outside, "nav a") == []
+    for view in ("network", "scores", "failures"):
+        page.click(f"nav a[data-view={view}]")
+        assert page.locator(f"#view-{view} tbody td").count() > 3
+        assert page.evaluate(outside, f"#view-{view} tbody td, #view-{view} tbody th") == []
+        # No row is taller than its texts need: a narrow column of a wide table once left it blank.
+        assert page.evaluate(
+            "s => [...document.querySelectorAll(s)].every((of) => of.getBoundingClientRect().height < 100)",
+            f"#view-{view} tbody td",
+        )
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

@@ -50,8 +50,9 @@ function number(value, truth = false) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (Number.isInteger(value)) return String(value).replace("-", "−");
   const size = Math.abs(value);
-  const text = size >= 0.001 && size < 1e5 ? value.toFixed(size < 0.1 ? 4 : size < 100 ? 3 : 1) : value.toPrecision(3);
-  return text.replace("-", "−");
+  const text = size >= 0.001 && size < 1e5 ? value.toFixed(size < 0.1 ? 4 : size < 100 ? 3 : 1)
+    : size >= 1e-4 && size < 1e5 ? value.toPrecision(3) : value.toExponential(2).replace("+", "");
+  return text.replaceAll("-", "−");
 }
 
 function withUnits(column) {
@@ -67,6 +68,21 @@ function el(name, properties = {}, ...children) {
   }
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
+}
+
+// A table in words that screen readers keep where the style shows each row as a card.
+// `head` are the texts of its columns; the first cell of each row is the row's name; cells are texts or elements.
+function sheet(caption, head, rows, { cards = false, isNumber = (i) => i > 0, hasCaption = true } = {}) {
+  const kind = (i) => (isNumber(i) ? "number" : "");
+  const cell = (of, i) => el(i ? "td" : "th", {
+    role: i ? "cell" : "rowheader", ...(i ? {} : { scope: "row" }), className: kind(i), ...(cards ? { "data-label": head[i] } : {}),
+  }, el("span", {}, of));
+  return el("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": caption },
+    el("table", { role: "table", className: cards ? "sheet cards" : "sheet" },
+      hasCaption ? el("caption", { textContent: caption }) : null,
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" },
+        ...head.map((text, i) => el("th", { role: "columnheader", scope: "col", className: kind(i), textContent: text })))),
+      el("tbody", { role: "rowgroup" }, ...rows.map((row) => el("tr", { role: "row" }, ...row.map(cell))))));
 }
 
 function options(select, choices, chosen) {

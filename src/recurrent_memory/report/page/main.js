@@ -62,13 +62,10 @@ function renderFailures() {
   }
   const summary = [...reasons.entries()].sort((a, b) => b[1] - a[1]).slice(0, 50);
   const head = ["network", ...VARYING.map((column) => column.label), "kind", "reason", "iteration"];
-  const row = (one) => el("tr", {}, el("td", {}, link(one.i)), ...VARYING.map((column) => el("td", { textContent: column.text(one.i) })),
-    ...[one.kind, one.reason || "not in the data", one.iteration ?? ""].map((text) => el("td", { textContent: text })));
+  const row = (one) => [link(one.i), ...VARYING.map((column) => column.text(one.i)), one.kind, one.reason || "not in the data", one.iteration ?? "–"];
   place.replaceChildren(
     el("ul", {}, ...summary.map(([text, n]) => el("li", { textContent: `${n} × ${text}` }))),
-    el("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": "Table of failures" },
-      el("table", {}, el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col", textContent: text })))),
-        el("tbody", {}, ...all.slice(0, MOST_FAILURES).map(row)))),
+    sheet("Table of failures", head, all.slice(0, MOST_FAILURES).map(row), { cards: true, hasCaption: false, isNumber: () => false }),
     all.length > MOST_FAILURES ? el("p", { textContent: `The first ${MOST_FAILURES} of ${all.length} are listed.` }) : "");
 }
 

@@ -127,23 +127,16 @@ function besideChance(plot, chance) {
     `Sequentiality index ${number(chance.value)}; surrogates from ${number(Math.min(...chance.null))} to ${number(Math.max(...chance.null))}`);
 }
 
-function grid(caption, head, rows) {
-  return el("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": caption },
-    el("table", {}, el("caption", { textContent: caption }),
-      el("thead", {}, el("tr", {}, ...head.map((text, i) => el("th", { scope: "col", className: i ? "number" : "", textContent: text })))),
-      el("tbody", {}, ...rows.map(([first, ...others]) => el("tr", {}, el("th", { scope: "row", textContent: first }), ...others.map((text) => el("td", { className: "number", textContent: text })))))));
-}
-
 function analysisTable(row) {
   const at = DATA.analysis ? DATA.analysis.networks.indexOf(row) : -1;
   if (at < 0) return null;
   const { measures, columns } = DATA.analysis, names = Object.keys(columns), all = names.map((name) => floats(columns[name]));
   const words = { value: "value", null_mean: "mean by chance", null_sd: "sd by chance", p: "p" };
-  return grid("Measures of sequences", ["measure", ...names.map((name) => words[name])],
-    measures.map((measure, i) => [measure.units ? `${measure.name} (${measure.units})` : measure.name, ...all.map((values) => number(values[at * measures.length + i]))]));
+  return sheet("Measures of sequences", ["measure", ...names.map((name) => words[name])],
+    measures.map((measure, i) => [measure.units ? `${measure.name} (${measure.units})` : measure.name, ...all.map((values) => number(values[at * measures.length + i]))]), { cards: true });
 }
 
 function measuresTable(row) {
   const rows = MEASURES.filter((column) => !Number.isNaN(column.values[row])).map((column) => [withUnits(column), column.text(row)]);
-  return rows.length ? grid("All measures", ["measure", "value"], rows) : null;
+  return rows.length ? sheet("All measures", ["measure", "value"], rows) : null;
 }
