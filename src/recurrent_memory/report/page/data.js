@@ -27,6 +27,14 @@ class Column {
     Object.defineProperty(this, "values", { value: values });
     return values;
   }
+  // The number that a text stands for, NaN if it is none.
+  number(row) {
+    return this.isMeasure ? this.values[row] : this.numbers?.[this.codes[row]] ?? NaN;
+  }
+  // The unit of a measure in a row, which may depend on the task.
+  unit(row) {
+    return this.units || (this.unitsBy?.[NAMED.get("task")?.text(row)] ?? "");
+  }
   text(row) {
     return this.isMeasure ? number(this.values[row], this.truth) : this.levels[this.codes[row]];
   }
@@ -44,6 +52,20 @@ const VARYING = FIELDS.filter((column) => column.levels.length > 1 && !column.fo
 const MEASURES = COLUMNS.filter((column) => column.isMeasure);
 const FINISHED = STATUS.levels.indexOf("finished");
 
+// The ways to compute a measure.
+const WAYS = { paper: "published", misaligned: "misaligned", exact: "exact", exact_causal: "exact causal" };
+
+function waysExplained() {
+  const said = {
+    paper: "computed as in the published code; the names of its measures have no such word",
+    misaligned: "for CD-1 alone: the number that the published script prints, from pairs of different batches",
+    exact: "the quantity that the published computation stands for",
+    exact_causal: "besides, the ideal observer sees only the steps up to the one at which the network's answer is read",
+  };
+  const has = Object.keys(WAYS).filter((way) => MEASURES.some((column) => column.variant === way));
+  return el("dl", { className: "quiet" }, ...has.flatMap((way) => [el("dt", { textContent: WAYS[way] }), el("dd", { textContent: said[way] })]));
+}
+
 function number(value, truth = false) {
   if (Number.isNaN(value)) return "–";
   if (truth && (value === 0 || value === 1)) return value ? "yes" : "no";
@@ -54,6 +76,8 @@ function number(value, truth = false) {
     : size >= 1e-4 && size < 1e5 ? value.toPrecision(3) : value.toExponential(2).replace("+", "");
   return text.replaceAll("-", "−");
 }
+
+const short = (text) => (text.length > 14 ? `${text.slice(0, 13)}…` : text);
 
 function withUnits(column) {
   return column.units ? `${column.label} (${column.units})` : column.label;
