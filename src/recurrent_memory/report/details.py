@@ -132,8 +132,8 @@ def profile(weights: Any, activity: xr.DataArray, mask: Any) -> Profile | str:
         if order.size < 2:
             return f"{counted(order.size, 'unit')} of {activity.sizes['unit']} active, and a weight is between two"
         found = connectivity_profile(weights, order, bin_width=max(1, round(order.size / BINS_A_SIDE)))
-    except InputError as error:  # weights of other units than the activity, as of a recording
-        return first_line(error)
+    except InputError as refused:  # weights of other units than the activity, as of a recording
+        return first_line(refused)
     if found.attrs["reason"]:
         return str(found.attrs["reason"])
     enough = found["n_weights"].values >= (MIN_WEIGHTS if order.size > 2 * MIN_WEIGHTS else 1)
@@ -162,7 +162,7 @@ def by_chance(result: xr.Dataset) -> ByChance | str:
     --------
     >>> silent = xr.Dataset({"activity": (("trial", "time", "unit"), np.zeros((4, 9, 5)))})
     >>> by_chance(silent)
-    'the sequentiality index is not defined: no unit is active'
+    'the sequentiality index is not defined: 4 of 4 trials: no unit is active enough (mean above 0.1)'
     """
     some = result.isel(trial=slice(0, None, max(1, result.sizes["trial"] // TRIALS)))
     try:
