@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,34 @@ def test_a_finished_run_and_its_result(command: Any, finished: Path) -> None:
         assert found["commands"][0].startswith("recurrent-memory train --task de1 --n-hidden 8")
 
 
+def test_a_network_of_the_bank(command: Any) -> None:
+    outcome = command("report", "bank:comp-sequential", "-o", "bank.html")
+    assert outcome.code == 0, outcome.err
+    found = page(Path("bank.html"))
+    assert found["n"] == 1
+    assert list(found["details"]) == ["0"]
+    assert {column["name"] for column in found["columns"]} >= {"fractional_loss", "sequentiality_index"}
+    assert found["commands"][0].startswith("recurrent-memory train --task comp")
+
+
+@pytest.mark.parametrize(
+    "words", [("bank:comp-sequential", "-o", "out.txt"), ("no.toml", "-o", "out.html", "--where", "lambda0 >")]
+)
+def test_what_the_command_line_alone_shows_is_refused_before_the_heavy_imports(words: tuple[str, ...]) -> None:
+    code = f"""
+import sys
+from recurrent_memory.cli.main import main
+sys.argv = ["recurrent-memory", "report", *{words!r}]
+try:
+    main()
+finally:
+    print([name for name in ("jax", "pandas", "xarray") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
 def test_an_unfinished_run(command: Any, unfinished: Path) -> None:
     outcome = command("report", unfinished, "-o", "run.html")
     assert outcome.code == 0, outcome.err
@@ -102,7 +132,7 @@ def test_an_unfinished_run(command: Any, unfinished: Path) -> None:
         (("data.nc", "-o", "r.htm"), "must end in .html"),
         (("data.nc", "-o", "no/r.html"), "There is no folder"),
         (("data.nc", "-o", "mine.html"), "is not a report"),
-        (("data.nc", "-o", "r.html", "--watch"), "data sets do not change"),
+        (("data.nc", "-o", "r.html", "--watch"), "do not change"),
         (("data.nc", "-o", "r.html", "--set", "rho=1"), "`--set` is for sweeps"),
         (("data.nc", "-o", "r.html", "--where", ""), "`--where` is for sweeps"),
         (("data.nc", "-o", "r.html", "--activity", "-1"), "-1"),
@@ -112,12 +142,18 @@ def test_an_unfinished_run(command: Any, unfinished: Path) -> None:
         (("broken.nc", "-o", "r.html"), "damaged"),
         ((".", "-o", "r.html"), "broken.nc is damaged"),
         (("data.nc",), "--out"),
+        (("nothing.toml", "-o", "r.html", "--where", "lambda0 > "), "is not an expression"),
+        (("bank:nothing", "-o", "r.html"), "bank:comp-sequential"),
+        (("bank:comp-sequential", "-o", "r.html", "--watch"), "do not change"),
+        (("sequences.nc", "-o", "r.html"), "--analysis sequences.nc"),
     ],
 )
 def test_invalid_input_ends_in_one_short_message(command: Any, words: tuple[str, ...], message: str) -> None:
     storage.save_dataset(Path("data.nc"), made_up_sweeps.sweep({"seed": [0, 1]}))
     Path("mine.html").write_text("<html>")
     Path("broken.nc").write_bytes(b"\x89HDF\r\n\x1a\n")
+    analysis = xr.Dataset({"value": 1.0}, attrs={"format": "recurrent-memory analysis 1"})
+    storage.save_dataset(Path("sequences.nc"), analysis)
     before = contents(Path.cwd())
     outcome = command("report", *words)
     assert outcome.code == 2

@@ -65,21 +65,33 @@ def test_the_profile_is_that_of_the_picture() -> None:
 
 def test_without_weights_or_with_those_of_other_units_there_is_no_profile() -> None:
     made = result()
-    assert detail(made.drop_vars("recurrent_weights")).profile is None
+    found = detail(made.drop_vars("recurrent_weights"))
+    assert found.profile is None
+    assert found.no_profile == "the weights are not known"
     other = made.drop_vars("recurrent_weights").assign(recurrent_weights=(("source", "target_unit"), np.eye(3)))
     assert detail(other).profile is None
+    assert detail(other).no_profile
+
+
+@pytest.mark.parametrize(("n_active", "count"), [(0, "0 units of 12 active"), (1, "1 unit of 12 active")])
+def test_few_active_units_are_the_reason_why_there_is_no_profile(n_active: int, count: str) -> None:
+    made = result()
+    found = detail(made.assign(activity=made["activity"] * (np.arange(12) < n_active)))
+    assert (found.n_active, found.profile) == (n_active, None)
+    assert found.no_profile.startswith(count)
 
 
 def test_a_sequence_is_above_chance_and_silence_has_no_index() -> None:
     made = result(n_trials=4)
     found = by_chance(made)
-    assert found is not None
+    assert not isinstance(found, str)
     expected = analysis.against_chance("sequentiality_index", made["activity"], n=1, n_bootstrap=0, variant="paper")
     assert found.value == pytest.approx(float(expected["value"]))
     assert (found.surrogates < found.value).all()
     silent = made.assign(activity=made["activity"] * 0)
-    assert by_chance(silent) is None
+    assert "no unit is active" in str(by_chance(silent))
     assert detail(silent).n_active == 0
+    assert detail(silent).no_chance == by_chance(silent)
 
 
 @pytest.mark.parametrize("most", [0, 1, 7, 12, 13, 24, 30, 36, 99])

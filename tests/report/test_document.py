@@ -13,7 +13,8 @@ import pytest
 
 from made_up_report import EVIL, Elements, contents, data_of
 from recurrent_memory.errors import InputError
-from recurrent_memory.report.document import check_libraries, check_replaceable, html, write
+from recurrent_memory.report.document import html, write
+from recurrent_memory.report.output import check_libraries, check_replaceable
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,7 @@ def test_views_without_contents_are_left_out() -> None:
 
     assert views() == {"networks", "maps", "curves", "network", "scores", "failures", "about"}
     assert views(curves=(), scores=()) == {"networks", "maps", "network", "failures", "about"}
+    assert "failures" not in views(failures=())
     assert "maps" not in views(table=contents().table.iloc[:1])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..bank import is_name
 from ..errors import InputError, InterruptedRunError, counted
 from .options import import_values_option
 from .paths import PATH
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..report.chosen import Wanted
     from ..report.contents import Contents
 
+SOURCES = "a sweep's file (.toml), a run folder, data sets (*.nc) or a saved network (bank:NAME, .safetensors)"
 SECONDS_BETWEEN_PAGES = 30
 WAITING = 0.2
 """Seconds after which a command that waits looks whether it should stop."""
@@ -28,7 +30,7 @@ BUSY = 4
 
 
 @click.command("report", context_settings=SETTINGS)
-@click.argument("source", type=PATH, metavar="SWEEP.toml|RUN|DATA.nc|FOLDER")
+@click.argument("source", type=PATH, metavar="SWEEP.toml|RUN|DATA.nc|FOLDER|bank:NAME")
 @where_option
 @click.option("-o", "--out", type=PATH, required=True, metavar="FILE.html", help="HTML file to write")
 @click.option(
@@ -48,7 +50,7 @@ def html_report(
     source: Path, where: str | None, out: Path, activity: int | None, analysis: Path | None, watch: bool,
     overrides: tuple[str, ...], imports: tuple[Path, ...],
 ) -> None:  # fmt: skip
-    """Write a page to look through the networks of a sweep, of a run, or of data sets (*.nc).
+    """Write a page to look through the networks of a sweep, of a run, or of data sets (*.nc) or of a saved network.
 
     The page is one file that any browser opens without a network: a table of all networks, maps of any measure,
     learning curves, and for each network its activity, weights and the command that makes it again. The data of a
@@ -63,24 +65,27 @@ def html_report(
       recurrent-memory report sweep.toml -o comp.html --where "task == 'comp'"
       recurrent-memory report runs/comp -o comp.html --analysis analysis.nc
       recurrent-memory report study/data -o study.html
+      recurrent-memory report bank:comp-sequential -o comp.html
     """
-    from ..report.chosen import MOST_DETAILS, Wanted
-    from ..report.document import check_libraries, check_replaceable
-    from ..report.tables import read_analysis
-    from ..runs.folder import DESCRIPTION
-    from .display import Display
-    from .process import interruptible
+    # What the command line alone shows to be wrong is refused before the libraries that read results are imported.
+    from ..report.output import check_libraries, check_replaceable
 
     check_libraries()
     if out.suffix != ".html":
         raise InputError(f"`--out` = {str(out)!r} is not allowed: its name must end in .html.")
     check_output(out)
     check_replaceable(out)
+    _check_source(source, where, overrides, watch=watch)
+    click.echo(f"Reading {source}", err=True)  # the imports below take seconds
+
+    from ..report.chosen import MOST_DETAILS, Wanted
+    from ..report.tables import read_analysis
+    from .display import Display
+    from .process import interruptible
+
     if analysis is not None:
         read_analysis(analysis)  # raises, before any work, if it is none
     read = _reader(source, where, overrides, imports)
-    if watch and source.suffix != ".toml" and not (source / DESCRIPTION).is_file():
-        raise InputError("`--watch` is for a sweep or a run: data sets do not change.")
     with interruptible() as should_stop, Display() as display:
         wanted = Wanted(
             activity=MOST_DETAILS if activity is None else activity,
@@ -122,23 +127,57 @@ def _write(out: Path, read: Callable[[Wanted], Contents], wanted: Wanted, *, wat
                 raise InterruptedRunError(f"Stopped; {out} is as of {written}.")
 
 
+def _check_source(source: Path, where: str | None, overrides: tuple[str, ...], *, watch: bool) -> None:
+    """Refuse a source of which there is no report, and options that are not for it."""
+    if _is_sweep(source):
+        if where is not None:
+            from ..sweeps.file.where import parsed
+
+            parsed(where)
+        return
+    for option, given in (("--set", overrides), ("--where", where)):
+        if given not in (None, ()):
+            raise InputError(f"`{option}` is for sweeps: leave it out, or give a sweep's .toml file.")
+    if not _is_saved(source):
+        if not source.exists():
+            raise InputError(f"There is no {source}: give {SOURCES}.")
+        if not source.is_dir() and source.suffix != ".nc":
+            raise InputError(f"{source} is not understood: give {SOURCES}.")
+    if watch and not _is_run(source):
+        raise InputError("`--watch` is for a sweep or a run: data sets and saved networks do not change.")
+
+
+def _is_run(source: Path) -> bool:
+    if not source.is_dir():
+        return False
+    from ..runs.folder import DESCRIPTION
+
+    return (source / DESCRIPTION).is_file()
+
+
+def _is_sweep(source: Path) -> bool:
+    return source.suffix == ".toml" and not source.is_dir()
+
+
+def _is_saved(source: Path) -> bool:
+    """Return whether a source is a trained network alone: of the bank, or a file of `recurrent_memory.save`."""
+    return is_name(source) or (source.suffix == ".safetensors" and source.is_file())
+
+
 def _reader(
     source: Path, where: str | None, overrides: tuple[str, ...], imports: tuple[Path, ...]
 ) -> Callable[[Wanted], Contents]:
     """Return what reads a source, by what it is."""
-    if source.suffix == ".toml" and not source.is_dir():
+    if _is_sweep(source):
         return lambda wanted: _sweep(SweepFile(source, overrides, imports), where, wanted)
-    for option, given in (("--set", overrides), ("--where", where)):
-        if given not in (None, ()):
-            raise InputError(f"`{option}` is for sweeps: leave it out, or give a sweep's .toml file.")
-    if not source.exists():
-        raise InputError(f"There is no {source}: give a sweep's file (.toml), a run folder, or data sets (*.nc).")
+    if _is_saved(source):
+        from ..report.sources import of_network
+
+        return lambda wanted: of_network(str(source), wanted)
     if source.is_dir():
         from ..report.study import of_folder
 
         return lambda wanted: of_folder(source, wanted)
-    if source.suffix != ".nc":
-        raise InputError(f"{source} is not understood: give a sweep's file (.toml), a run folder, or data sets (*.nc).")
     from ..report.sources import of_file
 
     return lambda wanted: of_file(source, wanted)

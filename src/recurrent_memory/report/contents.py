@@ -89,6 +89,10 @@ class Detail(NamedTuple):
     """Units in each row."""
     profile: Profile | None
     by_chance: ByChance | None
+    no_profile: str = ""
+    """Why there is no profile."""
+    no_chance: str = ""
+    """Why the index beside chance is missing."""
 
 
 class Failed(NamedTuple):
@@ -120,6 +124,8 @@ class Scores(NamedTuple):
     tables: Mapping[str, Sequence[Mapping[str, str]]]
     effects: Sequence[Mapping[str, Any]]
     """Claim, what it says, verdict, size and its interval."""
+    columns: Mapping[str, str] = {}
+    """What the columns of the tables mean."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class Contents:
     """By the number of the row."""
     failures: Sequence[Failed] = ()
     analysis: pd.DataFrame | None = None
-    """Columns network, measure, units, value, and if compared with chance null_mean, null_sd, p."""
+    """Columns network, measure, units, value, and if compared with chance null_mean, null_sd, p, p_resolution."""
     scores: Sequence[Scores] = ()
     notes: Sequence[str] = ()
     """Sentences about what is not shown, and why."""

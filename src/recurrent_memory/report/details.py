@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from ..analysis import against_chance, connectivity_profile, cross_validated_order, peak_order
-from ..errors import InputError
+from ..errors import InputError, counted, first_line
 from ..figures.heatmap import scale_to_peak
 from ..figures.style import complete_trials, epochs, step_times, with_activity, with_readout
 from ..figures.weights import BINS_A_SIDE, MIN_WEIGHTS
@@ -61,6 +61,7 @@ def detail(result: xr.Dataset) -> Detail:
     shown, _ = averaged(grouped.T, MOST_STEPS)
     times, _ = averaged(np.asarray(step_times(whole), np.float64)[:, None], MOST_STEPS)
     readout = whole.attrs.get("readout_time")
+    by_order, chance = profile(weights_of(result), activity, mask), by_chance(result)
     return Detail(
         rows=shown.T,
         time=times[:, 0],
@@ -70,8 +71,10 @@ def detail(result: xr.Dataset) -> Detail:
         n_active=len(rows),
         n_units=whole.sizes["unit"],
         per_row=per_row,
-        profile=profile(weights_of(result), activity, mask),
-        by_chance=by_chance(result),
+        profile=None if isinstance(by_order, str) else by_order,
+        by_chance=None if isinstance(chance, str) else chance,
+        no_profile=by_order if isinstance(by_order, str) else "",
+        no_chance=chance if isinstance(chance, str) else "",
     )
 
 
@@ -102,7 +105,7 @@ def averaged(rows: Float[np.ndarray, "row column"], most: int) -> tuple[Float[np
     return np.add.reduceat(rows, first, axis=0) / np.diff([*first, len(rows)])[:, None], size
 
 
-def profile(weights: Any, activity: xr.DataArray, mask: Any) -> Profile | None:
+def profile(weights: Any, activity: xr.DataArray, mask: Any) -> Profile | str:
     """Return the mean recurrent weight by the difference of two units in the order of peaks.
 
     Parameters
@@ -114,7 +117,7 @@ def profile(weights: Any, activity: xr.DataArray, mask: Any) -> Profile | None:
 
     Returns
     -------
-    The profile without the weights of units onto themselves; None if there is none.
+    The profile without the weights of units onto themselves, or why there is none.
 
     Examples
     --------
@@ -123,23 +126,27 @@ def profile(weights: Any, activity: xr.DataArray, mask: Any) -> Profile | None:
     0.4
     """
     if weights is None:
-        return None
+        return "the weights are not known"
     try:
         order = peak_order(activity, mask=mask)
+        if order.size < 2:
+            return f"{counted(order.size, 'unit')} of {activity.sizes['unit']} active, and a weight is between two"
         found = connectivity_profile(weights, order, bin_width=max(1, round(order.size / BINS_A_SIDE)))
-    except InputError:  # weights of other units than the activity, as of a recording
-        return None
+    except InputError as refused:  # weights of other units than the activity, as of a recording
+        return first_line(refused)
     if found.attrs["reason"]:
-        return None
+        return str(found.attrs["reason"])
     enough = found["n_weights"].values >= (MIN_WEIGHTS if order.size > 2 * MIN_WEIGHTS else 1)
     apart = found.isel(difference=(found["difference"].values != 0) & enough)
     difference, mean, error = (
         apart[name].values.astype(np.float64) for name in ("difference", "mean_weight", "standard_error")
     )
+    if not difference.size:
+        return f"{counted(order.size, 'unit')} of {activity.sizes['unit']} active, too few for means of weights"
     return Profile(difference, mean, error, float(found["forward_minus_backward"]))
 
 
-def by_chance(result: xr.Dataset) -> ByChance | None:
+def by_chance(result: xr.Dataset) -> ByChance | str:
     """Return the published sequentiality index of some trials, and of surrogates in which units are shifted in time.
 
     Parameters
@@ -149,24 +156,24 @@ def by_chance(result: xr.Dataset) -> ByChance | None:
 
     Returns
     -------
-    The index and that of surrogates; None if it is not defined.
+    The index and that of surrogates, or why it is not defined.
 
     Examples
     --------
     >>> silent = xr.Dataset({"activity": (("trial", "time", "unit"), np.zeros((4, 9, 5)))})
-    >>> by_chance(silent) is None
-    True
+    >>> by_chance(silent)
+    'the sequentiality index is not defined: 4 of 4 trials: no unit is active enough (mean above 0.1)'
     """
     some = result.isel(trial=slice(0, None, max(1, result.sizes["trial"] // TRIALS)))
     try:
         found = against_chance("sequentiality_index", some["activity"], n=SURROGATES, n_bootstrap=0, variant="paper")
-    except InputError:
-        return None
+    except InputError as error:
+        return first_line(error)
     surrogates = np.asarray(found["null_value"].values, np.float64)
     surrogates = surrogates[np.isfinite(surrogates)]
     value = float(found["value"])
     if not np.isfinite(value) or not surrogates.size:
-        return None
+        return f"the sequentiality index is not defined: {found.attrs.get('reason') or 'no unit is active'}"
     return ByChance(value, surrogates, str(found.attrs["null"]), float(found["p"]), some.sizes["trial"])
 
 

@@ -5,64 +5,21 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .. import __version__, storage
-from ..errors import InputError, counted
-from ..storage.reading import read_bytes
+from ..errors import counted
 from .contents import Contents
+from .output import MARK, check_libraries
 from .packing import packed, text
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data", "state", "table", "plots", "maps", "curves", "network", "main")
 """Files of the page's script, in the order in which they are joined."""
-NEEDED = ("jinja2", "plotly")
-MARK = '<meta name="generator" content="recurrent-memory report'
-"""Stands near the beginning of every report."""
-MOST_HEAD = 4096
 MOST_SEEDS = 200
-
-
-def check_libraries() -> None:
-    """Raise an error if a library that reports need is missing.
-
-    Raises
-    ------
-    InputError
-        If so; the message says how to install it.
-
-    Examples
-    --------
-    >>> check_libraries()
-    """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"A report needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
-
-
-def check_replaceable(path: Path) -> None:
-    """Raise an error for a file that is something else than a report, which would be lost.
-
-    Parameters
-    ----------
-    path
-        File to write.
-
-    Raises
-    ------
-    InputError
-        If there is such a file.
-
-    Examples
-    --------
-    >>> check_replaceable(Path("new.html"))
-    """
-    if path.exists() and MARK.encode() not in read_bytes(path, head=MOST_HEAD):
-        raise InputError(f"{path} exists and is not a report: give another name.")
 
 
 def write(path: Path, contents: Contents, *, written: str, command: str, reload: int | None = None) -> int:
@@ -144,7 +101,9 @@ def html(contents: Contents, *, written: str, command: str, reload: int | None =
         reload=reload,
         notes=[text(note) for note in contents.notes],
         scores=contents.scores,
+        explained={name: meaning for of in contents.scores for name, meaning in of.columns.items()},
         facts=list(facts(contents)),
+        n_failures=len(contents.failures),
         has_maps=len(contents.table) > 1 and bool(contents.measures),
         has_curves=bool(contents.curves),
         hashes=" ".join(f"'sha256-{_digest(of)}'" for of in (library, script)),

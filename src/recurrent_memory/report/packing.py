@@ -15,9 +15,8 @@ from ..errors import plain
 from ..figures.sweep_cells import OF_ACTIVITY
 from ..runs.measures import MEASURES
 from .contents import Contents, Curve, Detail
+from .wording import LONGEST, analysed, units, units_by_task, wording
 
-LONGEST = 300
-"""Characters of a text from a file that are shown."""
 FIRST = ("task", "condition", "kind", "model", "n_hidden", "lambda0", "sigma0", "rho", "iterations", "seed")
 """Order of the fields; others follow."""
 SYMBOLS = {"lambda0": "λ0", "sigma0": "σ0", "rho": "ρ", "n_hidden": "N"}
@@ -55,7 +54,7 @@ def packed(contents: Contents) -> dict[str, Any]:
                 _levels(name, table[name], "field", contents.about.get(name, {})) | {"follows": name in following}
                 for name in fields
             ),
-            *(_numbers(name, table[name], contents.about.get(name, {})) for name in measures),
+            *(_numbers(name, table[name], contents.about.get(name, {}), _tasks(table)) for name in measures),
             *(_levels(name, table[name], "fact", {}) for name in contents.facts),
         ],
         "shown": [name for name in _by_default() if name in measures],
@@ -211,21 +210,27 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, str | int | float | np.number | None) else str(value)
 
 
-def _numbers(name: str, column: pd.Series, about: Mapping[str, Any]) -> dict[str, Any]:
+def _tasks(table: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(map(str, table["task"].unique())) if "task" in table else ()
+
+
+def _numbers(name: str, column: pd.Series, about: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str, Any]:
+    words = wording(name, about)
+    by_task = units_by_task(name, tasks) if not words.units else {}
+    is_same = len({*by_task.values()}) == 1 and len(by_task) == len(tasks)
     return {
         "name": text(name),
-        "label": text(name).replace("_", " "),
-        "title": text(about.get("long_name", "")),
-        "units": _units(about.get("units", "")),
+        "label": words.label,
+        "base": words.base,
+        "variant": words.variant,
+        "title": words.title,
+        "units": next(iter(by_task.values())) if is_same else words.units,
+        "unitsBy": {} if is_same else {text(task): of for task, of in by_task.items()},
         "kind": "measure",
         "truth": column.dtype.kind == "b" or name.startswith("solved"),
         "activity": about.get("measured_on") == "activity" or name.startswith(OF_ACTIVITY),
         "values": encoded(column.astype(np.float64), "<f4"),
     }
-
-
-def _units(value: Any) -> str:
-    return "" if str(value) in ("1", "none") else text(value, 40)
 
 
 def _curve(curve: Curve) -> dict[str, Any]:
@@ -250,6 +255,8 @@ def _detail(of: Detail) -> dict[str, Any]:
         "active": of.n_active,
         "units": of.n_units,
         "perRow": of.per_row,
+        "noProfile": text(of.no_profile),
+        "noChance": text(of.no_chance),
         "profile": None
         if of.profile is None
         else {
@@ -272,12 +279,12 @@ def _detail(of: Detail) -> dict[str, Any]:
 
 def _analysis(frame: pd.DataFrame) -> dict[str, Any]:
     names: Sequence[str] = list(dict.fromkeys(map(str, frame["measure"])))
-    columns = [name for name in ("value", "null_mean", "null_sd", "p") if name in frame]
+    columns = [name for name in ("value", "null_mean", "null_sd", "p", "p_resolution") if name in frame]
     networks = sorted(set(frame["network"].tolist()))
     whole = frame.drop_duplicates(["network", "measure"]).set_index(["network", "measure"])
-    units = frame.drop_duplicates("measure").set_index("measure")["units"] if "units" in frame else {}
+    of_measure = frame.drop_duplicates("measure").set_index("measure")["units"] if "units" in frame else {}
     return {
-        "measures": [{"name": text(name), "units": _units(units.get(name, ""))} for name in names],
+        "measures": [{"name": text(analysed(name)), "units": units(of_measure.get(name, ""))} for name in names],
         "networks": networks,
         "columns": {
             name: encoded(whole[name].unstack("measure").reindex(index=networks, columns=names), "<f4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import xarray as xr
 
 from .. import storage
 from ..errors import InputError, first_line
+from ..loading import load
 from ..runs import result as results
 from ..runs.folder import RunFolder
 from ..sweeps import Network, Store, collect
@@ -203,6 +205,38 @@ def of_result(
     )  # fmt: skip
 
 
+def of_network(name: str, wanted: Wanted) -> Contents:
+    """Return what a report shows of a saved network, such as one of the bank: it is tested as after its training.
+
+    Parameters
+    ----------
+    name
+        What `load` takes.
+    wanted
+        What is read.
+
+    Returns
+    -------
+    The contents, with a single network and no learning curves.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, or it cannot be read.
+
+    Examples
+    --------
+    >>> of_network("bank:comp-sequential", Wanted()).table["task"].tolist()
+    ['comp']
+    """
+    network = load(name)
+    wanted.on_message(f"testing {name}")
+    found = of_result(network.test(), network.experiment.model_dump(mode="json"), name, wanted)
+    return replace(
+        found, notes=[*found.notes, "A saved network has no learning curves; its measures are of a new test."]
+    )
+
+
 def of_file(path: Path, wanted: Wanted) -> Contents:
     """Return what a report shows of a data set: of a collected sweep, or the result of one network.
 
@@ -230,6 +264,11 @@ def of_file(path: Path, wanted: Wanted) -> Contents:
     'recurrent-memory train --task comp --seed 1'
     """
     dataset = storage.load_dataset(path)
+    if str(dataset.attrs.get("format", "")).startswith("recurrent-memory analysis"):
+        raise InputError(
+            f"{path} is an analysis: give the sweep, run or data set that was analysed, and the analysis beside it:\n"
+            f"recurrent-memory report {dataset.attrs.get('source', 'SOURCE')} --analysis {path} -o report.html"
+        )
     if "status" not in dataset or not dataset["status"].dims:
         if "experiment" in dataset.attrs and isinstance(dataset.attrs.get("status"), str):
             return of_result(dataset, json.loads(dataset.attrs["experiment"]), str(path), wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,22 @@ from .tables import analysis_of, commands_of, curves_of, failed_in, over_network
 TITLES = {"paper": "The claims of Orhan & Ma (2019)", "further": "Beyond the paper"}
 DESIGN = ("kind", "file")
 """Columns of a study that are no fields of experiments, and yet tell networks apart."""
+COLUMNS = {
+    "claim": "its number in this package (docs: reproduction)",
+    "verdict": "reproduced: the corrected p is at most 0.05, and the interval lies on the claimed side of zero; "
+    "opposite: both hold for the other side; inconclusive: neither; estimate: no direction is claimed; no data",
+    "effect [95 %]": "difference between the sides that are compared, or a correlation (r), with its interval",
+    "g": "the effect in standard deviations within cells (Hedges' g)",
+    "p": "corrected for the number of claims (Holm); one-sided if the paper states the direction",
+    "power": "probability to find an effect of 0.5 nats (other measures: g = 0.5; correlations: 0.3) with these seeds",
+    "seeds": "seeds in the comparison",
+    "networks": "networks in the comparison",
+    "lost": "networks trained for the comparison that do not count, as they failed, did not solve their task or have "
+    "no value; of the side claimed to be higher / of the other side",
+    "verdict elsewhere": "other measures of sequentiality, and other selections of networks, with another verdict",
+}
+"""What the columns of the scorecard's tables mean."""
+NUMBERS = ("effect [95 %]", "g", "p", "power")
 KEPT = (*CURVES, "report_iteration")
 DERIVED = ("other", "total_iterations", "finished")
 
@@ -87,13 +103,34 @@ def _scores(table: pd.DataFrame, wanted: Wanted) -> Iterator[Scores]:
         rows = main_rows(card, n_hidden)
         if not (rows["verdict"] != "no data").any():
             continue
-        tables = {title: list(table_rows(card, n_hidden, group)) for group, title in TITLES.items()}
+        tables = {title: list(map(printed, table_rows(card, n_hidden, group))) for group, title in TITLES.items()}
         effects = [
             {name: row[name] for name in ("claim", "says", "verdict", "size", "size_low", "size_high")}
             for row in rows.to_dict("records")
             if math.isfinite(row["size"]) and row["units"] != "correlation"
         ]
-        yield Scores(int(n_hidden), summary(card, n_hidden), {t: of for t, of in tables.items() if of}, effects)
+        known = {title: rows for title, rows in tables.items() if rows}
+        yield Scores(int(n_hidden), summary(card, n_hidden), known, effects, COLUMNS)
+
+
+def printed(row: Mapping[str, str]) -> dict[str, str]:
+    """Return a row of the scorecard as the rest of a report has numbers.
+
+    Parameters
+    ----------
+    row
+        Texts by column.
+
+    Returns
+    -------
+    The same with minus signs, and a dash where there is nothing.
+
+    Examples
+    --------
+    >>> printed({"claim": "1-a", "effect [95 %]": "-0.5 [-1, +0.1]", "g": ""})
+    {'claim': '1-a', 'effect [95 %]': '−0.5 [−1, +0.1]', 'g': '–'}
+    """
+    return {name: (of.replace("-", "−") if name in NUMBERS else of) or "–" for name, of in row.items()}
 
 
 def _curves(folder: Path, table: pd.DataFrame) -> tuple[list[Binned], dict[str, dict[str, Any]]]:

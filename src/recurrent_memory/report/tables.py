@@ -257,9 +257,8 @@ def analysis_of(path: Path | None, table: pd.DataFrame) -> pd.DataFrame | None:
     if path is None:
         return None
     found = read_analysis(path)
-    frame = found.reset_coords()[
-        [name for name in ("value", "null_mean", "null_sd", "p", "units", "identity") if name in found.variables]
-    ].to_dataframe().reset_index()  # fmt: skip
+    kept = ("value", "null_mean", "null_sd", "p", "p_resolution", "units", "identity")
+    frame = found.reset_coords()[[name for name in kept if name in found.variables]].to_dataframe().reset_index()
     if "identity" in frame and "identity" in table:
         rows = {str(identity): row for row, identity in enumerate(table["identity"])}
         frame = frame.assign(network=frame["identity"].map(lambda identity: rows.get(str(identity), -1)))

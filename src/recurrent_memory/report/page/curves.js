@@ -68,8 +68,6 @@ function groupTraces(curve, group, i, singles) {
 function curveTable(curve, groups) {
   const last = (values) => number(values.findLast((value) => value !== null) ?? NaN);
   const cells = (group) => [group.of.length, last(group.low), last(group.middle), last(group.high)];
-  byId("curve-table").replaceChildren(
-    el("thead", {}, el("tr", {}, ...["group", "networks", "first quartile", "median", "third quartile"].map((text) => el("th", { scope: "col", textContent: text })))),
-    el("tbody", {}, ...groups.map((group) => el("tr", {}, el("th", { scope: "row", textContent: group.name }),
-      ...cells(group).map((text) => el("td", { className: "number", textContent: text }))))));
+  byId("curve-table").replaceChildren(sheet("Table of the end of training", ["group", "networks", "first quartile", "median", "third quartile"],
+    groups.map((group) => [group.name, ...cells(group)]), { cards: true, hasCaption: false }));
 }

@@ -8,6 +8,8 @@ const MOST_FAILURES = 500;
 
 function render() {
   const view = byId(`view-${state.view}`) ? state.view : DEFAULTS.view;
+  byId("astray").hidden = view === state.view;
+  byId("astray").textContent = view === state.view ? "" : `This report has no view “${short(state.view)}”. It has those above.`;
   applyTheme();
   for (const name of Object.keys(VIEWS)) {
     const section = byId(`view-${name}`);
@@ -36,9 +38,10 @@ function renderScores() {
     const rows = DATA.effects[Number(place.dataset.effects)].rows.toReversed();
     place.style.height = `${6 + 1.8 * rows.length}rem`;
     const symbols = { reproduced: "circle", opposite: "x", inconclusive: "circle-open" };
+    const says = (row) => lines([row.claim, row.says, row.verdict], 36);
     const part = (of, i) => ({
       type: "scatter", mode: "markers", name: of, x: rows.map((row) => (row.verdict === of ? row.size : null)), y: rows.map((row) => plain(row.claim)),
-      text: rows.map((row) => plain(`${row.claim}: ${row.says} (${row.verdict})`)), hoverinfo: "text+x",
+      text: rows.map(says), hoverinfo: "text+x",
       error_x: { type: "data", symmetric: false, array: rows.map((row) => row.size_high - row.size), arrayminus: rows.map((row) => row.size - row.size_low), color: color(`c${i}`), thickness: 1.5, width: 0 },
       marker: { color: color(`c${i}`), size: 10, symbol: symbols[of] ?? "square" },
     });
@@ -51,10 +54,6 @@ function renderScores() {
 
 function renderFailures() {
   const place = byId("failures"), all = DATA.failures;
-  if (!all.length) {
-    place.replaceChildren(el("p", { textContent: "No network has failed." }));
-    return;
-  }
   const reasons = new Map();
   for (const one of all) {
     const text = one.reason ? `${one.kind}: ${one.reason}` : one.kind;
@@ -62,13 +61,10 @@ function renderFailures() {
   }
   const summary = [...reasons.entries()].sort((a, b) => b[1] - a[1]).slice(0, 50);
   const head = ["network", ...VARYING.map((column) => column.label), "kind", "reason", "iteration"];
-  const row = (one) => el("tr", {}, el("td", {}, link(one.i)), ...VARYING.map((column) => el("td", { textContent: column.text(one.i) })),
-    ...[one.kind, one.reason || "not in the data", one.iteration ?? ""].map((text) => el("td", { textContent: text })));
+  const row = (one) => [link(one.i), ...VARYING.map((column) => column.text(one.i)), one.kind, one.reason || "not in the data", one.iteration ?? "–"];
   place.replaceChildren(
     el("ul", {}, ...summary.map(([text, n]) => el("li", { textContent: `${n} × ${text}` }))),
-    el("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": "Table of failures" },
-      el("table", {}, el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col", textContent: text })))),
-        el("tbody", {}, ...all.slice(0, MOST_FAILURES).map(row)))),
+    sheet("Table of failures", head, all.slice(0, MOST_FAILURES).map(row), { cards: true, hasCaption: false, isNumber: () => false }),
     all.length > MOST_FAILURES ? el("p", { textContent: `The first ${MOST_FAILURES} of ${all.length} are listed.` }) : "");
 }
 
@@ -93,7 +89,7 @@ addEventListener("popstate", () => { state = read(); render(); });
 addEventListener("hashchange", () => { state = read(); render(); });
 byId("theme").addEventListener("change", () => show({ theme: byId("theme").value }));
 system.addEventListener("change", render);
-for (const id of ["measure", "x", "y", "solved", "curve", "by"])
+for (const id of ["measure", "x", "y", "kind", "solved", "curve", "by"])
   byId(id)?.addEventListener("change", () => show({ [id]: byId(id).value }));
 byId("log")?.addEventListener("change", () => show({ log: byId("log").checked ? "1" : "" }));
 

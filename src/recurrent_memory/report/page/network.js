@@ -1,9 +1,14 @@
 // One network: its settings, measures, curves, activity, weights, index beside chance, and the command that makes it again.
 function renderNetwork() {
-  const row = state.id === "" ? (filtered()[0] ?? 0) : Math.min(Math.max(0, Number(state.id) || 0), DATA.n - 1);
-  const place = byId("network");
+  const row = state.id === "" ? (filtered()[0] ?? 0) : rowOf(state.id), place = byId("network");
   byId("network-controls").replaceChildren();
+  place.replaceChildren();
   if (!DATA.n) return;
+  if (row === null) {
+    byId("h-network").textContent = "Single network";
+    place.append(el("p", { textContent: `There is no network ${short(state.id)}: this report has ${DATA.n === 1 ? "number 1 alone" : `numbers 1 to ${DATA.n}`}.` }));
+    return;
+  }
   byId("h-network").textContent = `Network ${row + 1}: ${named(row)}`;
   byId("network-controls").append(...steps(row));
   const parts = [facts(row), command(row), el("div", { className: "pictures" }, ...pictures(row)), analysisTable(row), measuresTable(row)];
@@ -12,16 +17,17 @@ function renderNetwork() {
 
 // Links to the networks before and after, among those of the same cell or else those that the filters let through.
 function steps(row) {
-  const cell = state.among.split(".").filter(Boolean).map(Number).filter((one) => one < DATA.n);
+  const cell = state.among.split(".").map(rowOf).filter((one) => one !== null);
   const among = cell.includes(row) ? cell : sorted(filtered()), at = among.indexOf(row);
   const step = (text, to, id) => el("button", {
     type: "button", id, textContent: text, disabled: to === undefined,
-    onclick: () => { show({ view: "network", id: String(to) }); byId(id).disabled || byId(id).focus(); },
+    onclick: () => { show({ view: "network", id: String(to + 1) }); byId(id).disabled || byId(id).focus(); },
   });
-  const where = cell.includes(row) ? "of this cell" : "of the networks that pass the filters";
+  const total = `${among.length} network${among.length === 1 ? "" : "s"}`;
+  const where = cell.includes(row) ? " of this cell" : among.length < DATA.n ? " that pass the filters" : "";
   return [
     step("Previous", at > 0 ? among[at - 1] : undefined, "before"),
-    el("span", { textContent: at < 0 ? "not among the filtered networks" : `${at + 1} of ${among.length} ${where}` }),
+    el("span", { textContent: at < 0 ? "not among the filtered networks" : `${at + 1} of ${total}${where}` }),
     step("Next", at >= 0 ? among[at + 1] : undefined, "after"),
     el("button", { type: "button", id: "back", textContent: "Back", onclick: () => history.length > 1 ? history.back() : show({ view: "networks" }, true) }),
   ];
@@ -62,6 +68,10 @@ function picture(title, note, size, how) {
   return el("div", { className: "panel" }, el("h3", { textContent: title }), plot, note ? el("p", { className: "quiet", textContent: note }) : null);
 }
 
+function missing(title, reason) {
+  return el("div", { className: "panel" }, el("h3", { textContent: title }), el("p", { className: "quiet", textContent: `Not shown: ${reason || "not known"}.` }));
+}
+
 function* pictures(row) {
   const its = DATA.details[row];
   for (const curve of CURVES) {
@@ -71,16 +81,20 @@ function* pictures(row) {
     yield picture(`Learning: ${curve.label}`, curve.perBin > 1 ? `Each point is the mean over ${curve.perBin} recorded values.` : "", "",
       (plot) => draw(plot, [trace], layout("iteration", curve.label), `Learning curve: ${curve.label}`));
   }
-  if (its) {
+  if (its && !its.n) {
+    yield missing("Activity", `none of ${its.units} units is active`);
+  } else if (its) {
     const rows = its.perRow > 1 ? ` Each row is the mean of ${its.perRow} units.` : "";
-    yield picture("Activity", `${its.what[0].toUpperCase()}${its.what.slice(1)}; each unit is divided by its peak. ${its.active} of ${its.units} units are active.${rows}`, "", (plot) => heatmap(plot, its));
-    if (its.profile)
+    yield picture("Activity", `${its.what[0].toUpperCase()}${its.what.slice(1)}; each unit is divided by its peak. ${its.active} of ${its.units} units ${its.active === 1 ? "is" : "are"} active.${rows}`, "", (plot) => heatmap(plot, its));
+    if (!its.profile) yield missing("Weights by difference in peak order", its.noProfile);
+    else
       yield picture("Weights by difference in peak order", `Mean recurrent weight, with its standard error. Forward minus backward: ${number(its.profile.forward ?? NaN)}.`, "", (plot) => profile(plot, its.profile));
   } else if (STATUS.codes[row] === FINISHED) {
     yield el("p", { textContent: "The report has no activity of this network. The command above makes it again, with its activity and pictures." });
   }
   const chance = its?.chance ?? kept(row);
-  const note = chance?.note ?? (chance && `Published index of ${chance.trials} of the trials and of ${chance.null.length} surrogates (${chance.name}) of them; p = ${number(chance.p ?? NaN)}.`);
+  const note = chance?.note ?? (chance && `Published index of ${chance.trials} of the trials and of ${chance.null.length} surrogates (${chance.name}) of them; p = ${number(chance.p ?? NaN)} (the smallest possible with so few: ${number(1 / (chance.null.length + 1))}).`);
+  if (!chance && its?.n) yield missing("Sequentiality index beside chance", its.noChance);
   if (chance) yield picture("Sequentiality index beside chance", note, "short", (plot) => besideChance(plot, chance));
 }
 
@@ -96,7 +110,7 @@ function heatmap(plot, its) {
   if (its.readout !== null) shapes.push(line(its.readout, "solid"));
   const annotations = its.epochs.map(([name, start, stop]) => ({ text: plain(name), x: (start + stop) / 2, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, font: { size: 11 } }));
   draw(plot, [trace], layout("time (steps)", its.perRow > 1 ? `group of ${its.perRow} units, sorted` : "unit, sorted by peak", {
-    yaxis: { autorange: "reversed", showgrid: false }, xaxis: { showgrid: false }, shapes, annotations, margin: { l: 50, r: 10, t: 22, b: 45 },
+    yaxis: { range: [its.n - 0.5, -0.5], showgrid: false, ...(its.n <= 8 ? { tickvals: ticks(its.n) } : {}) }, xaxis: { showgrid: false }, shapes, annotations, margin: { l: 50, r: 10, t: 22, b: 45 },
   }), `Heat map of activity: ${its.active} active units sorted by their peaks`);
 }
 
@@ -127,23 +141,30 @@ function besideChance(plot, chance) {
     `Sequentiality index ${number(chance.value)}; surrogates from ${number(Math.min(...chance.null))} to ${number(Math.max(...chance.null))}`);
 }
 
-function grid(caption, head, rows) {
-  return el("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": caption },
-    el("table", {}, el("caption", { textContent: caption }),
-      el("thead", {}, el("tr", {}, ...head.map((text, i) => el("th", { scope: "col", className: i ? "number" : "", textContent: text })))),
-      el("tbody", {}, ...rows.map(([first, ...others]) => el("tr", {}, el("th", { scope: "row", textContent: first }), ...others.map((text) => el("td", { className: "number", textContent: text })))))));
-}
-
 function analysisTable(row) {
   const at = DATA.analysis ? DATA.analysis.networks.indexOf(row) : -1;
   if (at < 0) return null;
   const { measures, columns } = DATA.analysis, names = Object.keys(columns), all = names.map((name) => floats(columns[name]));
-  const words = { value: "value", null_mean: "mean by chance", null_sd: "sd by chance", p: "p" };
-  return grid("Measures of sequences", ["measure", ...names.map((name) => words[name])],
-    measures.map((measure, i) => [measure.units ? `${measure.name} (${measure.units})` : measure.name, ...all.map((values) => number(values[at * measures.length + i]))]));
+  const words = { value: "value", null_mean: "mean by chance", null_sd: "sd by chance", p: "p", p_resolution: "smallest possible p" };
+  return sheet("Measures of sequences, computed by `recurrent-memory analyse`", ["measure", ...names.map((name) => words[name])],
+    measures.map((measure, i) => [measure.units ? `${measure.name} (${measure.units})` : measure.name, ...all.map((values) => number(values[at * measures.length + i]))]), { cards: true });
 }
 
+// As in the summary of a run: a row for each measure, with a column for each way to compute it.
 function measuresTable(row) {
-  const rows = MEASURES.filter((column) => !Number.isNaN(column.values[row])).map((column) => [withUnits(column), column.text(row)]);
-  return rows.length ? grid("All measures", ["measure", "value"], rows) : null;
+  const its = MEASURES.filter((column) => !Number.isNaN(column.values[row])), of = Map.groupBy(its, (column) => column.variant);
+  const ways = Object.keys(WAYS).filter((way) => of.has(way)), found = [];
+  const name = (column, text) => (column.unit(row) ? `${text} (${column.unit(row)})` : text);
+  if (ways.length) {
+    const rows = new Map();
+    for (const column of its.filter((one) => one.variant)) {
+      const key = name(column, column.base);
+      rows.set(key, { ...rows.get(key), [column.variant]: column.text(row) });
+    }
+    const body = [...rows].map(([key, values]) => [key, ...ways.map((way) => values[way] ?? "–")]);
+    found.push(sheet("All measures", ["measure", ...ways.map((way) => WAYS[way])], body));
+    if (ways.some((way) => way !== "paper")) found.push(waysExplained());
+  }
+  if (of.has("")) found.push(sheet(ways.length ? "Other numbers" : "All measures", ["measure", "value"], of.get("").map((column) => [name(column, column.label), column.text(row)])));
+  return found.length ? el("div", {}, ...found) : null;
 }

@@ -8,6 +8,23 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
 // Plotly reads a little HTML in its texts.
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
+// Texts in lines that fit beside a point of a narrow plot, as Plotly cuts labels at its edge.
+function lines(texts, most = 26) {
+  const found = [];
+  for (const text of texts) {
+    let line = "";
+    for (const word of String(text).split(/\s+/).flatMap((one) => one.match(new RegExp(`.{1,${most}}`, "gu")) ?? [])) {
+      if (line && line.length + word.length >= most) {
+        found.push(line);
+        line = "";
+      }
+      line += (line && " ") + word;
+    }
+    found.push(line);
+  }
+  return found.map(plain).join("<br>");
+}
+
 function layout(x, y, more = {}) {
   const axis = (title) => ({
     title: { text: plain(title), standoff: 8 }, gridcolor: color("grid"), zerolinecolor: color("line"),

@@ -32,6 +32,7 @@ function buildColumns() {
     });
     place.append(el("label", { className: "check", title: column.title ?? "" }, box, withUnits(column)));
   }
+  if (MEASURES.some((column) => column.variant && column.variant !== "paper")) byId("columns").append(waysExplained());
 }
 
 function heading(name, text, title, isNumber) {
@@ -63,7 +64,7 @@ function renderTable() {
     ...columns.map((column) => el("td", { className: isNumber(column) ? "number" : "", textContent: column.text(row) })))));
   byId("which").textContent = rows.length
     ? `${page * ROWS_PER_PAGE + 1} to ${page * ROWS_PER_PAGE + some.length} of ${rows.length}`
-    : "No network passes the filters.";
+    : "";
   byId("previous").disabled = page === 0;
   byId("next").disabled = page === pages - 1;
   byId("previous").onclick = () => show({ page: String(page - 1) });
@@ -75,12 +76,12 @@ function renderTable() {
 function link(row) {
   const text = `${row + 1}`;
   return el("a", {
-    id: `n-${row}`, href: address({ view: "network", id: String(row), among: "" }), textContent: text,
+    id: `n-${row}`, href: address({ view: "network", id: String(row + 1), among: "" }), textContent: text,
     "aria-label": `network ${text}`,
   });
 }
 
 function open(row, among = []) {
-  show({ view: "network", id: String(row), among: among.slice(0, 200).join(".") }, true);
+  show({ view: "network", id: String(row + 1), among: among.slice(0, 200).map((one) => one + 1).join(".") }, true);
   byId("h-network").focus();
 }

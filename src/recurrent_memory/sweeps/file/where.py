@@ -80,6 +80,36 @@ def holds(text: str, columns: Columns) -> Bool[np.ndarray, "..."]:
         If it is not an expression, does more than compare fields, names an unknown field or one without values, or
         compares a field with a value that is not allowed.
     """
+    tree = parsed(text)
+    try:
+        with np.errstate(invalid="ignore"):  # comparisons with NaN are false
+            return np.asarray(_Walk(text, columns).condition(tree), dtype=bool)
+    except (TypeError, OverflowError) as error:
+        raise InputError(f"`where` = {text!r} cannot be evaluated: {first_line(error)}.") from None
+
+
+def parsed(text: str) -> ast.expr:
+    """Return the tree of a condition, whose fields are not yet known.
+
+    Parameters
+    ----------
+    text
+        The condition, in Python's notation.
+
+    Returns
+    -------
+    The tree.
+
+    Raises
+    ------
+    InputError
+        If it is not an expression, or too long or too deep.
+
+    Examples
+    --------
+    >>> type(parsed("lambda0 > 0.9")).__name__
+    'Compare'
+    """
     if len(text) > LONGEST:
         raise InputError(f"`where` has {len(text)} characters, of at most {LONGEST}: write several [[exclude]].")
     try:
@@ -92,11 +122,7 @@ def holds(text: str, columns: Columns) -> Bool[np.ndarray, "..."]:
         raise InputError(f"`where` = {text!r} is not an expression: {reason}.\n{_RULE}") from None
     if _depth(tree) > DEEPEST:
         raise InputError(f"`where` = {text!r} has more than {DEEPEST} levels: write several [[exclude]].")
-    try:
-        with np.errstate(invalid="ignore"):  # comparisons with NaN are false
-            return np.asarray(_Walk(text, columns).condition(tree), dtype=bool)
-    except (TypeError, OverflowError) as error:
-        raise InputError(f"`where` = {text!r} cannot be evaluated: {first_line(error)}.") from None
+    return tree
 
 
 class _Walk(NamedTuple):
