@@ -144,7 +144,9 @@ class TestConnectivityProfile:
     def test_too_few_units(self, order: list[int]) -> None:
         profile = connectivity_profile(np.ones((5, 5)), order)
         assert np.isnan(profile["forward_minus_backward"])
-        assert profile.attrs["reason"] == (f"{len(order)} active units: two are needed for a weight between units")
+        assert profile.attrs["reason"] == (
+            f"{len(order)} active unit{'s' * (len(order) != 1)}: two are needed for a weight between units"
+        )
 
     @pytest.mark.parametrize(
         ("weights", "order", "message"),

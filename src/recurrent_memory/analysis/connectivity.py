@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int, Real
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from .activity import active_units, check_min_rate, peak_times, read_recording
 from .weights import read_weights
 
@@ -201,7 +201,7 @@ def connectivity_profile(weights: Any, order: Any, *, bin_width: int = 1, peak_t
 def _undefined(n_units: int, n_tied_pairs: int) -> str:
     """Return why no unit is earlier than another; "" if one is."""
     if n_units < 2:
-        return f"{n_units} active units: two are needed for a weight between units"
+        return f"{counted(n_units, 'active unit')}: two are needed for a weight between units"
     all_tied = n_tied_pairs == n_units * (n_units - 1) // 2
     return f"all {n_units} active units peak in the same step: none is earlier than another" if all_tied else ""
 

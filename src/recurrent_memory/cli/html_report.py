@@ -50,7 +50,7 @@ def html_report(
     source: Path, where: str | None, out: Path, activity: int | None, analysis: Path | None, watch: bool,
     overrides: tuple[str, ...], imports: tuple[Path, ...],
 ) -> None:  # fmt: skip
-    """Write a page to look through the networks of a sweep, of a run, or of data sets (*.nc) or of a saved network.
+    """Write a page to look through the networks of a sweep, a run or data sets (*.nc), or a saved network.
 
     The page is one file that any browser opens without a network: a table of all networks, maps of any measure,
     learning curves, and for each network its activity, weights and the command that makes it again. The data of a
