@@ -81,5 +81,5 @@ def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 def test_a_missing_library_is_named_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     known = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "plotly" else known(name))
-    with pytest.raises(InputError, match=r"needs plotly: pip install 'recurrent-memory\[report\]'"):
+    with pytest.raises(InputError, match=r"needs plotly: pip install plotly"):
         check_libraries()

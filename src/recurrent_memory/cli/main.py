@@ -114,7 +114,10 @@ def _explain(error: Exception, command: click.Command | None = None) -> int:
 
 
 def _with_flags(message: str, command: click.Command | None) -> str:
-    """Return a message of the library with the options of a command in place of the fields that they set."""
+    """Return a message of the library with the options of a command in place of the fields that they set.
+
+    Only in its first line; the others explain the field, by the name that it has in Python and in files.
+    """
     import re
 
     import click
@@ -134,4 +137,5 @@ def _with_flags(message: str, command: click.Command | None) -> str:
         part = f" {found['part']}" if found["part"] and option.metavar == "NAME=VALUE" else ""
         return f"`{max(option.opts, key=len)}{part}`"
 
-    return re.sub(r"`(?P<name>\w+)(\.(?P<part>\w+))?`", flag, message)
+    first, newline, others = message.partition("\n")
+    return re.sub(r"`(?P<name>\w+)(\.(?P<part>\w+))?`", flag, first) + newline + others

@@ -106,7 +106,7 @@ def test_any_cluster_takes_sweeps_from_the_command_line(
     ("words", "fragments"),
     [
         (("--cluster", "her"), ("There is no cluster 'her'.", "Do you mean here?", "Clusters: slurm, here.")),
-        (("--cluster", "here", "--partition", "gpu"), ("`partition` is not a setting of Few. Its settings: cpus.",)),
+        (("--cluster", "here", "--partition", "gpu"), ("`--partition` is not a setting of Few. Its settings: cpus.",)),
         (("--cluster", "here", "--part", "0/2"), ("for this machine",)),
         (("--cpus", "2"), ("needs --slurm or --cluster",)),
     ],
