@@ -74,8 +74,8 @@ class Disturber(threading.Thread):
         try:
             while len(self.done) < DISTURBANCES and not self._stop_now.is_set():
                 self._look(self._chance.uniform(1, 5))
-                # On a busy machine, jobs would otherwise be ended before they have anything to go on from, and a network
-                # whose worker dies three times without having saved anything new is a failure.
+                # On a busy machine, jobs would otherwise be ended before they have anything to go on from, and a
+                # network whose worker dies three times without having saved anything new is a failure.
                 self._look(60, enough=functools.partial(self._saved_since, time.time()))
                 self._disturb()
         except BaseException as error:
