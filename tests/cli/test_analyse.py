@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -565,3 +566,10 @@ def test_activity_of_which_no_measure_has_a_value_is_refused(command: Any) -> No
         assert done.code == 2
         assert "has a value, so nothing was written: " in done.err
         assert [path.name for path in Path().iterdir()] == ["one.npy"]
+
+
+def test_a_file_in_an_archive_that_is_no_array_is_left_alone(command: Any) -> None:
+    np.savez("one.npz", rates=planted(True, n_trials=4, n_units=10), other=np.zeros(3))
+    with zipfile.ZipFile("one.npz", "a") as archive:
+        archive.writestr("notes.txt", "recorded on a Monday")
+    assert command("analyse", "one.npz", "--measures", "sqi", "-o", "a.nc").code == 0

@@ -199,9 +199,8 @@ def _one(source: Path, out: Path, analysis: Analysis, variable: str | None) -> t
         if not found["value"].notnull().any():
             reasons = dict.fromkeys(found["reason"].values.tolist())
             raise InputError(f"No measure of {source} has a value, so nothing was written: {'; '.join(reasons)}.")
-        other = "" if before is None else written.difference(before, found.attrs, of_sweep=False)
-        if other:
-            display.message(f"{out} held another analysis ({other}), which is kept as {written.set_aside(out)}")
+        if before is not None:
+            written.make_way(out, before, found.attrs, of_sweep=False, on_message=display.message)
         storage.save_dataset(out, found)
     _print(f"{source}: {counted(int(found['n_trials'][0]), 'trial')}", found, _rows(found))
     return found, recorded

@@ -14,7 +14,8 @@ from .. import __version__, storage
 from ..errors import counted
 from .contents import Contents
 from .output import MARK, check_libraries
-from .packing import packed, text
+from .packing import packed
+from .wording import text
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data", "state", "table", "plots", "maps", "curves", "network", "main")

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
-from ..errors import plain
 from ..figures.sweep_cells import OF_ACTIVITY
 from ..runs.measures import MEASURES
 from .contents import Contents, Curve, Detail
-from .wording import LONGEST, analysed, units, units_by_task, wording
+from .wording import analysed, text, units, units_by_task, wording
 
 FIRST = ("task", "condition", "kind", "model", "n_hidden", "lambda0", "sigma0", "rho", "iterations", "seed")
 """Order of the fields; others follow."""
@@ -128,28 +127,6 @@ def encoded(values: Any, dtype: str) -> str:
     with np.errstate(over="ignore"):
         array: Shaped[np.ndarray, "..."] = np.asarray(values).astype(dtype)
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-
-
-def text(value: Any, letters: int = LONGEST) -> str:
-    """Return a text from anyone's file in one line, without control characters.
-
-    Parameters
-    ----------
-    value
-        The text.
-    letters
-        Most characters.
-
-    Returns
-    -------
-    The text.
-
-    Examples
-    --------
-    >>> text("DE-1\\nand more"), text("\\u202eevil")
-    ('DE-1 and more', '\\\\u202eevil')
-    """
-    return plain(" ".join(str(value).split("\n")), letters, 1)
 
 
 def label(value: Any) -> str:

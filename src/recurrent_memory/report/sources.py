@@ -16,6 +16,7 @@ from .. import storage
 from ..errors import InputError, first_line
 from ..loading import load
 from ..runs import result as results
+from ..runs.analysed import FORMAT
 from ..runs.folder import RunFolder
 from ..sweeps import Network, Store, collect
 from ..sweeps.grid import listed
@@ -264,7 +265,7 @@ def of_file(path: Path, wanted: Wanted) -> Contents:
     'recurrent-memory train --task comp --seed 1'
     """
     dataset = storage.load_dataset(path)
-    if str(dataset.attrs.get("format", "")).startswith("recurrent-memory analysis"):
+    if dataset.attrs.get("format") == FORMAT:
         raise InputError(
             f"{path} is an analysis: give the sweep, run or data set that was analysed, and the analysis beside it:\n"
             f"recurrent-memory report {dataset.attrs.get('source', 'SOURCE')} --analysis {path} -o report.html"

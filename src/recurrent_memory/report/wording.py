@@ -49,6 +49,28 @@ class Wording(NamedTuple):
     """Empty for a plain number, or if it depends on a task that is not known."""
 
 
+def text(value: Any, letters: int = LONGEST) -> str:
+    """Return a text from anyone's file in one line, without control characters.
+
+    Parameters
+    ----------
+    value
+        The text.
+    letters
+        Most characters.
+
+    Returns
+    -------
+    The text.
+
+    Examples
+    --------
+    >>> text("DE-1\\nand more"), text("\\u202eevil")
+    ('DE-1 and more', '\\\\u202eevil')
+    """
+    return plain(" ".join(str(value).split("\n")), letters, 1)
+
+
 def wording(name: str, about: Mapping[str, Any]) -> Wording:
     """Return how a measure is shown.
 
@@ -127,7 +149,7 @@ def units(value: Any) -> str:
     >>> units("nats"), units("1"), units("units")
     ('nats', '', '')
     """
-    return "" if str(value) in ("1", "none", "units") else plain(" ".join(str(value).split("\n")), 40, 1)
+    return "" if str(value) in ("1", "none", "units") else text(value, 40)
 
 
 def units_by_task(name: str, tasks: tuple[str, ...]) -> dict[str, str]:
@@ -186,4 +208,4 @@ def _without_variant(long_name: str) -> str:
 
 
 def _clean(value: Any) -> str:
-    return plain(" ".join(str(value).split("\n")), LONGEST, 1).strip()
+    return text(value).strip()

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from .. import storage
-from ..analysis.activity import check_min_rate
+from ..analysis.activity import MASK, check_min_rate
 from ..analysis.all_measures import measure_all, measure_names
 from ..analysis.arguments import check_count, check_seed
 from ..analysis.nulls import NULLS
@@ -27,7 +27,7 @@ from .folder import RunFolder
 
 FORMAT = "recurrent-memory analysis 1"
 """Attribute `format` of every analysis."""
-ACTIVITY, MASK = "activity", "mask"
+ACTIVITY = "activity"
 
 
 class Recorded(NamedTuple):
@@ -343,6 +343,9 @@ def _shapes(opened: BinaryIO) -> dict[str, Any]:
     shapes: dict[str, Any] = {}
     with zipfile.ZipFile(opened) as archive:
         for member in archive.namelist():
+            if not member.endswith(".npy"):
+                shapes[member] = ""
+                continue
             with archive.open(member) as array:
                 version = np.lib.format.read_magic(array)
                 header = (

@@ -78,7 +78,7 @@ def analyse(
     ...     print(error)
     No network has finished yet, so there is nothing to measure.
     """
-    attrs = {**analysis.attributes(), "source": source, written.WHERE: where}
+    attrs = {**analysis.attributes(), "source": source, "where": where}
     output = _Output(Path(out), networks, store.finished(), attrs, on_message)
     work = _Work(store, analysis, should_stop, lambda done: on_progress(output.done + done, output.total))
     try:
@@ -165,11 +165,7 @@ class _Output:
 
     def _continue(self, before: xr.Dataset, on_message: Callable[[str], None]) -> None:
         """Keep the networks of an earlier analysis, if it has the same settings."""
-        other = written.difference(before, self._attrs, of_sweep=True)
-        if other:
-            on_message(
-                f"{self._path} held another analysis ({other}), which is kept as {written.set_aside(self._path)}"
-            )
+        if written.make_way(self._path, before, self._attrs, of_sweep=True, on_message=on_message):
             return
         wanted = np.isin(before["identity"].values.astype(str), [network.identity for network in self._chosen])
         self._add(before.isel(network=wanted).drop_encoding())
