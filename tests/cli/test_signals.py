@@ -12,8 +12,10 @@ import pytest
 
 from small import small_experiment, words
 
-STARTED = "import recurrent_memory.cli.main as it; print('started', flush=True); it.main()"
-"""Python's own start, in which it answers Ctrl-C with a traceback, is nothing that a package can change."""
+STARTED = (
+    "import recurrent_memory.cli.main as it; it.signals.leave_on_signals(); print('started', flush=True); it.main()"
+)
+"""Until our first line runs, Python answers Ctrl-C with a traceback, which is nothing that a package can change."""
 LONG = ["train", *words(small_experiment(iterations=30_000)), "--out", "run"]
 ENDED = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGUSR2: 140}
 HEAVY = {"click", "enum", "importlib.metadata", "jax", "lazy_loader", "numpy", "pydantic", "typing"}
