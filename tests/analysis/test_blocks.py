@@ -52,13 +52,22 @@ def test_ridge_and_background_of_windows_of_any_width() -> None:
     block = rng.random((4, 20, 6))
     first = rng.integers(-3, 18, (4, 6))
     stop = first + rng.integers(0, 12, (4, 6))
-    ridge, background = ridge_and_background(block, first, stop)
+    ridge, background = ridge_and_background(block, shape_of(block), first, stop)
     for trial, unit in np.ndindex(4, 6):
         inside = np.zeros(20, bool)
         inside[max(first[trial, unit], 0) : max(stop[trial, unit], 0)] = True
         values = block[trial, :, unit]
         np.testing.assert_allclose(ridge[trial, unit], values[inside].mean() if inside.any() else np.nan)
         np.testing.assert_allclose(background[trial, unit], values[~inside].mean() if (~inside).any() else np.nan)
+
+
+@pytest.mark.parametrize("background", [0.0, 1e-300, 1e-12, 1e-3, 0.02, 0.5, -1e-9])
+def test_a_background_keeps_its_digits_however_small_it_is(background: float) -> None:
+    block = np.full((1, 150, 3), background)
+    block[0, 70] = [1.0, 1e3, 1e-5]
+    peak = np.full((1, 3), 70)
+    _, found = ridge_and_background(block, shape_of(block), peak, peak + 1)
+    np.testing.assert_allclose(found, np.full((1, 3), background), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("numbers", [1, 500, 2**17])

@@ -17,6 +17,8 @@ Peaks = Int[np.ndarray, "trial unit"]
 NUMBERS = 2**18
 """Numbers in a block, unless one trial has more: 2 MiB, which is near a core's cache. With half of that, threads that
 measure surrogates lose more time in waiting for Python's lock than the cache saves."""
+LITTLE = 0.01
+"""Share of a unit's highest activity; means above it are the same, to 12 digits, from a sum and from a difference."""
 
 
 def blocks(recording: Recording) -> Iterator[tuple[Int[np.ndarray, " trial"], Block]]:
@@ -72,7 +74,7 @@ def first_step_of(block: Block, value: Units) -> Peaks:
     return np.asarray(n_steps - most_left.astype(np.intp))
 
 
-def ridge_and_background(block: Block, first: Peaks, stop: Peaks) -> tuple[Units, Units]:
+def ridge_and_background(block: Block, shape: Shape, first: Peaks, stop: Peaks) -> tuple[Units, Units]:
     """Return each unit's mean activity in a window [first, stop) of each trial, and outside it; NaN of no step."""
     n_trials, n_steps, n_units = block.shape
     first, stop = np.maximum(first, 0), np.minimum(stop, n_steps)
@@ -80,13 +82,18 @@ def ridge_and_background(block: Block, first: Peaks, stop: Peaks) -> tuple[Units
     step = first + np.arange(width.max(initial=0))[:, None, None]
     inside = step < stop
     place = (np.arange(n_trials)[:, None] * n_steps + step) * n_units + np.arange(n_units)
-    place = np.where(inside, place, 0)
-    rest = block.copy()
-    total = np.where(inside, rest.ravel()[place], 0).sum(axis=0)
-    # A sum of what is left, not a difference of sums: a background of exactly zero must stay exactly zero.
-    rest.ravel()[place[inside]] = 0
+    total = np.where(inside, block.ravel()[np.where(inside, place, 0)], 0).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        rest = n_steps * shape.mean - total
+    # A difference of sums loses digits where little is left, and a background of exactly zero must stay exactly zero.
+    little = np.abs(rest) < LITTLE * n_steps * np.maximum(shape.highest, -shape.lowest)
+    if little.any():
+        rows = block.transpose(0, 2, 1)[little]
+        time = np.arange(n_steps)
+        rows[(first[little][:, None] <= time) & (time < stop[little][:, None])] = 0
+        rest[little] = rows.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return total / width, rest.sum(axis=1) / (n_steps - width)
+        return total / width, rest / (n_steps - width)
 
 
 def inside_bins(

@@ -40,10 +40,9 @@ def circular_shift(rng: np.random.Generator, block: Block) -> Block:
     """
     n_trials, n_steps, n_units = block.shape
     shift = rng.integers(n_steps, size=(n_trials, n_units))
-    rows = block.transpose(0, 2, 1)
-    # Of two copies in a row, any stretch as long as one is the activity shifted: nothing but copying.
-    stretches = sliding_window_view(np.concatenate([rows, rows], axis=2), n_steps, axis=2)
-    return stretches[np.arange(n_trials)[:, None], np.arange(n_units), shift].transpose(0, 2, 1)
+    # Of two copies one after the other, any stretch as long as one is the activity shifted: nothing but copying.
+    stretches = sliding_window_view(np.concatenate([block, block], axis=1), n_steps, axis=1)
+    return stretches[np.arange(n_trials)[:, None], shift, np.arange(n_units)].transpose(0, 2, 1)
 
 
 @NULLS.register
@@ -55,7 +54,7 @@ def shuffled_units(rng: np.random.Generator, block: Block) -> Block:
     """
     n_trials, _, n_units = block.shape
     order = rng.permuted(np.tile(np.arange(n_units), (n_trials, 1)), axis=1)
-    return np.take_along_axis(block, order[:, None, :], axis=2)
+    return np.stack([trial.take(units, axis=1) for trial, units in zip(block, order, strict=True)])
 
 
 @NULLS.register

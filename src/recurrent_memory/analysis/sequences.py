@@ -209,7 +209,7 @@ def ridge_to_background(
 def _ridges_of_average(walk: _Walk, window: int, background_floor: float) -> xr.Dataset:
     ((trials, block, shape, active),) = walk.blocks()
     edges = symmetric_window(shape.peak[0], window, block.shape[1])
-    ridge, background = ridge_and_background(block, *(edge[None] for edge in edges))
+    ridge, background = ridge_and_background(block, shape, *(edge[None] for edge in edges))
     background = np.maximum(background, background_floor)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(active, ridge / background, np.nan)
@@ -242,7 +242,7 @@ def _transient_parts(walk: _Walk, n_bins: int, window: int, delay: tuple[int, in
         n_steps = block.shape[1]
         entropy[trials] = _peak_entropy(shape.peak, active, n_steps, n_bins)
         start, stop = (edge.reshape(active.shape) for edge in symmetric_window(shape.peak.ravel(), window, n_steps))
-        ridge, _ = ridge_and_background(block, start, stop)
+        ridge, _ = ridge_and_background(block, shape, start, stop)
         with np.errstate(invalid="ignore", divide="ignore"):  # of units without activity
             shares = ridge * (stop - start) / (shape.mean * n_steps)
         share[trials] = mean_of_defined(np.where(active, shares, np.nan))
