@@ -75,8 +75,9 @@ def _measure(recording: Recording, variant: Variant, window: int) -> _Units:
     peak, peak_step = np.empty((2, *size), np.intp)
     for trials, block in blocks(recording):
         shape = shape_of(block)
-        edges = variant.window(shape.peak.ravel(), window, block.shape[1])
-        ridge[trials], background[trials] = ridge_and_background(block, shape, *(of.reshape(shape.peak.shape) for of in edges))
+        start, stop = variant.window(shape.peak.ravel(), window, block.shape[1])
+        of_units = ridge_and_background(block, shape, start.reshape(shape.peak.shape), stop.reshape(shape.peak.shape))
+        ridge[trials], background[trials] = of_units
         mean[trials], highest[trials], lowest[trials], peak[trials] = shape
         step = np.nonzero(recording.steps[trials])[1].reshape(trials.size, -1)
         peak_step[trials] = np.take_along_axis(step, shape.peak, axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import operator
@@ -243,14 +244,13 @@ class _Table:
         self._columns: dict[str, _Column] = {}
         self._attrs_of_dims: dict[str, dict[str, Any]] = {}
         self._labels: dict[str, list[list[Any]]] = {}
-        self._form: tuple[Any, ...] = ()
-        self._is_text: dict[str, bool] = {}
+        self._form: list[Any] = []
+        self._kinds: list[Any] = []
 
     def add(self, i: int, record: Record, path: Path) -> None:
         """Store what a record says; raise a DamagedResultError, before any of it is stored, if others do not agree."""
-        is_text = {name: _is_text(value) for name, value in record.measures.items()}
-        if not self._is_like_last(record, is_text):
-            self._agree(record, is_text, path)
+        if not self._is_like_last(record):
+            self._agree(record, path)
         for name, value in record.measures.items():
             self._columns[name].put(i, value, self._labels[name], record.attrs[name])
         for name, attrs in PROVENANCE.items():
@@ -260,20 +260,22 @@ class _Table:
         text = ", ".join(f"{name} {version}" for name, version in versions.items())
         self._column("versions", [], VERSIONS).put(i, text, [], VERSIONS)
 
-    def _is_like_last(self, record: Record, is_text: dict[str, bool]) -> bool:
+    def _is_like_last(self, record: Record) -> bool:
         """Return whether a record has the same measures as the last one; the parts of its form are the same objects."""
-        form = (record.dims, record.coords, *(record.attrs[dim] for dim in record.coords))
-        same = bool(self._form) and all(map(operator.is_, form, self._form)) and is_text == self._is_text
-        self._form, self._is_text = form, is_text
+        form = [record.dims, record.coords, *(record.attrs[dim] for dim in record.coords)]
+        values = record.measures.values()
+        kinds = [*record.measures, *map(type, values), *(_is_text(value) for value in values if type(value) is list)]
+        same = bool(self._form) and all(map(operator.is_, form, self._form)) and kinds == self._kinds
+        self._form, self._kinds = form, kinds
         return same
 
-    def _agree(self, record: Record, is_text: dict[str, bool], path: Path) -> None:
+    def _agree(self, record: Record, path: Path) -> None:
         """Make columns for a record; raise a DamagedResultError if other records do not agree with it."""
-        is_text = is_text | {name: _is_text(value) for name, value in record.coords.items()}
+        is_text = {name: _is_text(value) for name, value in (record.measures | record.coords).items()}
         found = {name: (tuple(record.dims[name]), of) for name, of in is_text.items()}
         for name, what in found.items():
             if self._agreed.get(name, what) != what:
-                self._form = ()
+                self._form = []
                 raise DamagedResultError(f"{path} is damaged: `{name}` is of another kind than in other networks.")
         self._agreed.update(found)
         for name, value in record.measures.items():
@@ -332,12 +334,13 @@ def _survey(networks: Sequence[Network]) -> dict[str, _Field]:
     kinds = {name: {type(value)} for name, value in first.items()}
     differing = set()
     for network in networks:
-        for name, of_first in first.items():
+        values = [_value(network, name) for name in about]
+        # Experiments of equal shape share the values that do not differ.
+        for name in itertools.compress(about, map(operator.is_not, values, first.values())):
             value = _value(network, name)
-            if value is not of_first:
-                kinds[name].add(type(value))
-                if value != of_first:
-                    differing.add(name)
+            kinds[name].add(type(value))
+            if value != first[name]:
+                differing.add(name)
     return {
         name: _Field(first[name], name not in differing, _kind(kinds[name]), {"long_name": about[name]})
         for name in about

@@ -16,7 +16,7 @@ import xarray as xr
 
 from ...errors import DamagedResultError
 from ...runs.schema import is_number, measured_dims
-from ...storage.reading import parse_json
+from ...storage.reading import is_deep, parse_json
 from .layout import digest
 
 Part: TypeAlias = Literal["curves", "weights", "activity"]
@@ -50,41 +50,52 @@ class _Form(NamedTuple):
     attrs: dict[str, dict[str, Any]]
     coords: dict[str, Any]
     coordinates: list[str]
+    attributes: dict[str, Any]
+    types: dict[str, type]
+    """Type of each measure."""
     shapes: dict[str, tuple[int, ...]]
-    """Shape of each measure."""
+    """Shape of each measure that is not simply a float."""
     known: dict[str, tuple[str, ...]]
     """The variables of measures that there were, with their dimensions."""
 
     @classmethod
     def of(cls, about: dict[str, Any]) -> _Form:
         """Return the form of a record that has no fault."""
-        known = measured_dims()
-        shapes = {name: _shape(value, text=name not in known) or () for name, value in about["measures"].items()}
-        return cls(about["dims"], about["attrs"], about["coords"], about["coordinates"], shapes, known)
+        known, measures = measured_dims(), about["measures"]
+        shapes = {
+            name: _shape(value, text=name not in known) or ()
+            for name, value in measures.items()
+            if type(value) is not float
+        }
+        parts = {name: about[name] for name in ("dims", "attrs", "coords", "coordinates", "attributes")}
+        return cls(**parts, types=_types(measures), shapes=shapes, known=known)
 
-    def fits(self, about: dict[str, Any]) -> bool:
-        """Return whether a record is of this form, and so has no fault in it.
+    def shared(self, about: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what a record of this form has in common with it, the same objects; None if it is of another form.
 
-        Attributes may be others: some say how many of the network's units are active.
+        The variables of a record of this form have no fault. Their attributes may be others: some say how many of the
+        network's units are active.
         """
-        attrs = about["attrs"]
-        return (
+        measures, of_record = about["measures"], about["attrs"]
+        if not (
             self.known is measured_dims()
             and all(about[name] == getattr(self, name) for name in ("dims", "coords", "coordinates"))
-            and attrs.keys() == self.attrs.keys()
-            and all(attrs[name] == of or _are_attributes(attrs[name], but=of) for name, of in self.attrs.items())
-            and about["measures"].keys() == self.shapes.keys()
-            and all(
-                (shape == () and type(about["measures"][name]) is float)
-                or _shape(about["measures"][name], text=name not in self.known) == shape
-                for name, shape in self.shapes.items()
-            )
-        )
-
-    def shared(self, about: dict[str, Any]) -> dict[str, Any]:
-        """Return what a record of this form has in common with it, the same objects."""
-        attrs = {name: of if of == about["attrs"][name] else about["attrs"][name] for name, of in self.attrs.items()}
+            and of_record.keys() == self.attrs.keys()
+            and _types(measures) == self.types
+            and all(_shape(measures[name], text=name not in self.known) == of for name, of in self.shapes.items())
+        ):
+            return None
+        attrs = {}
+        for name, expected in self.attrs.items():
+            found = of_record[name]
+            if found != expected and not _are_attributes(found, but=expected):
+                return None
+            attrs[name] = expected if found == expected else found
         return {"dims": self.dims, "attrs": attrs, "coords": self.coords, "coordinates": self.coordinates}
+
+
+def _types(measures: dict[str, Any]) -> dict[str, type]:
+    return dict(zip(measures, map(type, measures.values()), strict=True))
 
 
 _forms: list[_Form] = []
@@ -140,20 +151,23 @@ def read_record(notes: Mapping[str, str], path: Path) -> Record:
     text = notes.get("about", "")
     if notes.get("about_checksum") != digest(text):
         raise DamagedResultError(f"{path} is damaged: its contents do not match its checksum.")
-    about = parse_json(text, path)
-    wrong, form = next(_faults(about), None), _forms[0] if _forms else None
-    if wrong is None and (form is None or not form.fits(about)):
-        wrong, form = next(_faults_of_variables(about), None), None
+    about, form = parse_json(text, path, deep=True), _forms[0] if _forms else None
+    wrong = next(_faults(about, {} if form is None else form.attributes), None)
+    shared = form.shared(about) if form is not None and wrong is None else None
+    if shared is None and wrong is None:
+        wrong = "it is nested too deep" if is_deep(about) else next(_faults_of_variables(about), None)
     if wrong is not None:
         raise DamagedResultError(f"{path} is damaged: {wrong}.")
-    if form is None:
-        form = _Form.of(about)
-        _forms[:] = [form]
-    return Record(**{**{name: about[name] for name in Record._fields}, **form.shared(about)})
+    if shared is None:
+        _forms[:] = [_Form.of(about)]
+    return Record(**{name: about[name] for name in Record._fields} | (shared or {}))
 
 
-def _faults(about: Any) -> Iterator[str]:
-    """Yield what is wrong with a record; after the first fault, the rest may not be looked at."""
+def _faults(about: Any, usual: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a record but for its variables; after the first fault, the rest may not be looked at.
+
+    Attributes that are as usual are not looked at.
+    """
     if not isinstance(about, dict):
         yield "it is not a table"
         return
@@ -167,9 +181,10 @@ def _faults(about: Any) -> Iterator[str]:
     words = [about["provenance"].get(name, "") for name in _MACHINE]
     if not (all(map(is_number, numbers)) and all(isinstance(word, str) for word in words)):
         yield "`provenance` does not say where and how long"
-    if not _are_attributes(about["attributes"]):
+    if not _are_attributes(about["attributes"], but=usual):
         yield "its attributes are neither texts nor numbers"
-        return
+    if is_deep(about["experiment"]) or is_deep(about["provenance"]):
+        yield "it is nested too deep"
 
 
 def _faults_of_variables(about: Any) -> Iterator[str]:
