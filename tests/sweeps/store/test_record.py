@@ -25,6 +25,11 @@ SOUND: dict[str, Any] = {
 }
 
 
+DEEP: Any = "leaf"
+for _ in range(60):
+    DEEP = [DEEP]
+
+
 def read(about: Any) -> Record:
     text = json.dumps(about)
     return read_record({"about": text, "about_checksum": digest(text)}, Path("one.safetensors"))
@@ -49,6 +54,9 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
         changed("coords", "place", to=[5, 5]), changed("dims", "own", to=[]), changed("attrs", "own", to=[]),
         changed("attrs", "own", to={**SOUND["attrs"]["own"], "odd": {}}),
         changed("provenance", "host", to=3), changed("attributes", "version_jax", to={}),
+        changed("experiment", "task", to=DEEP), changed("provenance", "more", to=DEEP),
+        changed("attributes", "version_jax", to=DEEP), changed("attrs", "own", to={"odd": DEEP}),
+        changed("measures", "own", to=DEEP), changed("coords", "place", to=DEEP),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_found_after_a_sound_record(about: dict[str, Any]) -> None:
