@@ -28,20 +28,27 @@ class Times(NamedTuple):
         return statistics.median(ratios), min(ratios), max(ratios)
 
 
-def milliseconds(iteration: Iteration, per_call: int, seconds: float = 0.5) -> float:
-    """Return the mean time of one iteration, measured over at least so many seconds."""
-    calls, started = 0, time.perf_counter()
-    while calls == 0 or time.perf_counter() - started < seconds:
-        iteration()
-        calls += 1
-    return (time.perf_counter() - started) * 1e3 / (calls * per_call)
+def milliseconds(made: Mapping[str, Iteration], seconds: float = 1.0) -> dict[str, float]:
+    """Return the median time of one iteration of each side, over calls that take at least so many seconds in all.
+
+    The sides' calls take turns, because the speed of a machine can change from one second to the next. A call of a side
+    whose name begins with "ours" does ``PER_CALL`` iterations, any other side's one.
+    """
+    calls: dict[str, list[float]] = {name: [] for name in made}
+    while left := [name for name, of_side in calls.items() if sum(of_side) < seconds]:
+        for name in left:
+            started = time.perf_counter()
+            made[name]()
+            calls[name].append(time.perf_counter() - started)
+    return {name: statistics.median(of_side) * 1e3 / _per_call(name) for name, of_side in calls.items()}
+
+
+def _per_call(name: str) -> int:
+    return PER_CALL if name.startswith("ours") else 1
 
 
 def compare(n_hidden: int, repetitions: int, say: Any, sides: Mapping[str, Side] = SIDES) -> list[Times]:
-    """Time all sides that are installed, each once per repetition, after a warm-up.
-
-    A call of a side whose name begins with "ours" does ``PER_CALL`` iterations, any other side's one.
-    """
+    """Time all sides that are installed, in several repetitions, after a warm-up."""
     made: dict[str, Iteration] = {}
     for name, side in sides.items():
         try:
@@ -51,9 +58,9 @@ def compare(n_hidden: int, repetitions: int, say: Any, sides: Mapping[str, Side]
             say(f"left out: {name}: {reason}")
     times = {name: Times(name, []) for name in made}
     for repetition in range(repetitions):
-        for name, iteration in made.items():
-            gc.collect()
-            times[name].milliseconds.append(milliseconds(iteration, PER_CALL if name.startswith("ours") else 1))
+        gc.collect()
+        for name, found in milliseconds(made).items():
+            times[name].milliseconds.append(found)
         say(f"N = {n_hidden}: repetition {repetition + 1} of {repetitions}")
     return list(times.values())
 

@@ -52,16 +52,16 @@ def measure(say: Callable[[str], None]) -> list[Costs]:
     found = []
     for size, values, side, bound in ways:
         say(f"cost against {size}")
-        times = [(milliseconds(side(n), PER_CALL), milliseconds(bound(n), 1)) for n in values]
-        found.append(Costs(size, values, *map(list, zip(*times, strict=True))))
+        times = [milliseconds({"ours": side(n), "limit": bound(n)}) for n in values]
+        found.append(Costs(size, values, [of["ours"] for of in times], [of["limit"] for of in times]))
     say("cost against networks")
     numbers = [1, 2, 4, 8, 16]
-    of_limit = milliseconds(limit(N_HIDDEN), 1)
+    of_limit = milliseconds({"limit": limit(N_HIDDEN)})["limit"]
     found.append(
         Costs(
             f"networks trained at once (N = {N_HIDDEN})",
             numbers,
-            [milliseconds(networks(n), n * PER_CALL) for n in numbers],
+            [milliseconds({"ours": networks(n)})["ours"] / n for n in numbers],
             [of_limit] * len(numbers),
         )
     )
