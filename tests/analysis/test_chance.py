@@ -236,6 +236,7 @@ def test_intervals_over_trials_are_those_of_the_mean_of_trials() -> None:
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("measure", ["sequentiality_index", "sqi", "transient_index"])
 def test_intervals_over_units_hold_what_networks_of_such_units_have(measure: str) -> None:
     # A sample with replacement has units twice, which peak in the same bin: its entropy is lower.
