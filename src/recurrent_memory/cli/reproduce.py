@@ -236,17 +236,13 @@ def _print(frame: pd.DataFrame, card: pd.DataFrame) -> None:
     from rich.table import Table
 
     from ..errors import plain
-    from ..reproduction.report import summary, table_rows
+    from ..reproduction.report import progress, summary, table_rows
     from .tables import table_console
 
     console = table_console()
     for n_hidden in sorted(set(card["n_hidden"].tolist())):
         own = frame[frame["n_hidden"] == n_hidden]
-        finished, solved = int(own["finished"].sum()), int(own["solved"].sum())
-        console.print(
-            f"N = {n_hidden}: {counted(len(own), 'network')}, {finished} finished, {solved} solved their task",
-            markup=False,
-        )
+        console.print(f"N = {n_hidden}: {progress(own)}", markup=False)
         for group in ("paper", "further"):
             rows = list(table_rows(card, n_hidden, group))
             if not rows:

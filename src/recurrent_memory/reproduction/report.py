@@ -141,6 +141,36 @@ def summary(card: pd.DataFrame, n_hidden: int) -> str:
     return " ".join(told)
 
 
+def progress(frame: pd.DataFrame) -> str:
+    """Return a sentence with how many networks have finished, solved their task, failed, and are still to be trained.
+
+    Parameters
+    ----------
+    frame
+        Networks, from `load_networks`.
+
+    Returns
+    -------
+    The sentence.
+
+    Examples
+    --------
+    >>> made = pd.DataFrame({"status": ["finished", "finished", "diverged", "left"], "solved": [True, False] * 2})
+    >>> progress(made)
+    '2 networks finished, 1 of them solved its task; 1 failed, 1 is not trained yet.'
+    """
+    status = frame["status"]
+    finished, left = int((status == "finished").sum()), int((status == "left").sum())
+    solved = int(frame.loc[status == "finished", "solved"].sum())
+    told = (
+        f"{counted(finished, 'network')} finished, {solved:,} of them solved {'its' if solved == 1 else 'their'} task"
+    )
+    failed = len(frame) - finished - left
+    more = [f"{failed:,} failed"] * bool(failed)
+    more += [f"{left:,} {'is' if left == 1 else 'are'} not trained yet"] * bool(left)
+    return "; ".join([told, ", ".join(more)] if more else [told]) + "."
+
+
 def markdown(frame: pd.DataFrame, card: pd.DataFrame, explained: pd.DataFrame, pictures: Pictures) -> str:
     """Return the scorecard as Markdown.
 
@@ -173,12 +203,8 @@ def markdown(frame: pd.DataFrame, card: pd.DataFrame, explained: pd.DataFrame, p
 def _blocks(
     frame: pd.DataFrame, card: pd.DataFrame, explained: pd.DataFrame, n_hidden: int, pictures: Pictures
 ) -> Iterator[str]:
-    finished, solved = int(frame["finished"].sum()), int(frame["solved"].sum())
     yield f"### N = {n_hidden}"
-    yield (
-        f"{counted(len(frame), 'network')}, of which {finished:,} finished and {solved:,} solved their task. "
-        f"{summary(card, n_hidden)}"
-    )
+    yield f"{progress(frame)} {summary(card, n_hidden)}"
     yield _table(list(table_rows(card, n_hidden)))
     yield "Verdicts with each measure, and with each selection of networks:"
     yield _table(list(_matrix(card, n_hidden)))
