@@ -236,18 +236,17 @@ def _print(frame: pd.DataFrame, card: pd.DataFrame) -> None:
     from rich.table import Table
 
     from ..errors import plain
-    from ..reproduction.report import progress, summary, table_rows
+    from ..reproduction.report import TITLES, progress, summary, table_rows
     from .tables import table_console
 
     console = table_console()
     for n_hidden in sorted(set(card["n_hidden"].tolist())):
         own = frame[frame["n_hidden"] == n_hidden]
         console.print(f"N = {n_hidden}: {progress(own)}", markup=False)
-        for group in ("paper", "further"):
+        for group, title in TITLES.items():
             rows = list(table_rows(card, n_hidden, group))
             if not rows:
                 continue
-            title = "The claims of Orhan & Ma (2019)" if group == "paper" else "Beyond the paper"
             table = Table(title=title, title_justify="left", header_style="bold")
             for column in rows[0]:
                 wide = column in ("what it says", "verdict elsewhere")

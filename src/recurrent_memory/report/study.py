@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..experiment import Experiment
 from ..reproduction.claims import chosen
 from ..reproduction.data import load_networks
-from ..reproduction.report import main_rows, summary, table_rows
+from ..reproduction.report import TITLES, main_rows, summary, table_rows
 from ..reproduction.scorecard import scorecard
 from ..runs.folder import DESCRIPTION
 from ..sweeps.store.layout import DESCRIPTION as OF_STORE
@@ -25,7 +25,6 @@ from .curves import CURVES, Binned, shown
 from .sources import of_run
 from .tables import analysis_of, commands_of, curves_of, failed_in, over_networks, tabled
 
-TITLES = {"paper": "The claims of Orhan & Ma (2019)", "further": "Beyond the paper"}
 DESIGN = ("kind", "file")
 """Columns of a study that are no fields of experiments, and yet tell networks apart."""
 COLUMNS = {

@@ -185,12 +185,7 @@ def units_by_task(name: str, tasks: tuple[str, ...]) -> dict[str, str]:
 
 def _variables() -> dict[str, tuple[Measure, str, str | None]]:
     """Return measure, variant and epoch by the name of the variable; users may register more at any time."""
-    return {
-        measure.variable(variant, epoch): (measure, variant, epoch)
-        for measure in MEASURES.values()
-        for variant in measure.variants
-        for epoch in (None, *measure.epochs)
-    }
+    return {name: (measure, *of) for measure in MEASURES.values() for name, of in measure.variables().items()}
 
 
 def _short(measure: Measure) -> str:

@@ -15,6 +15,8 @@ from .scorecard import FACTORS, SELECTIONS
 
 MAIN = ("sequentiality_index", "solved")
 """The measure and the selection of the paper."""
+TITLES = {"paper": "The claims of Orhan & Ma (2019)", "further": "Beyond the paper"}
+"""What the tables of the two groups of claims are called."""
 SYMBOLS = {"reproduced": "yes", "opposite": "opposite", "inconclusive": "?", "no data": "–", "estimate": "est."}
 Pictures = Mapping[tuple[int, str], str]
 """Paths of pictures by number of units and claim."""
@@ -155,13 +157,13 @@ def progress(frame: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> made = pd.DataFrame({"status": ["finished", "finished", "diverged", "left"], "solved": [True, False] * 2})
-    >>> progress(made)
+    >>> made = {"status": ["finished", "finished", "diverged", "left"], "solved": [True, False, False, False]}
+    >>> progress(pd.DataFrame(made))
     '2 networks finished, 1 of them solved its task; 1 failed, 1 is not trained yet.'
     """
     status = frame["status"]
     finished, left = int((status == "finished").sum()), int((status == "left").sum())
-    solved = int(frame.loc[status == "finished", "solved"].sum())
+    solved = int(frame["solved"].sum())
     told = (
         f"{counted(finished, 'network')} finished, {solved:,} of them solved {'its' if solved == 1 else 'their'} task"
     )
@@ -210,7 +212,7 @@ def _blocks(
     yield _table(list(_matrix(card, n_hidden)))
     further = list(table_rows(card, n_hidden, "further"))
     if further:
-        yield "Beyond the paper:"
+        yield f"{TITLES['further']}:"
         yield _table(further)
     if len(own := explained[(explained["n_hidden"] == n_hidden) & explained["share"].notna()]):
         yield "Share of the variance between networks that differ in one setting and the seed alone (published index):"

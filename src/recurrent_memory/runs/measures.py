@@ -132,6 +132,19 @@ class Measure(Settings):
         stem = self.stem or self.name
         return stem + self.ending(variant, epoch) + self.name.removeprefix(stem)
 
+    def variables(self) -> dict[str, tuple[str, str | None]]:
+        """Return variant and epoch of each variable of this measure, by its name.
+
+        Returns
+        -------
+        What :meth:`variable` takes; the epoch is None for the whole trial.
+        """
+        return {
+            self.variable(variant, epoch): (variant, epoch)
+            for variant in self.variants
+            for epoch in (None, *self.epochs)
+        }
+
     def ending(self, variant: str | None = None, epoch: str | None = None) -> str:
         """Return the part that variant and epoch add to the name.
 
@@ -174,11 +187,11 @@ def _check(measure: Measure) -> None:
                 f"`{measure.name}` has no variant {variant!r}: choose `variants` from {', '.join(known)}, and "
                 "`by_delay` and `by_stage` from `variants`."
             )
-    own = {measure.variable(variant, epoch) for variant in measure.variants for epoch in (None, *measure.epochs)}
+    own = measure.variables()
     taken = {*NOT_MEASURES, *Experiment.model_fields}
     for other in MEASURES.values():
         if other.name != measure.name or _defined(other) != _defined(measure):
-            taken |= {other.variable(variant, epoch) for variant in other.variants for epoch in (None, *other.epochs)}
+            taken |= other.variables().keys()
     for name in sorted(own):
         if name in taken or name.startswith(("trial_", "delay_", "stage_")):
             raise InputError(

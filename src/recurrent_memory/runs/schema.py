@@ -115,11 +115,9 @@ def measured_dims() -> dict[str, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=4)
 def _measured_dims(_: tuple[int, ...]) -> dict[str, tuple[str, ...]]:
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for measure in MEASURES.values():
-        for epoch in (None, *measure.epochs):
-            for variant in measure.variants:
-                found[measure.variable(variant, epoch)] = measure.dims
+        found |= dict.fromkeys(measure.variables(), measure.dims)
         for prefix, dim in PARTS.items():
             for variant in measure.by_delay if dim == "delay" else measure.by_stage:
                 own = tuple(f"{prefix}{name}" for name in measure.dims)

@@ -54,7 +54,7 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
         changed("coords", "place", to=[5, 5]), changed("dims", "own", to=[]), changed("attrs", "own", to=[]),
         changed("attrs", "own", to={**SOUND["attrs"]["own"], "odd": {}}),
         changed("provenance", "host", to=3), changed("attributes", "version_jax", to={}),
-        changed("experiment", "task", to=DEEP), changed("provenance", "more", to=DEEP),
+        changed("experiment", "task", to=DEEP), changed("provenance", "more", to=DEEP), changed("more", to=DEEP),
         changed("attributes", "version_jax", to=DEEP), changed("attrs", "own", to={"odd": DEEP}),
         changed("measures", "own", to=DEEP), changed("coords", "place", to=DEEP),
     ],

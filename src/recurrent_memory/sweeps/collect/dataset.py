@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import operator
@@ -334,13 +333,12 @@ def _survey(networks: Sequence[Network]) -> dict[str, _Field]:
     kinds = {name: {type(value)} for name, value in first.items()}
     differing = set()
     for network in networks:
-        values = [_value(network, name) for name in about]
-        # Experiments of equal shape share the values that do not differ.
-        for name in itertools.compress(about, map(operator.is_not, values, first.values())):
+        for name, of_first in first.items():
             value = _value(network, name)
-            kinds[name].add(type(value))
-            if value != first[name]:
-                differing.add(name)
+            if value is not of_first:
+                kinds[name].add(type(value))
+                if value != of_first:
+                    differing.add(name)
     return {
         name: _Field(first[name], name not in differing, _kind(kinds[name]), {"long_name": about[name]})
         for name in about
