@@ -25,7 +25,7 @@ def page() -> str:
 def test_there_are_three_scripts_whatever_the_names_are(page: str) -> None:
     found = Elements(page)
     scripts = [attrs for tag, attrs in found.found if tag == "script"]
-    assert scripts == [{"type": "application/json", "id": "data"}, {}, {}]
+    assert scripts == [{"type": "application/json", "id": "data"}, {"type": "text/plain", "id": "library"}, {}]
     assert found.text.count(EVIL) >= 5  # title, command, note, scorecard: as text
     assert data_of(page)["commands"] == [EVIL] * 4
 

@@ -41,10 +41,16 @@ function layout(x, y, more = {}) {
   };
 }
 
+// Plotly is run at the first plot: reading its code takes longer than showing the table of ten thousand networks.
+function library() {
+  if (!window.Plotly) document.head.append(el("script", { textContent: byId("library").textContent }));
+  return Plotly;
+}
+
 function draw(place, traces, its, label) {
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", label);
-  return Plotly.react(place, traces, its, CONFIG);
+  return library().react(place, traces, its, CONFIG);
 }
 
 // Plots outside the window are drawn when they come near it: a page may have dozens.
