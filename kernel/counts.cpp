@@ -24,21 +24,29 @@ struct Key {
   INLINE explicit Key(const uint32_t* key) : words{key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDAu} {}
 };
 
-template <class Words>
-INLINE void encrypt(const Key& key, Words& left, Words& right) {
+// Vectors done at once. Each round waits for the one before, so that a single vector would leave the processor idle; of 4,
+// the words fill half of 16 registers.
+constexpr int64_t VECTORS = 4;
+
+template <int V, class Words>
+INLINE void encrypt(const Key& key, Words (&left)[V], Words (&right)[V]) {
   constexpr int rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
-  left += key.words[0];
-  right += key.words[1];
+  for (int v = 0; v < V; v++) left[v] += key.words[0], right[v] += key.words[1];
 #pragma GCC unroll 5
   for (int block = 0; block < 5; block++) {
 #pragma GCC unroll 4
     for (int round = 0; round < 4; round++) {
       const int by = rotations[block % 2][round];
-      left += right;
-      right = ((right << by) | (right >> (32 - by))) ^ left;
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) left[v] += right[v];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) right[v] = ((right[v] << by) | (right[v] >> (32 - by))) ^ left[v];
     }
-    left += key.words[(block + 1) % 3];
-    right += key.words[(block + 2) % 3] + (block + 1);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      left[v] += key.words[(block + 1) % 3];
+      right[v] += key.words[(block + 2) % 3] + (block + 1);
+    }
   }
 }
 
@@ -63,33 +71,48 @@ INLINE bool any(const Integers& of) {
   return found != 0;
 }
 
-constexpr int64_t LIKELY_TERMS = 3;
-
-// Count L neurons of a row, from neuron j on. Most counts are 0, 1 or 2, and thresholds fall: as soon as no word lies
-// below one of them, none lies below the next.
-template <int L>
-INLINE void count(int64_t terms, int64_t levels, const Row& row, int64_t j, typename Lanes<L>::Words uniform) {
+// Count V vectors of neurons of a row, each from its place on. Nearly all counts are 0, and thresholds fall: as soon as no
+// word lies below one of them, none lies below the next.
+template <int L, int V>
+INLINE void count(int64_t terms, int64_t levels, const Row& row, const int64_t (&places)[V],
+                  const typename Lanes<L>::Words (&uniform)[V]) {
   using Words = typename Lanes<L>::Words;
+  using Integers = typename Lanes<L>::Integers;
   using Floats = typename Lanes<L>::Floats;
-  typename Lanes<L>::Integers below = {};
+  Integers below[V] = {};
   for (int64_t k = 0; k < terms; k++) {
-    const typename Lanes<L>::Integers here = uniform < *reinterpret_cast<const Words*>(row.thresholds + k * levels + j);
-    if (k >= LIKELY_TERMS && !any(here)) break;
-    below -= here;
+    Integers here[V], found = {};
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      here[v] = uniform[v] < *reinterpret_cast<const Words*>(row.thresholds + k * levels + places[v]);
+      found |= here[v];
+    }
+    if (k > 0 && !any(found)) break;
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) below[v] -= here[v];
   }
-  *reinterpret_cast<Floats*>(row.drawn + j) =
-      *reinterpret_cast<const Floats*>(row.zero + j) + __builtin_convertvector(below, Floats);
+#pragma GCC unroll 4
+  for (int v = 0; v < V; v++)
+    *reinterpret_cast<Floats*>(row.drawn + places[v]) =
+        *reinterpret_cast<const Floats*>(row.zero + places[v]) + __builtin_convertvector(below[v], Floats);
 }
 
-template <int L>
+// Draw V vectors of neurons from neuron j on. The last vector of a row overlaps the one before: a neuron's words depend on
+// nothing but its number and step.
+template <int L, int V>
 INLINE void draw_neurons(const Shape& s, const Group& g, const Key& key, uint32_t first, const Row* rows, bool both,
                          int64_t j) {
-  typename Lanes<L>::Words left, right = {};
-  for (int i = 0; i < L; i++) left[i] = first + static_cast<uint32_t>(j) + i;
-  encrypt(key, left, right);
+  typename Lanes<L>::Words lanes = {}, left[V], right[V] = {};
+  for (int i = 0; i < L; i++) lanes[i] = i;
+  int64_t places[V];
+  for (int v = 0; v < V; v++) {
+    places[v] = j + (v + 1) * L <= g.neurons ? j + v * L : g.neurons - L;
+    left[v] = lanes + (first + static_cast<uint32_t>(places[v]));
+  }
+  encrypt<V>(key, left, right);
   const int64_t levels = g.stretches * g.neurons;
-  count<L>(s.terms, levels, rows[0], j, left);
-  if (both) count<L>(s.terms, levels, rows[1], j, right);
+  count<L, V>(s.terms, levels, rows[0], places, left);
+  if (both) count<L, V>(s.terms, levels, rows[1], places, right);
 }
 
 // The rows of a group, one step after the other.
@@ -115,18 +138,26 @@ void PASTE(draw_, INSTRUCTION_SET)(const Shape& s, const Group& g, const uint32_
   const Key key(key_words);
   const int64_t half = (s.steps + 1) / 2;
   Rows of_first{s, g, drawn}, of_second{s, g, drawn};
+  const int64_t vectors = (g.neurons + LANES - 1) / LANES, pieces = (vectors + VECTORS - 1) / VECTORS;
   for (int64_t t = 0; t < half; t++) {
     const bool both = t + half < s.steps;
     const Row rows[2] = {of_first.at(t), of_second.at(both ? t + half : t)};
     const uint32_t first = static_cast<uint32_t>(t * s.neurons + g.first);
-    int64_t j = 0;
-    for (; j + LANES <= g.neurons; j += LANES) draw_neurons<LANES>(s, g, key, first, rows, both, j);
-    if (j < g.neurons && g.neurons >= LANES) {
-      // The last vector overlaps the one before: a neuron's words depend on nothing but its number and step.
-      draw_neurons<LANES>(s, g, key, first, rows, both, g.neurons - LANES);
+    if (g.neurons < LANES) {
+      for (int64_t j = 0; j < g.neurons; j++) draw_neurons<1, 1>(s, g, key, first, rows, both, j);
       continue;
     }
-    for (; j < g.neurons; j++) draw_neurons<1>(s, g, key, first, rows, both, j);
+    int64_t j = 0;
+    for (int64_t left = pieces; left > 0; left--) {
+      const int64_t some = (vectors - j / LANES) / left;
+      switch (some) {
+        case 1: draw_neurons<LANES, 1>(s, g, key, first, rows, both, j); break;
+        case 2: draw_neurons<LANES, 2>(s, g, key, first, rows, both, j); break;
+        case 3: draw_neurons<LANES, 3>(s, g, key, first, rows, both, j); break;
+        default: draw_neurons<LANES, VECTORS>(s, g, key, first, rows, both, j);
+      }
+      j += some * LANES;
+    }
   }
 }
 
