@@ -6,7 +6,7 @@
 namespace recurrence {
 namespace {
 
-constexpr int64_t DEPTH = 192;  // steps of trials of one block: what a panel has of them stays in a near cache
+constexpr int64_t DEPTH = 192;  // entries of a strip at once: what a panel has of these steps stays in a near cache
 
 struct GradientMemory {
   int64_t* counts;
@@ -35,9 +35,10 @@ struct Strip {
 };
 
 // The activity of each strip before the steps n ... n + depth - 1 at which one of its units is active: (strip, entry,
-// unit), and before which steps that is.
-inline void pack_strips(const Gradient& g, int64_t first_strip, int64_t strips, int64_t n, int64_t depth,
-                        const GradientMemory& of) {
+// unit), and before which steps that is. Returns the number of steps, as `pack_inputs` does.
+inline int64_t pack_strips(const Gradient& g, int64_t first_strip, int64_t strips, int64_t n,
+                           const GradientMemory& of) {
+  const int64_t depth = smaller(DEPTH, g.count - n);
   constexpr uint64_t MAGNITUDES = 0x7fffffff7fffffff;
   for (int64_t i = 0; i < strips; i++) of.counts[i] = 0;
   for (int64_t k = 0; k < depth; k++) {
@@ -56,28 +57,31 @@ inline void pack_strips(const Gradient& g, int64_t first_strip, int64_t strips, 
       of.counts[i] = count + (((words[0] | words[1]) & MAGNITUDES) != 0);
     }
   }
+  return depth;
 }
 
-// Likewise the inputs at the steps themselves. Neurons are silent nearly always: whole vectors of them are looked at.
-inline void pack_inputs(const Gradient& g, int64_t first_strip, int64_t strips, int64_t n, int64_t depth,
-                        const GradientMemory& of) {
+// Likewise the inputs at the steps themselves, until a strip has DEPTH entries: that may be after thousands of steps, since
+// neurons are silent nearly always. For the same reason, whole vectors of them are looked at.
+inline int64_t pack_inputs(const Gradient& g, int64_t first_strip, int64_t strips, int64_t n, const GradientMemory& of) {
   const int64_t first = first_strip * ROWS, number = smaller(strips * ROWS, g.shape.neurons - first);
   for (int64_t i = 0; i < strips; i++) of.counts[i] = 0;
-  for (int64_t k = 0; k < depth; k++) {
+  int64_t k = 0;
+  for (int64_t most = 0; n + k < g.count && most < DEPTH; k++) {
     const int64_t at = step(g, n + k);
-    const float* row = g.inputs + at * g.shape.neurons + first;
+    const float* row[] = {g.inputs + at * g.shape.neurons + first};
     for (int64_t j = 0; j < number; j += LANES) {
-      const int64_t size = smaller(LANES, number - j);
-      uint32_t mask = nonzero(reinterpret_cast<Bits>(size == LANES ? load(row + j) : load_some(row + j, size)));
+      uint32_t mask = nonzero_columns<1>(row, number, j);
       while (mask) {
         const int64_t in_vector = __builtin_ctz(mask) / ROWS * ROWS, i = (j + in_vector) / ROWS;
         const int64_t to = i * DEPTH + of.counts[i]++;
-        for (int64_t r = 0; r < smaller(ROWS, number - i * ROWS); r++) of.values[to * ROWS + r] = row[i * ROWS + r];
+        for (int64_t r = 0; r < smaller(ROWS, number - i * ROWS); r++) of.values[to * ROWS + r] = row[0][i * ROWS + r];
         of.indices[to] = static_cast<int32_t>(at);
         mask &= ~(((1u << ROWS) - 1) << in_vector);
+        if (of.counts[i] > most) most = of.counts[i];
       }
     }
   }
+  return k;
 }
 
 template <int R, int V>
@@ -101,8 +105,9 @@ INLINE void gradient_of_strips(const Gradient& g, float* weights, int64_t all, i
   const Panels panels(g.shape.units);
   Memory memory(start);
   const GradientMemory of(memory, strips);
-  for (int64_t n = begin; n < g.count || n == begin; n += DEPTH) {
-    pack(g, first_strip, strips, n, smaller(DEPTH, g.count - n), of);
+  int64_t n = begin;
+  do {
+    const int64_t depth = pack(g, first_strip, strips, n, of);
     for (int64_t p = 0; p < g.blocks * panels.number(); p++) {
       const int64_t block = p / panels.number();
       const Panel panel = panels[p - block * panels.number()];
@@ -119,7 +124,8 @@ INLINE void gradient_of_strips(const Gradient& g, float* weights, int64_t all, i
         });
       }
     }
-  }
+    n += depth;
+  } while (n < g.count);
 }
 
 // One of the gradients of a unit's inputs, for a panel of units.

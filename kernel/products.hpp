@@ -42,27 +42,52 @@ INLINE uint32_t nonzero(Bits bits) {
 #endif
 }
 
-// List the columns in which not all of R rows are 0 (NaN is not), and return how many there are.
+// One bit for each column from number k on in which not all of R rows are 0 (NaN is not). What is left at the end of a row
+// is looked at with what comes before it.
+template <int R>
+INLINE uint32_t nonzero_columns(const float* const (&rows)[R], int64_t columns, int64_t k) {
+  const int64_t beyond = k + LANES - columns;
+  Bits bits = {};
+  if (beyond > k) {
+    for (int i = 0; i < R; i++) bits |= reinterpret_cast<Bits>(load_some(rows[i] + k, columns - k));
+    return nonzero(bits);
+  }
+  const int64_t seen = beyond > 0 ? beyond : 0;
+  for (int i = 0; i < R; i++) bits |= reinterpret_cast<Bits>(load(rows[i] + k - seen));
+  return nonzero(bits) >> seen;
+}
+
+// Where the bits of each byte are, those that are 1 first.
+struct Places {
+  uint8_t of[256][8];
+  constexpr Places() : of() {
+    for (int byte = 0; byte < 256; byte++)
+      for (int bit = 0, count = 0; bit < 8; bit++)
+        if (byte >> bit & 1) of[byte][count++] = static_cast<uint8_t>(bit);
+  }
+};
+constexpr Places PLACES;
+
+// Append k + i for each bit i of the mask that is 1, and return how many there are. LANES elements are written: which of
+// them count would be guessed wrong at nearly every vector.
+INLINE int64_t append_columns(uint32_t mask, int64_t k, int32_t* to) {
+#if defined(__AVX512F__)
+  const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i found = _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), lanes);
+  _mm512_storeu_si512(to, _mm512_add_epi32(found, _mm512_set1_epi32(static_cast<int32_t>(k))));
+#else
+  for (int i = 0; i < LANES; i++) to[i] = static_cast<int32_t>(k) + PLACES.of[mask][i];
+#endif
+  return __builtin_popcount(mask);
+}
+
+// List the columns in which not all of R rows are 0, and return how many there are. Up to LANES elements beyond the list
+// are written.
 template <int R>
 INLINE int64_t list_columns(const float* const (&rows)[R], int64_t columns, int32_t* index) {
-  int64_t count = 0, k = 0;
-  for (; k + LANES <= columns; k += LANES) {
-    Bits bits = {};
-    for (int i = 0; i < R; i++) bits |= reinterpret_cast<Bits>(load(rows[i] + k));
-    uint32_t mask = nonzero(bits);
-    if (mask == (1u << LANES) - 1) {
-      for (int i = 0; i < LANES; i++) index[count + i] = static_cast<int32_t>(k + i);
-      count += LANES;
-      continue;
-    }
-    for (; mask; mask &= mask - 1) index[count++] = static_cast<int32_t>(k + __builtin_ctz(mask));
-  }
-  for (; k < columns; k++) {
-    bool any = false;
-    for (int i = 0; i < R; i++) any |= rows[i][k] != 0;
-    index[count] = static_cast<int32_t>(k);
-    count += any;
-  }
+  int64_t count = 0;
+  for (int64_t k = 0; k < columns; k += LANES)
+    count += append_columns(nonzero_columns<R>(rows, columns, k), k, index + count);
   return count;
 }
 
@@ -72,7 +97,9 @@ struct Lists {
   int32_t* index;
   int64_t capacity;
   Lists(Memory& memory, int64_t blocks, int64_t columns)
-      : count(memory.take<int64_t>(blocks)), index(memory.take<int32_t>(blocks * columns)), capacity(columns) {}
+      : count(memory.take<int64_t>(blocks)),
+        index(memory.take<int32_t>(blocks * (columns + LANES))),
+        capacity(columns + LANES) {}
   Columns operator[](int64_t i) const { return {index + i * capacity, count[i]}; }
 
   // For each block of rows, of which `row` tells where each begins.

@@ -298,7 +298,7 @@ void encrypt(const uint32_t* key, uint32_t& left, uint32_t& right) {
 
 // Two groups of neurons next to each other: rates of the first change at every step, those of the second once.
 void check_counts(const recurrence::Shape& s) {
-  const int64_t terms = 3, half = (s.steps + 1) / 2, first = s.neurons / 3;
+  const int64_t terms = 6, half = (s.steps + 1) / 2, first = s.neurons / 3;
   const uint32_t key[] = {123456789u, 4123456789u};
   std::mt19937 random(2);
   std::vector<int64_t> each(s.steps), two = {s.steps / 2, s.steps};
@@ -308,7 +308,9 @@ void check_counts(const recurrence::Shape& s) {
     const std::vector<int64_t>& ends = moves ? each : two;
     const int64_t start = moves ? 0 : first, neurons = moves ? first : s.neurons - first, stretches = ends.size();
     std::vector<uint32_t> thresholds(terms * stretches * neurons);
-    for (uint32_t& threshold : thresholds) threshold = random();
+    const int64_t levels = stretches * neurons;
+    for (int64_t i = 0; i < terms * levels; i++)  // they fall along the terms
+      thresholds[i] = i < levels ? uint32_t(random()) : uint32_t(random()) % (thresholds[i - levels] / 2 + 1);
     const Floats zero(stretches * neurons, 0.0f);
     counts::draw_baseline({s.steps, s.neurons, terms},
                           {start, neurons, stretches, ends.data(), thresholds.data(), zero.data()}, key, drawn.data());
