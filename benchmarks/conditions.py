@@ -16,6 +16,7 @@ from .measure import Times, compare
 from .sides import Side, limit, ours
 
 BASIC, PRODUCTS, GATED_PRODUCTS = "ours: relu", "limit: three products", "limit: three products of a gru"
+STILL = "ours, learning nothing: relu"
 
 
 class Goal(NamedTuple):
@@ -27,6 +28,14 @@ class Goal(NamedTuple):
 
 def _ours(**changes: Any) -> Side:
     return lambda n_hidden: ours(n_hidden, **changes)
+
+
+def _still(**changes: Any) -> Side:
+    """Return a side whose network stays as active as it begins, because it learns next to nothing.
+
+    Networks fall silent at different rates while they learn, which is part of the time of the other sides.
+    """
+    return _ours(learning_rate=1e-12, **changes)
 
 
 SIDES: dict[str, tuple[Side, Goal | None]] = {
@@ -44,6 +53,12 @@ SIDES: dict[str, tuple[Side, Goal | None]] = {
     "ours: DE-2": (_ours(task="de2"), Goal(1.1)),
     "ours: CD-2": (_ours(task="cd2"), Goal(1.1)),
     "ours: GDE": (_ours(task="gde"), Goal(1.1)),
+    STILL: (_still(), None),
+    "ours, learning nothing: dynamic": (_still(condition="dynamic"), Goal(1.15, STILL)),
+    "ours, learning nothing: variable_delay": (_still(condition="variable_delay"), Goal(0.8, STILL)),
+    "ours, learning nothing: DE-2": (_still(task="de2"), Goal(1.1, STILL)),
+    "ours, learning nothing: CD-2": (_still(task="cd2"), Goal(1.1, STILL)),
+    "ours, learning nothing: GDE": (_still(task="gde"), Goal(1.1, STILL)),
     "ours without the kernel: relu": (_ours(by_kernel=False), None),
     "ours without the kernel: fast_weights": (_ours(by_kernel=False, model="fast_weights"), None),
     "ours without the kernel: gru": (_ours(by_kernel=False, model="gru"), None),
@@ -72,12 +87,9 @@ BEFORE: dict[int, dict[str, float]] = {
 def main(repetitions: int, units: str, only: str, out: Path) -> None:
     """Time a training iteration in every condition and of every model, relative to the basic one with relu."""
     click.echo(compiled.description())
-    needed = {BASIC, PRODUCTS, GATED_PRODUCTS}
-    chosen = {
-        name: side
-        for name, (side, _) in SIDES.items()
-        if name in needed or any(word in name for word in only.split(","))
-    }
+    wanted = {name: goal for name, (_, goal) in SIDES.items() if any(word in name for word in only.split(","))}
+    needed = {BASIC} | {goal.over for goal in wanted.values() if goal}
+    chosen = {name: side for name, (side, _) in SIDES.items() if name in wanted or name in needed}
     found = {}
     for n_hidden in map(int, units.split(",")):
         times = compare(n_hidden, repetitions, lambda line: click.echo(line, err=True), chosen)
