@@ -334,7 +334,7 @@ void check_counts(const recurrence::Shape& s) {
 int main() {
   const recurrence::Functions& kernel = recurrence::baseline;
   for (const recurrence::Shape& s : {recurrence::Shape{3, 1, 1, 1}, {5, 3, 4, 7}, {1, 5, 3, 24}, {4, 6, 1, 25},
-                                     {9, 1, 3, 33}, {30, 20, 5, 16}, {8, 13, 10, 67}}) {
+                                     {9, 1, 3, 33}, {30, 20, 5, 16}, {8, 13, 10, 67}, {7, 3, 70, 9}}) {
     for (int64_t i = 0; i < kernel.number_of_cells; i++) {
       Check(Problem(s, kernel.cells[i], false));
       Check(Problem(s, kernel.cells[i], true));
