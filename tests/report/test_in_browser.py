@@ -469,6 +469,7 @@ def test_many_networks_open_soon(visit: Open, tmp_path: Path, n: int, seeds: int
     page = visit(path)
     page.wait_for_selector("#table tbody tr")
     opened, taken = time.monotonic() - begun, seconds_of_browser() - before
+    assert not page.evaluate("'Plotly' in window")  # whose code takes longer than the table
     begun, before = time.monotonic(), seconds_of_browser()
     page.click("#s-fractional_loss")
     page.fill("#q", "comp 0.98")
