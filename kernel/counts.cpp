@@ -2,14 +2,10 @@
 // recurrence.cpp without anything of the standard library.
 #include "counts.hpp"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "vectors.hpp"
 
 namespace counts {
 namespace {
-
-#define INLINE inline __attribute__((always_inline))
 
 // L words side by side, and the signed numbers and floats that comparing and counting make of them.
 template <int L>
@@ -26,7 +22,7 @@ struct Key {
 
 // Vectors done at once. Each round waits for the one before, so that a single vector would leave the processor idle; of 4,
 // the words fill half of 16 registers.
-constexpr int64_t VECTORS = 4;
+constexpr int64_t AT_ONCE = 4;
 
 template <int V, class Words>
 INLINE void encrypt(const Key& key, Words (&left)[V], Words (&right)[V]) {
@@ -138,7 +134,7 @@ void PASTE(draw_, INSTRUCTION_SET)(const Shape& s, const Group& g, const uint32_
   const Key key(key_words);
   const int64_t half = (s.steps + 1) / 2;
   Rows of_first{s, g, drawn}, of_second{s, g, drawn};
-  const int64_t vectors = (g.neurons + LANES - 1) / LANES, pieces = (vectors + VECTORS - 1) / VECTORS;
+  const recurrence::Cut vectors(recurrence::parts(g.neurons, LANES), AT_ONCE);
   for (int64_t t = 0; t < half; t++) {
     const bool both = t + half < s.steps;
     const Row rows[2] = {of_first.at(t), of_second.at(both ? t + half : t)};
@@ -147,16 +143,11 @@ void PASTE(draw_, INSTRUCTION_SET)(const Shape& s, const Group& g, const uint32_
       for (int64_t j = 0; j < g.neurons; j++) draw_neurons<1, 1>(s, g, key, first, rows, both, j);
       continue;
     }
-    int64_t j = 0;
-    for (int64_t left = pieces; left > 0; left--) {
-      const int64_t some = (vectors - j / LANES) / left;
-      switch (some) {
-        case 1: draw_neurons<LANES, 1>(s, g, key, first, rows, both, j); break;
-        case 2: draw_neurons<LANES, 2>(s, g, key, first, rows, both, j); break;
-        case 3: draw_neurons<LANES, 3>(s, g, key, first, rows, both, j); break;
-        default: draw_neurons<LANES, VECTORS>(s, g, key, first, rows, both, j);
-      }
-      j += some * LANES;
+    for (int64_t i = 0; i < vectors.pieces; i++) {
+      const recurrence::Part of_row = vectors[i];
+      recurrence::with_rows(of_row.size, [&](auto V) {
+        draw_neurons<LANES, V.value>(s, g, key, first, rows, both, of_row.first * LANES);
+      });
     }
   }
 }
